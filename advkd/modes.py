@@ -1,0 +1,60 @@
+"""Leaving a network as found: flags of every module, BatchNorm buffers, momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def batch_norms(net: nn.Module) -> list[_BatchNorm]:
+    """The BatchNorm layers of a network that keep running statistics."""
+    return [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+
+
+@contextmanager
+def evaluating(*nets: nn.Module) -> Iterator[None]:
+    """Every module in eval mode inside the block; each one's own flag is put back after it."""
+    flags = [(module, module.training) for net in nets for module in net.modules()]
+    for module, _ in flags:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag
+
+
+@contextmanager
+def buffers_kept(net: nn.Module) -> Iterator[None]:
+    """Whatever the block does to the buffers of `net` is undone."""
+    before = [(buffer, buffer.clone()) for buffer in net.buffers()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in before:
+                buffer.copy_(value)
+
+
+@contextmanager
+def momentum_over(net: nn.Module, forwards: int) -> Iterator[None]:
+    """Divides BatchNorm momentum, so that `forwards` forwards move the statistics as much as one."""
+    before = [(norm, norm.momentum) for norm in batch_norms(net)]
+    for norm, momentum in before:
+        norm.momentum = None if momentum is None else momentum / forwards
+    try:
+        yield
+    finally:
+        for norm, momentum in before:
+            norm.momentum = momentum
+
+
+def logits_of(net: nn.Module, x: Tensor) -> Tensor:
+    """What `net` says of `x` (B,C,H,W) in eval mode, without gradient: (B,N)."""
+    with torch.no_grad(), evaluating(net):
+        answer: Tensor = net(x)
+    return answer

@@ -1,0 +1,141 @@
+"""The contracts between the sum and its members; each slot of the registry holds one kind.
+
+Members are frozen dataclasses: their fields are their options, `__call__` is what they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from advkd.types import Batch, Path, Record, Shape, Threat
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+    from advkd.outcome import Outcome
+    from advkd.step import Step
+    from advkd.view import View
+
+Objective = Callable[[Tensor], Tensor]
+"""What an attack increases: images (B,C,H,W) to one number each, (B,)."""
+
+Parts = Mapping[str, Tensor]
+"""What a scalar of a method is made of; the values of all parts of a step sum to its loss."""
+
+
+class Attack(Protocol):
+    """Yields the start, then one point per step, each inside the threat. Writes nothing it was given."""
+
+    def __call__(
+        self, objective: Objective, start: Tensor, threat: Threat, generator: torch.Generator
+    ) -> Iterator[Tensor]:
+        """Increase `objective` from `start` (B,C,H,W)."""
+
+
+class Walk(Protocol):
+    """Runs the attack of a branch."""
+
+    def __call__(self, x: Tensor, y: Tensor, goal: Tensor | None = None) -> Path:
+        """The path of the images `x` of class `y`, toward `goal` where one is given."""
+
+
+class PathSampler(Protocol):
+    """Decides which images of a batch walk, and where to; None skips the branch for this batch."""
+
+    def __call__(self, walk: Walk, batch: Batch, step: Step) -> Path | None:
+        """One path, made with `walk`."""
+
+
+class Weighting(Protocol):
+    """Raw weights of the points of a path: (T,B), finite, not negative, without gradient.
+
+    Optional `points(T)` names the indices that can be non-zero; without it the weights cover the path
+    and are normalised per sample. Optional `nets` names the networks it reads besides the student.
+    """
+
+    def __call__(self, view: View, step: Step) -> Tensor:
+        """The weight of every point for every sample."""
+
+
+class Loss(Protocol):
+    """One number per sample, (B,), from logits (B,N) and a target.
+
+    `kind` says which: `label` takes classes (B,), `divergence` takes the logits (B,N) of another net.
+    """
+
+    kind: Literal["label", "divergence"]
+
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of each sample."""
+
+
+class Method(Protocol):
+    """A training objective. Each yielded scalar is backpropagated before the next one is asked for.
+
+    Optional: `nets` (networks it needs besides the student, `teacher` if it says nothing),
+    `build(nets)`, `modules()` (trained and saved, never exported).
+    """
+
+    def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:
+        """One path per branch; None where the branch cannot walk this batch."""
+
+    def losses(
+        self, paths: Mapping[str, Path | None], batch: Batch, step: Step
+    ) -> Iterable[tuple[Tensor, Parts]]:
+        """Scalars to backpropagate, with what they are made of."""
+
+
+class DataSource(Protocol):
+    """Images in [0,1] with classes 0..N-1; `classes` and `shape` are known before `open`."""
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+
+    @property
+    def shape(self) -> Shape:
+        """Channels, height and width."""
+
+    def open(self, split: Literal["train", "test"]) -> Dataset[Any]:
+        """A data set of ((C,H,W), int)."""
+
+
+class ModelSource(Protocol):
+    """Makes a network that takes pixels in [0,1] and answers with logits."""
+
+    def __call__(self, classes: int, shape: Shape) -> nn.Module:
+        """A new network."""
+
+
+class Evaluator(Protocol):
+    """Attacks a network on a test batch; the outcome is confirmed by the caller."""
+
+    def __call__(
+        self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator
+    ) -> Outcome:
+        """The images this attack ends with, and what it cost."""
+
+
+class Reporter(Protocol):
+    """Takes every measured number as it comes."""
+
+    def __call__(self, record: Record) -> None:
+        """Report one number."""
+
+
+SLOT_OF: dict[type, str] = {
+    Attack: "attacks",
+    PathSampler: "paths",
+    Weighting: "weightings",
+    Loss: "losses",
+    Method: "methods",
+    DataSource: "data",
+    ModelSource: "models",
+    Evaluator: "evaluators",
+    Reporter: "reporters",
+}
+"""Which slot an option annotated with a contract is filled from."""

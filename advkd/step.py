@@ -1,0 +1,45 @@
+"""The read-only surroundings of one training step."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from advkd.modes import logits_of
+from advkd.streams import Streams
+from advkd.types import Threat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Networks by name, threat, random streams, epoch, step index, progress 0..1 through training."""
+
+    nets: Mapping[str, nn.Module]
+    threat: Threat
+    streams: Streams
+    epoch: int = 0
+    index: int = 0
+    progress: float = 0.0
+    _known: list[tuple[nn.Module, Tensor, Tensor]] = field(default_factory=list, repr=False)
+
+    def generator(self, stream: str, *names: object) -> torch.Generator:
+        """The generator of one purpose in this step."""
+        return self.streams(stream, self.epoch, self.index, *names)
+
+    def start_logits(self, net: str, x: Tensor) -> Tensor:
+        """Eval-mode logits (B,N) of start images, forwarded once however many branches ask."""
+        module = self.nets[net]
+        for known, seen, answer in self._known:
+            if known is module and (seen is x or torch.equal(seen, x)):
+                return answer
+        answer = logits_of(module, x)
+        self._known.append((module, x, answer))
+        return answer
+
+    def with_student(self, student: nn.Module) -> Step:
+        """The same step with another student network (a branch with BatchNorm of its own)."""
+        return dataclasses.replace(self, nets={**self.nets, "student": student})
