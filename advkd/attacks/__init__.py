@@ -1,0 +1,1 @@
+"""Attacks: generators of points that increase an objective inside a threat."""

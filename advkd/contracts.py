@@ -1,0 +1,50 @@
+"""Does a member fit its slot? Its signature is laid beside the protocol's before it is ever called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from advkd import protocols
+from advkd.errors import error
+from advkd.registry import SLOTS
+
+PROTOCOL_OF = {slot: protocol for protocol, slot in protocols.SLOT_OF.items()}
+
+
+def check(slot: str, name: str, member: Any) -> None:
+    """Raises an `AdvkdError` that shows both sides where `member` cannot be called as the slot calls."""
+    protocol = PROTOCOL_OF.get(slot)
+    if protocol is None:
+        return
+    for method, wanted in vars(protocol).items():
+        if method.startswith("_") and method != "__call__":
+            continue
+        if isinstance(wanted, property):
+            _has(slot, name, member, method)
+        elif inspect.isfunction(wanted):
+            _fits(slot, name, getattr(member, method, None), wanted)
+
+
+def _has(slot: str, name: str, member: Any, attribute: str) -> None:
+    if not (hasattr(member, attribute) or attribute in getattr(member, "__annotations__", {})):
+        raise error(f"{SLOTS[slot]} {name}", f"has no {attribute}", remedy=f"the contract of {slot} asks for it")
+
+
+def _fits(slot: str, name: str, given: Callable[..., Any] | None, wanted: Callable[..., Any]) -> None:
+    expected = inspect.signature(wanted)
+    place = f"{SLOTS[slot]} {name}"
+    contract = f"{wanted.__name__}{expected}"
+    if given is None or not callable(given):
+        raise error(place, f"has no {wanted.__name__}", remedy=f"the contract is {contract}")
+    actual = inspect.signature(given)
+    try:
+        actual.bind(*expected.parameters)
+    except TypeError:
+        raise error(
+            place,
+            "does not fit the contract of its slot",
+            given=f"{wanted.__name__}{actual}",
+            remedy=f"the contract is {contract}",
+        ) from None

@@ -1,0 +1,1 @@
+"""Losses: one number per sample from logits and a target."""

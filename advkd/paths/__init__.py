@@ -1,0 +1,1 @@
+"""Path samplers: which images of a batch walk, and where to."""

@@ -1,0 +1,82 @@
+"""Where a member is written and what it says of itself, read without importing it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from advkd.registry import Entry
+
+
+@dataclass(frozen=True)
+class Source:
+    """File, line and text (docstring, or `about:` of a YAML file) of an entry."""
+
+    file: Path | None
+    line: int
+    text: str
+
+    @property
+    def headline(self) -> str:
+        """The first line of the text."""
+        return self.text.strip().split("\n")[0]
+
+
+def source_of(entry: Entry) -> Source:
+    """The source of an entry; one that cannot be found says so in its text."""
+    if entry.slot in ("presets", "settings"):
+        return _of_yaml(entry)
+    module, _, attribute = entry.target.partition(":")
+    file = module_file(module)
+    if file is None:
+        return Source(None, 0, getattr(entry.member, "__doc__", None) or f"module {module} is not there")
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, UnicodeDecodeError) as cause:
+        return Source(file, 1, f"cannot be read: {cause}")
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == attribute.split(".")[0]:
+            return Source(file, node.lineno, ast.get_docstring(node) or "")
+    return Source(file, 1, f"{attribute} is not in {module}")
+
+
+def yaml_file(entry: Entry) -> Path | None:
+    """The file `NAME.yaml` in the package of a preset or setting."""
+    init = module_file(entry.target)
+    file = init.parent / f"{entry.name}.yaml" if init else None
+    return file if file and file.is_file() else None
+
+
+def module_file(module: str) -> Path | None:
+    """The file of a dotted module, found without importing its parents."""
+    top, *rest = module.split(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if not rest and spec.origin:
+        return Path(spec.origin)
+    for folder in spec.submodule_search_locations or []:
+        base = Path(folder).joinpath(*rest)
+        for file in (base.with_suffix(".py"), base / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+def _of_yaml(entry: Entry) -> Source:
+    import yaml
+
+    file = yaml_file(entry)
+    if file is None:
+        return Source(None, 0, f"{entry.name}.yaml is not in {entry.target}")
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as cause:
+        return Source(file, 1, f"cannot be read: {cause}")
+    about = content.get("about", "") if isinstance(content, dict) else ""
+    return Source(file, 1, str(about))

@@ -1,0 +1,1 @@
+"""Weightings: how much each point of a path counts for each sample."""

@@ -1,0 +1,53 @@
+"""The product of two weightings (`product`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from advkd.protocols import Weighting
+from advkd.step import Step
+from advkd.view import View
+
+
+def points_of(weighting: Any, t: int) -> tuple[int, ...] | None:
+    """The indices of a path of `t` points a weighting limits itself to; None when it covers the path."""
+    declared = getattr(weighting, "points", None)
+    return None if declared is None else tuple(declared(t))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """`left` times `right`, multiplied raw: the term normalises once, afterwards.
+
+    It limits itself to the points that both factors can reach, and asks the networks there only.
+    """
+
+    left: Weighting
+    right: Weighting
+
+    @property
+    def nets(self) -> tuple[str, ...]:
+        """What either factor reads."""
+        found = [*getattr(self.left, "nets", ()), *getattr(self.right, "nets", ())]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def covers_path(self) -> bool:
+        """Whether neither factor limits the points."""
+        return all(points_of(factor, 2) is None for factor in (self.left, self.right))
+
+    def points(self, t: int) -> tuple[int, ...]:
+        """The points both factors can reach."""
+        limits = [points_of(factor, t) for factor in (self.left, self.right)]
+        chosen = set(range(t))
+        for limit in limits:
+            chosen &= set(range(t) if limit is None else limit)
+        return tuple(sorted(chosen))
+
+    def __call__(self, view: View, step: Step) -> Tensor:
+        """(T,B)."""
+        inside = view.only(set(self.points(len(view.path))) & set(view.points))
+        return self.left(inside, step) * self.right(inside, step)
