@@ -61,6 +61,12 @@ class Weighting(Protocol):
         """The weight of every point for every sample."""
 
 
+def points_of(weighting: object, t: int) -> tuple[int, ...] | None:
+    """The indices of a path of `t` points a weighting limits itself to; None when it covers the path."""
+    declared = getattr(weighting, "points", None)
+    return None if declared is None else tuple(declared(t))
+
+
 class Loss(Protocol):
     """One number per sample, (B,), from logits (B,N) and a target.
 
@@ -76,8 +82,9 @@ class Loss(Protocol):
 class Method(Protocol):
     """A training objective. Each yielded scalar is backpropagated before the next one is asked for.
 
-    Optional: `nets` (networks it needs besides the student, `teacher` if it says nothing),
-    `build(nets)`, `modules()` (trained and saved, never exported).
+    Optional: `nets` (networks it needs besides the student, `teacher` if it says nothing);
+    `build(nets)`, called once before training; `modules()`, trained and saved, never exported. A run
+    works on a copy of its own, so a method may keep what `build` made.
     """
 
     def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:

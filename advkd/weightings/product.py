@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
-from advkd.protocols import Weighting
+from advkd.protocols import Weighting, points_of
 from advkd.step import Step
 from advkd.view import View
-
-
-def points_of(weighting: Any, t: int) -> tuple[int, ...] | None:
-    """The indices of a path of `t` points a weighting limits itself to; None when it covers the path."""
-    declared = getattr(weighting, "points", None)
-    return None if declared is None else tuple(declared(t))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +26,6 @@ class Product:
         """What either factor reads."""
         found = [*getattr(self.left, "nets", ()), *getattr(self.right, "nets", ())]
         return tuple(dict.fromkeys(found))
-
-    @property
-    def covers_path(self) -> bool:
-        """Whether neither factor limits the points."""
-        return all(points_of(factor, 2) is None for factor in (self.left, self.right))
 
     def points(self, t: int) -> tuple[int, ...]:
         """The points both factors can reach."""

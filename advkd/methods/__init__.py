@@ -1,0 +1,1 @@
+"""Methods: what is learned from a batch."""

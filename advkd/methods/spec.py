@@ -1,0 +1,130 @@
+"""The parts a `branches` method is written in: ascend, terms, branches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from advkd.errors import error
+from advkd.protocols import Attack, Loss, PathSampler, Weighting, points_of
+from advkd.targets import Target, parse
+from advkd.types import Real
+
+
+def _matched(loss: Loss, target: Target, place: str) -> None:
+    if loss.kind != target.kind:
+        takes = "label or goal" if loss.kind == "label" else "what a network says, like teacher@start"
+        raise error(f"{place}.target", f"this loss takes {takes}", given=target.text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ascend:
+    """What the attack of a branch increases: `loss` of the student against `target`.
+
+    Targets: `label`, `goal`, `NET@start` (eval mode, no gradient) or `teacher@here` (the teacher at the
+    attacked point, with gradient through both networks: AdaAD).
+    """
+
+    loss: Loss
+    target: str = "label"
+
+    def __post_init__(self) -> None:
+        target = parse(self.target, "ascend.target")
+        _matched(self.loss, target, "ascend")
+        if target.point == "end" or (target.net == "student" and target.point == "here"):
+            raise error(
+                "ascend.target",
+                "the end of a path is not known while it is walked"
+                if target.point == "end"
+                else "the student against itself at one point is always zero",
+                given=self.target,
+                remedy="write label, goal, NET@start or teacher@here",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """One loss along a path: scale * mean over samples of sum over points of weight * loss.
+
+    `normalise` acts once, after products: `none`, `per-sample` (weights sum to one over the points; an
+    all-zero row stays zero), `per-batch-max` (each step index by its largest weight in the batch);
+    `auto` is `per-sample` for a weighting that covers the path and `none` for one that names its points.
+    A weighting that covers the path counts points 1..K, and the clean image too with `start: true`.
+    `draw: M` draws M points per sample with replacement, in proportion to their weights, times
+    sum(weights) / M: the same sum on average wherever no layer couples samples. `since` is the fraction
+    of training before which the term is off. `detach: true` stops the gradient of a `student@` target.
+    """
+
+    loss: Loss
+    target: str
+    weight: Weighting
+    scale: Real = 1.0
+    normalise: Literal["auto", "none", "per-sample", "per-batch-max"] = "auto"
+    draw: int | Literal["all"] = "all"
+    since: Real = 0.0
+    start: bool = False
+    detach: bool = False
+
+    def __post_init__(self) -> None:
+        target = self.parsed
+        _matched(self.loss, target, "term")
+        if target.net == "student" and target.point == "here":
+            raise error("term.target", "the student against itself at one point is zero", given=self.target)
+        if self.draw != "all" and self.draw < 1:
+            raise error("term.draw", "draws at least one point, or all", given=self.draw)
+        if not 0 <= self.since < 1:
+            raise error(
+                "term.since", "a fraction of training, from 0 to below 1; later never starts", given=self.since
+            )
+        if self.scale < 0:
+            raise error("term.scale", "must not be negative", given=self.scale)
+
+    @property
+    def parsed(self) -> Target:
+        """The target, parsed."""
+        return parse(self.target, "term.target")
+
+    @property
+    def covers_path(self) -> bool:
+        """Whether the weighting ranges over the path instead of naming its points."""
+        steps = 5
+        limit = points_of(self.weight, steps)
+        return limit is None or len(limit) == steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """A path and the terms along it. `walk: away` increases the ascend loss, `toward` decreases it."""
+
+    path: PathSampler
+    attack: Attack
+    ascend: Ascend
+    terms: Mapping[str, Term]
+    walk: Literal["away", "toward"] = "away"
+    scale: Real = 1.0
+
+    def __post_init__(self) -> None:
+        toward_goal = self.ascend.target == "goal"
+        if toward_goal and not getattr(self.path, "goals", True):
+            raise error(
+                "branch.path", "this path has no goal to ascend to", remedy="use path=targeted or target=label"
+            )
+        if toward_goal != (self.walk == "toward"):
+            raise error(
+                "branch.walk",
+                "the walk and its target do not agree",
+                given=f"walk: {self.walk}, ascend.target: {self.ascend.target}",
+                remedy="toward goes with the target goal, away with every other one",
+            )
+        if self.scale < 0:
+            raise error("branch.scale", "must not be negative", given=self.scale)
+
+    @property
+    def nets(self) -> tuple[str, ...]:
+        """The networks this branch asks."""
+        targets = [parse(self.ascend.target), *(term.parsed for term in self.terms.values())]
+        members = [self.path, *(term.weight for term in self.terms.values())]
+        found = [target.net for target in targets if target.net]
+        found += [net for member in members for net in getattr(member, "nets", ())]
+        return tuple(dict.fromkeys(found))

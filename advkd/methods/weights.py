@@ -1,0 +1,72 @@
+"""From raw weights to what each train-mode forward counts for each sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from advkd.errors import error
+from advkd.methods.spec import Term
+from advkd.protocols import points_of
+from advkd.step import Step
+from advkd.view import View
+
+
+def weights_of(term: Term, view: View, step: Step, place: str) -> Tensor:
+    """The normalised weights (T,B) of a term, without gradient; zero at points it does not count."""
+    t = len(view.path)
+    limit = points_of(term.weight, t)
+    points = set(range(t) if limit is None else limit)
+    if term.covers_path and not term.start:
+        points.discard(0)
+    blank = view.path.x.new_zeros((t, view.path.x.shape[1]))
+    if not points:
+        return blank
+    with torch.no_grad():
+        raw = term.weight(view.only(points), step).to(blank)
+    _check(raw, blank, place)
+    inside = torch.tensor([k in points for k in range(t)], device=blank.device)
+    return normalised(torch.where(inside[:, None], raw, blank), _rule(term))
+
+
+def _rule(term: Term) -> str:
+    if term.normalise != "auto":
+        return term.normalise
+    return "per-sample" if term.covers_path else "none"
+
+
+def normalised(weights: Tensor, rule: str) -> Tensor:
+    """Weights (T,B) divided by their sum per sample, by their maximum per step index, or by nothing."""
+    if rule == "none":
+        return weights
+    size = weights.sum(0, keepdim=True) if rule == "per-sample" else weights.amax(1, keepdim=True)
+    return torch.where(size > 0, weights / size.clamp_min(torch.finfo(weights.dtype).tiny), 0.0)
+
+
+def _check(raw: Tensor, blank: Tensor, place: str) -> None:
+    if raw.shape != blank.shape:
+        raise error(
+            f"{place}.weight",
+            f"weights must have shape (T,B) = {tuple(blank.shape)}",
+            given=tuple(raw.shape),
+        )
+    if not torch.isfinite(raw).all() or (raw < 0).any():
+        raise error(f"{place}.weight", "weights must be finite and not negative", given=raw.min().item())
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Points drawn per sample: `k` (M,B) step indices, `factor` (B,) the weight of each draw."""
+
+    k: Tensor
+    factor: Tensor
+
+
+def drawn(weights: Tensor, m: int, generator: torch.Generator) -> Drawn:
+    """M points per sample, with replacement, in proportion to `weights` (T,B); factor sum(w) / M."""
+    total = weights.sum(0)
+    chances = torch.where(total > 0, weights, 1.0).T.double().cpu()
+    k = torch.multinomial(chances, m, replacement=True, generator=generator).T
+    return Drawn(k.to(weights.device), total / m)

@@ -1,0 +1,1 @@
+"""Models: networks that take pixels in [0,1] and answer with logits."""

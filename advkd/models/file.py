@@ -1,0 +1,111 @@
+"""A network with weights from a file: of this toolkit, of a run, or of other training code."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from advkd import weights
+from advkd.errors import AdvkdError, error
+from advkd.models.matching import matched, rules
+from advkd.protocols import ModelSource
+from advkd.types import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """The network saved at `path`: a safetensors or PyTorch file, or the folder of a run.
+
+    Files of this toolkit say which model they hold; for others, and to overrule, give `model`. Names
+    are matched strictly; every renaming and every weight left out is reported once.
+    """
+
+    path: str
+    model: ModelSource | None = None
+
+    def __call__(self, classes: int, shape: Shape) -> nn.Module:
+        """The network for images of `shape` (C,H,W), with the weights of the file."""
+        path = Path(self.path).expanduser()
+        path = path / "student.safetensors" if path.is_dir() else path
+        state, about = weights.read(path, "file.path")
+        if about.get("classes", classes) != classes:
+            raise other_classes(path, about["classes"], classes)
+        trained = tuple(about.get("shape", shape))
+        if trained[0] != shape[0]:
+            problem = f"the model was trained on {trained[0]} channels, the data has {shape[0]}"
+            raise error("file.path", problem, given=path, remedy="choose data or weights that fit")
+        net = self._source(about, path)(classes, shape)
+        load(net, state, classes, path)
+        return net
+
+    def _source(self, about: Mapping[str, Any], path: Path) -> ModelSource:
+        if self.model is not None:
+            return self.model
+        if "model" not in about:
+            raise error(
+                "file.model",
+                "the file does not say which model its weights belong to",
+                given=path,
+                remedy="add model=NAME; advkd list models shows the names",
+            )
+        from advkd.config.build import member
+
+        # weights of the file replace the pretrained ones: nothing needs to be fetched
+        written = about["model"]
+        if isinstance(written, Mapping):
+            written = {key: value for key, value in written.items() if key != "pretrained"}
+        source: ModelSource = member("models", written, "teacher.model")[0]
+        return source
+
+
+def load(net: nn.Module, state: Mapping[str, Tensor], classes: int, path: Path) -> None:
+    """Puts `state` into `net`, names matched; an `AdvkdError` where names or shapes do not fit."""
+    renamed, moves = matched(state, net)
+    own = net.state_dict()
+    for rule in rules(moves):
+        logging.getLogger("advkd").info("%s: %s", path.name, rule)
+    missing = [key for key in own if key not in renamed and not key.endswith(OPTIONAL)]
+    unexpected = [key for key in renamed if key not in own]
+    if missing or unexpected:
+        names = "; ".join(
+            f"{what}: {', '.join(keys[:5])}{f' and {len(keys) - 5} more' if len(keys) > 5 else ''}"
+            for what, keys in (("missing", missing), ("unexpected", unexpected))
+            if keys
+        )
+        remedy = "choose the model, width and depth the weights were made with"
+        raise error("file.path", f"names of the weights do not match: {names}", given=path, remedy=remedy)
+    check_shapes(renamed, own, classes, path)
+    net.load_state_dict({**own, **renamed})
+
+
+OPTIONAL = ("num_batches_tracked", "normalise.mean", "normalise.std")
+"""What older PyTorch and files without normalisation do not hold; the new network's own is kept."""
+
+
+def check_shapes(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], classes: int, path: Path
+) -> None:
+    """Raises where a tensor has another shape; says so plainly where only the classes differ."""
+    wrong = [key for key, value in own.items() if key in state and state[key].shape != value.shape]
+    if not wrong:
+        return
+    layers = {key.rpartition(".")[0] for key in wrong}
+    if len(layers) == 1 and all(len(own[key]) == classes for key in wrong):
+        raise other_classes(path, len(state[wrong[0]]), classes)
+    first = wrong[0]
+    problem = f"shapes differ: {first} is {tuple(state[first].shape)}, the model has {tuple(own[first].shape)}"
+    more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    remedy = "choose the model, width and depth the weights were made with"
+    raise error("file.path", problem + more, given=path, remedy=remedy)
+
+
+def other_classes(path: Path, trained: int, classes: int) -> AdvkdError:
+    """The error of a network with another number of classes than the data."""
+    problem = f"the model was trained for {trained} classes, the data has {classes}"
+    return error("file.path", problem, given=path, remedy="choose data or weights that fit")

@@ -1,0 +1,70 @@
+"""Any network of the timm library."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from advkd.errors import AdvkdError, error, unknown
+from advkd.models.normalise import pixels
+from advkd.types import Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timm:
+    """The timm network `name`, behind the mean and std it was published with.
+
+    `pretrained` fetches the published weights, with a new last layer where the classes differ. Networks
+    of fixed image size are built for the size of the data where they can be.
+
+    Source: Wightman, PyTorch Image Models, doi 10.5281/zenodo.4414861.
+    """
+
+    name: str
+    pretrained: bool = False
+
+    def __call__(self, classes: int, shape: Shape) -> nn.Module:
+        """A new network for images of `shape` (C,H,W)."""
+        import timm
+
+        # names of other hubs carry a colon and are not listed
+        if ":" not in self.name and not timm.is_model(self.name):
+            close = difflib.get_close_matches(self.name, timm.list_models(), n=10, cutoff=0.3)
+            remedy = "timm.list_models() shows them all"
+            raise AdvkdError(unknown("name", "timm model", self.name, close, remedy))
+        try:
+            net = self._created(classes, shape)
+        # the download, its transport and timm each raise exceptions of their own
+        except Exception as failure:
+            remedy = "write the name as timm lists it"
+            if self.pretrained:
+                remedy = "connect once, so that the weights are kept, or use pretrained=false or model file"
+            what = "cannot fetch the pretrained weights" if self.pretrained else "timm cannot make this model"
+            raise error("name", f"{what}: {failure}", given=self.name, remedy=remedy) from failure
+        mean, std = (fitted(net.pretrained_cfg[key], shape[0]) for key in ("mean", "std"))
+        return pixels(net, mean, std, shape[0])
+
+    def _created(self, classes: int, shape: Shape) -> Any:
+        import timm
+
+        create = functools.partial(
+            timm.create_model, self.name, self.pretrained, num_classes=classes, in_chans=shape[0]
+        )
+        if ":" in self.name or not timm.get_pretrained_cfg(self.name).fixed_input_size:
+            return create()
+        try:
+            return create(img_size=shape[1:])
+        except TypeError:
+            return create()
+
+
+def fitted(values: Sequence[float], channels: int) -> list[float]:
+    """Statistics of another channel count: averaged for one channel, repeated in turn for more."""
+    if channels == 1:
+        return [sum(values) / len(values)]
+    return [values[i % len(values)] for i in range(channels)]

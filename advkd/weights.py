@@ -1,0 +1,112 @@
+"""Weights on disk: written whole or not at all, read without running code found in the file."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import re
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors import torch as safetensors
+from torch import Tensor
+
+from advkd.errors import error
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+"""Keys under which training scripts put the weights beside their optimiser and epoch."""
+
+FOREIGN = {
+    b"<": ("the download returned a web page, not a checkpoint", "download it again from the file's own link"),
+    b"version https://git-lfs": ("a Git LFS pointer, not the checkpoint", "fetch the file: git lfs pull"),
+}
+"""How files begin that are often mistaken for checkpoints; what they are; what to do."""
+
+DAMAGE = re.compile(r"Unsupported operand|invalid load key|truncated|unknown opcode|Ran out of input")
+"""What unpickling says of bytes that are no pickle; anything else it refuses is code."""
+
+
+def atomic(path: Path, data: bytes) -> None:
+    """Puts `data` at `path`, replacing what was there in one move; after a failure that still stands."""
+    # opened by name, not by `tempfile`, whose files only their owner may read
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as failure:
+        raise error(
+            f"writing {path.name}",
+            failure.strerror or str(failure),
+            given=path,
+            remedy="make room or choose another folder; nothing that was there has been changed",
+        ) from failure
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Saves `tensors` as safetensors, with `about` as JSON in its metadata under `advkd`."""
+    # copies, because safetensors refuses tensors that share memory
+    copies = {k: t.detach().cpu().clone(memory_format=torch.contiguous_format) for k, t in tensors.items()}
+    atomic(path, safetensors.save(copies, {"advkd": json.dumps(dict(about))}))
+
+
+def read(path: Path, place: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors by name, on the CPU, and what the file says of them; nothing for files of other programs.
+
+    Takes safetensors and PyTorch checkpoints, told apart by content. `place` is where the path was
+    given. Raises `AdvkdError` for a file that is missing, damaged, no checkpoint, or that runs code.
+    """
+    head = _head(path, place)
+    for start, (problem, remedy) in FOREIGN.items():
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(start):
+            raise error(place, problem, given=path, remedy=remedy)
+    try:
+        if head[8:9] == b"{":
+            with safe_open(path, "pt") as file:
+                about = json.loads((file.metadata() or {}).get("advkd", "{}"))
+                return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, ValueError, EOFError, OSError) as failure:
+        problem, remedy = "the file is cut short or is no checkpoint", "copy or download it again"
+        if isinstance(failure, pickle.UnpicklingError) and not DAMAGE.search(str(failure)):
+            problem = "the file holds more than weights; pickles that run code are not loaded"
+            remedy = "if you trust it, convert it once: torch.save(net.state_dict(), 'weights.pt')"
+        raise error(place, problem, given=path, remedy=remedy) from failure
+    return _tensors(loaded, path, place), {}
+
+
+def _head(path: Path, place: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as failure:
+        problem = "no such file" if isinstance(failure, FileNotFoundError) else str(failure.strerror)
+        raise error(place, problem, given=path, remedy="check the path and where it starts from") from failure
+    if not head:
+        raise error(place, "the file is empty", given=path, remedy="copy or download it again")
+    return head
+
+
+def _tensors(loaded: Any, path: Path, place: str) -> dict[str, Tensor]:
+    entries = loaded if isinstance(loaded, dict) else {}
+    inner = next((entries[key] for key in WRAPPERS if isinstance(entries.get(key), dict)), None)
+    if inner is not None:
+        return _tensors(inner, path, place)
+    tensors = {str(key): value for key, value in entries.items() if isinstance(value, Tensor)}
+    others = ", ".join(str(key) for key in entries if str(key) not in tensors)
+    if not tensors:
+        found = f"; its entries are {others}" if others else ""
+        raise error(place, f"no weights in the file{found}", given=path, remedy="save a state_dict in it")
+    if others:
+        logging.getLogger("advkd").info("%s: left out what is no tensor: %s", path.name, others)
+    return tensors
