@@ -139,7 +139,10 @@ class Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One measured number. `parts` splits it, `epoch` and `step` say when, `n` over how many images."""
+    """One measured number. `parts` splits it, `epoch` and `step` say when, `n` over how many images.
+
+    `stage` says of which training: `teacher` or `student`.
+    """
 
     name: str
     value: float
@@ -148,4 +151,5 @@ class Record:
     seconds: float | None = None
     epoch: int | None = None
     step: int | None = None
+    stage: str = "student"
     parts: Mapping[str, float] = field(default_factory=dict)

@@ -23,7 +23,10 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 """Keys under which training scripts put the weights beside their optimiser and epoch."""
 
 FOREIGN = {
-    b"<": ("the download returned a web page, not a checkpoint", "download it again from the file's own link"),
+    b"<": (
+        "the download returned a web page, not a checkpoint",
+        "download it again from the file's own link",
+    ),
     b"version https://git-lfs": ("a Git LFS pointer, not the checkpoint", "fetch the file: git lfs pull"),
 }
 """How files begin that are often mistaken for checkpoints; what they are; what to do."""

@@ -93,22 +93,21 @@ class Stream:
             self._leaf[k] = self._live[k].detach().requires_grad_()
         for forward in self.forwards:
             if forward.k not in self.anchors:
-                yield self._scalar(forward, self._logits(forward, momentum_parts), self._leaf)
+                parts: dict[str, Tensor] = {}
+                yield self._loss(forward, self._logits(forward, momentum_parts), self._leaf, parts), parts
         if self.anchors:
             yield self._last()
 
     def _last(self) -> tuple[Tensor, Parts]:
         """The anchors' own terms, and the gradient other points have left in their leaves."""
-        total: Tensor = next(iter(self._live.values())).new_zeros(())
         parts: dict[str, Tensor] = {}
+        total: Tensor = next(iter(self._live.values())).new_zeros(())
         for k, forward in self.anchors.items():
-            live, leaf = self._live[k], self._leaf[k]
-            own, more = self._scalar(forward, live, self._live)
-            total = total + own
-            parts = {name: parts.get(name, 0) + more.get(name, 0) for name in (*parts, *more)}  # type: ignore[misc]
-            if leaf.grad is not None:
+            live, grad = self._live[k], self._leaf[k].grad
+            total = total + self._loss(forward, live, self._live, parts)
+            if grad is not None:
                 # worth zero: it carries the gradient only
-                total = total + ((live - live.detach()) * leaf.grad).sum()
+                total = total + ((live - live.detach()) * grad).sum()
         return total, parts
 
     def _logits(self, forward: Forward, momentum_parts: int) -> Tensor:
@@ -116,15 +115,16 @@ class Stream:
             logits: Tensor = self.student(forward.x)
         return logits
 
-    def _scalar(self, forward: Forward, logits: Tensor, anchors: dict[int, Tensor]) -> tuple[Tensor, Parts]:
+    def _loss(
+        self, forward: Forward, logits: Tensor, anchors: dict[int, Tensor], parts: dict[str, Tensor]
+    ) -> Tensor:
         total = logits.new_zeros(())
-        parts: dict[str, Tensor] = {}
         for share in forward.shares:
             target = self._target(share.term, forward, anchors)
             value = (share.weight * share.term.loss(logits, target)).mean()
             total = total + value
             parts[share.name] = parts.get(share.name, 0) + value.detach()
-        return total, parts
+        return total
 
     def _target(self, term: Term, forward: Forward, anchors: dict[int, Tensor]) -> Tensor:
         target = term.parsed

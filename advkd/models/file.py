@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,14 @@ from torch import Tensor, nn
 
 from advkd import weights
 from advkd.errors import AdvkdError, error
-from advkd.models.matching import matched, rules
+from advkd.models.matching import MEAN, STD, matched, rules
 from advkd.protocols import ModelSource
 from advkd.types import Shape
+
+OPTIONAL = ("num_batches_tracked", MEAN, STD)
+"""What older PyTorch and files without normalisation do not hold; the new network's own is kept."""
+
+REMEDY = "choose the model, width and depth the weights were made with"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,12 @@ def load(net: nn.Module, state: Mapping[str, Tensor], classes: int, path: Path) 
     """Puts `state` into `net`, names matched; an `AdvkdError` where names or shapes do not fit."""
     renamed, moves = matched(state, net)
     own = net.state_dict()
-    for rule in rules(moves):
+    told = rules(moves)
+    if {MEAN, STD} & (own.keys() - renamed.keys()):
+        told.append(
+            f"holds no mean and std: {own[MEAN].flatten().tolist()}, {own[STD].flatten().tolist()} kept"
+        )
+    for rule in told:
         logging.getLogger("advkd").info("%s: %s", path.name, rule)
     missing = [key for key in own if key not in renamed and not key.endswith(OPTIONAL)]
     unexpected = [key for key in renamed if key not in own]
@@ -78,19 +87,12 @@ def load(net: nn.Module, state: Mapping[str, Tensor], classes: int, path: Path) 
             for what, keys in (("missing", missing), ("unexpected", unexpected))
             if keys
         )
-        remedy = "choose the model, width and depth the weights were made with"
-        raise error("file.path", f"names of the weights do not match: {names}", given=path, remedy=remedy)
+        raise error("file.path", f"the names of the weights do not match; {names}", given=path, remedy=REMEDY)
     check_shapes(renamed, own, classes, path)
     net.load_state_dict({**own, **renamed})
 
 
-OPTIONAL = ("num_batches_tracked", "normalise.mean", "normalise.std")
-"""What older PyTorch and files without normalisation do not hold; the new network's own is kept."""
-
-
-def check_shapes(
-    state: Mapping[str, Tensor], own: Mapping[str, Tensor], classes: int, path: Path
-) -> None:
+def check_shapes(state: Mapping[str, Tensor], own: Mapping[str, Tensor], classes: int, path: Path) -> None:
     """Raises where a tensor has another shape; says so plainly where only the classes differ."""
     wrong = [key for key, value in own.items() if key in state and state[key].shape != value.shape]
     if not wrong:
@@ -99,10 +101,11 @@ def check_shapes(
     if len(layers) == 1 and all(len(own[key]) == classes for key in wrong):
         raise other_classes(path, len(state[wrong[0]]), classes)
     first = wrong[0]
-    problem = f"shapes differ: {first} is {tuple(state[first].shape)}, the model has {tuple(own[first].shape)}"
+    problem = (
+        f"shapes differ: {first} is {tuple(state[first].shape)}, the model has {tuple(own[first].shape)}"
+    )
     more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-    remedy = "choose the model, width and depth the weights were made with"
-    raise error("file.path", problem + more, given=path, remedy=remedy)
+    raise error("file.path", problem + more, given=path, remedy=REMEDY)
 
 
 def other_classes(path: Path, trained: int, classes: int) -> AdvkdError:

@@ -13,7 +13,8 @@ PREFIXES = ("module.", "model.", "net.", "_orig_mod.", "1.")
 UNUSED = ("sub_block1.",)
 """In the code of TRADES, a group that is built but never runs."""
 
-STATISTICS = {"mean": "mean", "mu": "mean", "std": "std", "sigma": "std"}
+MEAN, STD = "normalise.mean", "normalise.std"
+STATISTICS = {"mean": MEAN, "mu": MEAN, "std": STD, "sigma": STD}
 """How others call what `normalise` holds."""
 
 
@@ -29,13 +30,52 @@ def matched(state: Mapping[str, Tensor], net: nn.Module) -> tuple[dict[str, Tens
         wanted.setdefault(bare(key), key)
     renamed: dict[str, Tensor] = {}
     moves = []
-    for old, value in sorted(state.items(), key=lambda item: item[0] not in own):
-        new = old if old in own else wanted.get(bare(old)) or statistic(old, value, own)
+    for old in sorted(state, key=lambda name: name not in own):
+        new = old if old in own else wanted.get(bare(old)) or statistic(old, state[old], own)
         if new in renamed:
             new = old
-        if new == old and new not in own and bare(old).startswith(UNUSED):
-            moves.append((old, ""))
-            continue
-        if new.endswith(...)
-        renamed[new] = value
+        if new not in own and bare(old).startswith(UNUSED):
+            new = ""
+        else:
+            moved = new != old and new in (MEAN, STD)
+            renamed[new] = state[old].reshape(own[new].shape) if moved else state[old]
+        if new != old:
+            moves.append((old, new))
     return renamed, moves
+
+
+def bare(name: str) -> str:
+    """`name` without the prefixes of wrappers."""
+    while prefix := next((p for p in PREFIXES if name.startswith(p)), ""):
+        name = name.removeprefix(prefix)
+    return name
+
+
+def statistic(name: str, value: Tensor, own: Mapping[str, Tensor]) -> str:
+    """The buffer of `normalise` that `name` stands for if it holds one number per channel, else `name`."""
+    parent, _, leaf = bare(name).rpartition(".")
+    new = STATISTICS.get(leaf, "")
+    fits = new in own and "." not in parent and value.numel() == own[new].numel()
+    return new if fits else name
+
+
+def rules(moves: Iterable[tuple[str, str]]) -> list[str]:
+    """What `matched` did, one sentence per rule."""
+    return [f"{rule} {count} key{'s' * (count > 1)}" for rule, count in Counter(_rules(moves)).items()]
+
+
+def _rules(moves: Iterable[tuple[str, str]]) -> Iterable[str]:
+    for old, new in moves:
+        if not new:
+            yield f"left out, as it never runs, '{bare(old).partition('.')[0]}':"
+        elif new in (MEAN, STD):
+            yield f"'{old}' read as '{new}':"
+        else:
+            before, after = old.split("."), new.split(".")
+            while before and after and before[-1] == after[-1]:
+                before.pop()
+                after.pop()
+            if before:
+                yield f"prefix '{'.'.join(before)}.' removed from"
+            if after:
+                yield f"prefix '{'.'.join(after)}.' added to"

@@ -55,7 +55,8 @@ class Timm:
         create = functools.partial(
             timm.create_model, self.name, self.pretrained, num_classes=classes, in_chans=shape[0]
         )
-        if ":" in self.name or not timm.get_pretrained_cfg(self.name).fixed_input_size:
+        cfg = None if ":" in self.name else timm.get_pretrained_cfg(self.name)
+        if cfg is None or not cfg.fixed_input_size:
             return create()
         try:
             return create(img_size=shape[1:])

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from advkd.errors import error
 from advkd.models.normalise import pixels
-from advkd.models.resnet import he_normal
+from advkd.models.residual import he_normal
 from advkd.types import Real, Shape
 
 

@@ -1,0 +1,76 @@
+"""Everything a run needs to go on from its last whole epoch, in one safetensors file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn, optim
+from torch.optim.lr_scheduler import LRScheduler
+
+from advkd import weights
+from advkd.errors import error
+
+NAME = "checkpoint.safetensors"
+
+
+def save(
+    path: Path,
+    modules: Mapping[str, nn.Module],
+    optimizer: optim.Optimizer,
+    scheduler: LRScheduler,
+    about: Mapping[str, Any],
+) -> None:
+    """Writes modules, optimiser and scheduler; `about` is what else the caller wants back."""
+    tensors = {f"{name}|{k}": v for name, net in modules.items() for k, v in net.state_dict().items()}
+    state = optimizer.state_dict()
+    scalars: dict[str, Any] = {}
+    for index, slots in state["state"].items():
+        for key, value in slots.items():
+            target = tensors if isinstance(value, Tensor) else scalars
+            target[f"optimizer|{index}|{key}"] = value  # type: ignore[index]
+    content = {
+        "run": dict(about),
+        "groups": state["param_groups"],
+        "scalars": scalars,
+        "scheduler": scheduler.last_epoch,
+    }
+    weights.write(path, tensors, content)
+
+
+def restore(
+    path: Path, modules: Mapping[str, nn.Module], optimizer: optim.Optimizer, scheduler: LRScheduler
+) -> dict[str, Any]:
+    """Puts everything back as it was saved and returns `about`."""
+    tensors, content = weights.read(path, "resume")
+    try:
+        for name, net in modules.items():
+            net.load_state_dict(_under(name, tensors))
+        state: dict[int, dict[str, Any]] = {}
+        for key, value in {**_under("optimizer", tensors), **_scalars(content)}.items():
+            index, _, slot = key.partition("|")
+            state.setdefault(int(index), {})[slot] = value
+        optimizer.load_state_dict({"state": state, "param_groups": content["groups"]})
+    except (KeyError, RuntimeError, ValueError) as cause:
+        raise error(
+            "resume", "the checkpoint belongs to another run", given=path, remedy="resume the folder it is from"
+        ) from cause
+    # every schedule computes the next rate from this count and the optimiser's current rate
+    scheduler.last_epoch = content["scheduler"]
+    run: dict[str, Any] = content["run"]
+    return run
+
+
+def _under(name: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.removeprefix(f"{name}|"): v for key, v in tensors.items() if key.startswith(f"{name}|")}
+
+
+def _scalars(content: Mapping[str, Any]) -> dict[str, Any]:
+    return _under("optimizer", content["scalars"])
+
+
+def cpu_copy(net: nn.Module) -> dict[str, Tensor]:
+    """The state of a network as it is now, untouched by later training."""
+    return {key: value.detach().clone().to(torch.device("cpu")) for key, value in net.state_dict().items()}

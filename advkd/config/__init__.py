@@ -1,0 +1,1 @@
+"""Configuration: words and YAML files in, a checked and hashable `Run` out."""

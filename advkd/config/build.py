@@ -1,0 +1,175 @@
+"""From raw values to members: each option checked against the signature that takes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from advkd.errors import AdvkdError, Problem, unknown
+from advkd.protocols import SLOT_OF
+from advkd.registry import SLOTS, load, split_name
+from advkd.types import Real
+
+UNIONS = (Union, types.UnionType)
+
+
+def member(slot: str, raw: Any, place: str) -> tuple[Any, Any]:
+    """The member of a slot that `raw` (`NAME` or `{use: NAME, ...}`) describes, and its full dump."""
+    problems: list[Problem] = []
+    value, dump = Builder(problems).component(slot, raw, place)
+    if problems:
+        raise AdvkdError(*problems)
+    return value, dump
+
+
+def options_of(cls: Any) -> dict[str, tuple[Any, Any]]:
+    """The options of a member by name: annotation, and default (`inspect.Parameter.empty` if none)."""
+    owner = cls if dataclasses.is_dataclass(cls) or not inspect.isclass(cls) else cls.__init__
+    hints = get_type_hints(owner, include_extras=True)
+    found = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        default = parameter.default
+        for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+            if field.name == name and field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+        found[name] = (hints.get(name, Any), default)
+    return found
+
+
+def slot_of(annotation: Any) -> str | None:
+    """The slot an annotation is filled from; `X | None` counts as X."""
+    if get_origin(annotation) in UNIONS:
+        return next((SLOT_OF[a] for a in get_args(annotation) if a in SLOT_OF), None)
+    return SLOT_OF.get(annotation) if inspect.isclass(annotation) else None
+
+
+def entry_annotation(annotation: Any) -> Any:
+    """X for `Mapping[str, X]` or `dict[str, X]` of things that are built, None for all others."""
+    if get_origin(annotation) in (Mapping, dict):
+        inner = get_args(annotation)[1]
+        if slot_of(inner) or dataclasses.is_dataclass(inner):
+            return inner
+    return None
+
+
+class Builder:
+    """Builds by annotation and collects every problem on the way; a value with problems is None."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+
+    def build(self, annotation: Any, raw: Any, place: str) -> tuple[Any, Any]:
+        """The value an option gets, and its dump with all defaults filled in."""
+        slot = slot_of(annotation)
+        if slot and not (raw is None and get_origin(annotation) in UNIONS):
+            return self.component(slot, raw, place)
+        if dataclasses.is_dataclass(annotation):
+            return self.record(annotation, raw, place)
+        inner = entry_annotation(annotation)
+        if inner is not None and isinstance(raw, dict):
+            built = {k: self.build(inner, v, f"{place}.{k}") for k, v in raw.items() if v is not None}
+            return {k: v for k, (v, _) in built.items()}, {k: d for k, (_, d) in built.items()}
+        return self._plain(annotation, raw, place)
+
+    def component(self, slot: str, raw: Any, place: str) -> tuple[Any, Any]:
+        """A member of a slot from `NAME` or `{use: NAME, option: value}`."""
+        raw = {"use": raw} if isinstance(raw, str) else raw
+        if not isinstance(raw, dict) or not isinstance(raw.get("use"), str):
+            remedy = f"write the name of a {SLOTS[slot]} or {{use: NAME, option: value}}"
+            self.problems.append(
+                Problem(place=place, problem=f"names no {SLOTS[slot]}", given=str(raw), remedy=remedy)
+            )
+            return None, None
+        name, rest = split_name(raw["use"])
+        try:
+            cls = load(slot, name, place)
+        except AdvkdError as cause:
+            self.problems += cause.problems
+            return None, None
+        options = {key: value for key, value in raw.items() if key != "use"}
+        if rest is not None:
+            options = {next(iter(options_of(cls)), "name"): rest, **options}
+        value, dump = self.record(cls, options, place)
+        return value, None if dump is None else {"use": name, **dump}
+
+    def record(self, cls: Any, raw: Any, place: str) -> tuple[Any, Any]:
+        """An object of a class with options, from a mapping."""
+        if not isinstance(raw, dict):
+            remedy = f"set its options: {place}.{next(iter(options_of(cls)), 'option')}=..."
+            self.problems.append(
+                Problem(place=place, problem="is a group of options", given=str(raw), remedy=remedy)
+            )
+            return None, None
+        options = options_of(cls)
+        before = len(self.problems)
+        for key in raw.keys() - options.keys():
+            self.problems.append(unknown(f"{place}.{key}".lstrip("."), "option", key, options))
+        values, dump = {}, {}
+        for key, (annotation, default) in options.items():
+            inside = f"{place}.{key}".lstrip(".")
+            if key in raw:
+                values[key], dump[key] = self.build(annotation, raw[key], inside)
+            elif default is inspect.Parameter.empty:
+                self.problems.append(
+                    Problem(place=inside, problem="needs a value", remedy=f"write {inside}=VALUE")
+                )
+            else:
+                dump[key] = plain(default)
+        if len(self.problems) > before:
+            return None, None
+        return self._construct(cls, values, place), dump
+
+    def _construct(self, cls: Any, values: Mapping[str, Any], place: str) -> Any:
+        try:
+            return cls(**values)
+        except AdvkdError as cause:
+            for problem in cause.problems:
+                last = problem.place.rpartition(".")[2]
+                self.problems.append(dataclasses.replace(problem, place=f"{place}.{last}".lstrip(".")))
+        except (TypeError, ValueError) as cause:
+            self.problems.append(Problem(place=place, problem=str(cause), given=str(dict(values))))
+        return None
+
+    def _plain(self, annotation: Any, raw: Any, place: str) -> tuple[Any, Any]:
+        try:
+            value = TypeAdapter(fractional(annotation)).validate_json(json.dumps(raw), strict=True)
+        except ValidationError as cause:
+            wanted = "; or ".join(dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in cause.errors()))
+            self.problems.append(Problem(place=place, problem=f"should be {wanted}", given=repr(raw)))
+            return None, None
+        except TypeError:
+            self.problems.append(Problem(place=place, problem="is not a plain value", given=repr(raw)))
+            return None, None
+        return value, plain(value)
+
+
+def fractional(annotation: Any) -> Any:
+    """The annotation with every `float` taking fractions written as text."""
+    if annotation is float:
+        return Real
+    if get_origin(annotation) is Annotated:
+        return annotation
+    inner = get_args(annotation)
+    if get_origin(annotation) in UNIONS:
+        return Union[tuple(fractional(a) for a in inner)]  # noqa: UP007
+    if get_origin(annotation) in (tuple, list, dict, Mapping):
+        origin = get_origin(annotation)
+        return origin[tuple(a if a is Ellipsis else fractional(a) for a in inner)]
+    return annotation
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON writes it: dataclasses as mappings, tuples as lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return value

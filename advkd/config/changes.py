@@ -1,0 +1,91 @@
+"""Applying words to plain values, with the schema at hand to tell a typing error from a new entry."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from advkd.config.build import entry_annotation, options_of, slot_of
+from advkd.config.layers import Raw, nested, over
+from advkd.config.run import Spec
+from advkd.config.words import Word
+from advkd.errors import AdvkdError, Problem, nearest
+from advkd.registry import load, split_name
+
+
+def applied(raw: Raw, words: list[Word], problems: list[Problem]) -> Raw:
+    """`raw` after all words, in their order; a word that cannot be applied becomes a problem."""
+    for word in words:
+        problem = _misfit(raw, word)
+        if problem is not None:
+            problems.append(problem)
+        elif word.op == "drop":
+            _parent(raw, word.key)[word.key[-1]] = None
+        else:
+            raw = over(raw, nested(word.key, word.value))
+    return raw
+
+
+def _parent(raw: Raw, key: tuple[str, ...]) -> Raw:
+    for name in key[:-1]:
+        raw = raw[name]
+    return raw
+
+
+def _misfit(raw: Raw, word: Word) -> Problem | None:
+    annotation, node = Spec, raw
+    for depth, name in enumerate(word.key):
+        inner = entry_annotation(annotation)
+        last = depth == len(word.key) - 1
+        known = node if isinstance(node, dict) else {}
+        there = known.get(name) is not None
+        place = ".".join(word.key[: depth + 1])
+        if inner is not None:
+            problem = _entry(word, place, name, [k for k, v in known.items() if v is not None], last)
+            if problem is not None:
+                return problem
+        elif last and word.op == "add":
+            return Problem(
+                place=place, problem="is not a new entry", remedy=f"write {place}=VALUE to set an option"
+            )
+        elif last and word.op == "drop":
+            return Problem(place=place, problem="is an option; only entries can be dropped")
+        annotation = inner if inner is not None else _annotation(annotation, node, name)
+        node = known[name] if there else None
+        if annotation is None:
+            # an option nothing knows: the builder names it among all others
+            return None
+    return None
+
+
+def _entry(word: Word, place: str, name: str, known: list[str], last: bool) -> Problem | None:
+    adding = word.op == "add" and last
+    if adding and name in known:
+        return Problem(place=place, problem="is there already", remedy=f"write {place}... without + to change it")
+    if not adding and name not in known:
+        return Problem(
+            place=place,
+            problem="no such entry",
+            given=name,
+            nearest=nearest(name, known),
+            names=known,
+            remedy=f"to add one, write +{place}={{...}}",
+        )
+    return None
+
+
+def _annotation(annotation: Any, node: Any, name: str) -> Any:
+    """What the option `name` of a group or component is annotated with; None if there is no such option."""
+    slot = slot_of(annotation)
+    if slot is None and not dataclasses.is_dataclass(annotation):
+        return None
+    cls = annotation
+    if slot is not None:
+        use = node.get("use") if isinstance(node, dict) else node
+        if name == "use" or not isinstance(use, str):
+            return None
+        try:
+            cls = load(slot, split_name(use)[0])
+        except AdvkdError:
+            return None
+    return options_of(cls).get(name, (None, None))[0]

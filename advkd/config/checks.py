@@ -1,0 +1,57 @@
+"""What no single option can know: checks across the members of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from advkd.config.run import Spec
+from advkd.errors import AdvkdError, Problem
+
+log = logging.getLogger("advkd")
+
+NETS = ("student", "teacher")
+
+
+def crossed(spec: Spec) -> list[Problem]:
+    """The problems of a run as a whole: step lengths against eps, networks nobody provides."""
+    problems: list[Problem] = []
+    for place, member in _members(spec, ""):
+        size = getattr(member, "step_size", None)
+        if size is None:
+            continue
+        try:
+            length = spec.threat.step(size)
+        except AdvkdError as cause:
+            problems += [dataclasses.replace(p, place=f"{place}.step_size") for p in cause.problems]
+            continue
+        if length > spec.threat.eps * (1 + 1e-9):
+            log.warning(
+                "%s.step_size: a step of %.4g is longer than eps %.4g", place, length, spec.threat.eps
+            )
+    needed = getattr(spec.method, "nets", ("teacher",))
+    for net in needed:
+        if net not in NETS:
+            problems.append(Problem(place="method", problem="asks a network nobody provides", given=net, names=NETS))
+    if "teacher" in needed and spec.teacher is None:
+        problems.append(
+            Problem(
+                place="teacher",
+                problem=f"preset {spec.preset} needs one",
+                remedy="write teacher=FILE, teacher=RUN_FOLDER, or teacher.use=trained teacher.model=NAME",
+            )
+        )
+    return problems
+
+
+def _members(node: Any, place: str) -> Iterator[tuple[str, Any]]:
+    if dataclasses.is_dataclass(node):
+        yield place, node
+        for field in dataclasses.fields(node):
+            if field.init:
+                yield from _members(getattr(node, field.name), f"{place}.{field.name}".lstrip("."))
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _members(value, f"{place}.{key}".lstrip("."))

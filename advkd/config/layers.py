@@ -1,0 +1,88 @@
+"""Laying one configuration over another, and the YAML files of presets and settings."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from advkd.errors import error
+from advkd.registry import SLOTS, find
+from advkd.sources import yaml_file
+
+Raw = dict[str, Any]
+
+
+def over(base: Raw, layer: Raw) -> Raw:
+    """`layer` laid over `base`: swapping a component drops the options of the old one."""
+    base = copy.deepcopy(base)
+    layer = _aligned(base, copy.deepcopy(layer))
+    merged = OmegaConf.merge(OmegaConf.create(base), OmegaConf.create(layer))
+    return OmegaConf.to_container(merged, resolve=False)  # type: ignore[return-value]
+
+
+def _aligned(base: Raw, layer: Raw) -> Raw:
+    """Brings names and mappings of both sides to one form, and removes from `base` what is swapped out."""
+    for key, new in layer.items():
+        old = base.get(key)
+        if isinstance(old, str) and isinstance(new, dict) and "use" not in new:
+            base[key] = old = {"use": old}
+        elif isinstance(old, dict) and "use" in old and isinstance(new, str):
+            layer[key] = new = {"use": new}
+        if isinstance(old, dict) and isinstance(new, dict):
+            if "use" in new and new["use"] != old.get("use"):
+                del base[key]
+            else:
+                _aligned(old, new)
+    return layer
+
+
+def nested(key: tuple[str, ...], value: Any) -> Raw:
+    """`value` at the path `key`."""
+    for name in reversed(key):
+        value = {name: value}
+    return value  # type: ignore[no-any-return]
+
+
+def named(slot: str, name: str) -> Raw:
+    """The content of a preset or setting, by registered name or by path of a YAML file.
+
+    `extends: NAME` is laid under it; the keys `about` and `extends` are taken out.
+    """
+    return _read(slot, name, ())
+
+
+def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
+    place = SLOTS[slot]
+    if name in chain:
+        raise error(place, "extends itself", given=" -> ".join((*chain, name)))
+    if name.endswith((".yaml", ".yml")):
+        file: Path | None = Path(name)
+    else:
+        entry = find(slot, name)
+        file = yaml_file(entry)
+        if file is None:
+            raise error(
+                f"{place} {name}", f"{entry.distribution} has no {name}.yaml in {entry.target}", given=name
+            )
+    content = load_yaml(file, place)
+    content.pop("about", None)
+    base = content.pop("extends", None)
+    return over(_read(slot, base, (*chain, name)), content) if base else content
+
+
+def load_yaml(file: Path, place: str) -> Raw:
+    """A YAML file whose top level is a mapping."""
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    except OSError as cause:
+        raise error(place, f"cannot be read: {cause.strerror}", given=file) from None
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as cause:
+        raise error(place, f"is not YAML: {cause}", given=file) from None
+    if not isinstance(content, dict):
+        raise error(place, "must hold a mapping of options", given=file)
+    return content  # type: ignore[return-value]

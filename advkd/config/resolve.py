@@ -1,0 +1,96 @@
+"""Setting, then preset, then words: one `Run`, or every problem at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from advkd.config import words as word_module
+from advkd.config.build import Builder
+from advkd.config.changes import applied
+from advkd.config.checks import crossed
+from advkd.config.layers import Raw, named, over
+from advkd.config.run import Run, Spec
+from advkd.errors import AdvkdError, Problem, error
+from advkd.registry import entries
+
+RECIPE = ("epochs", "batch_size", "optimizer", "schedule", "augment")
+"""What a trained teacher takes from its setting, before any word changes the student's."""
+
+
+def resolve(*words: str) -> Run:
+    """The run that `words` describe: `preset=NAME`, `setting=NAME` (digits if absent), and changes.
+
+    Raises `AdvkdError` with every problem found.
+    """
+    parsed = word_module.parse(words)
+    chosen = {w.path: w.value for w in parsed if w.op == "set" and w.path in ("preset", "setting")}
+    if "preset" not in chosen:
+        names = list(entries("presets"))
+        raise AdvkdError(
+            Problem(place="preset", problem="which one?", names=names, remedy="write preset=path-dual")
+        )
+    problems: list[Problem] = []
+    layers = {}
+    for slot, name in (("settings", chosen.get("setting", "digits")), ("presets", chosen["preset"])):
+        try:
+            layers[slot] = named(slot, str(name))
+        except AdvkdError as cause:
+            problems += cause.problems
+    if problems:
+        raise AdvkdError(*problems)
+    setting = layers["settings"]
+    raw = over(setting, layers["presets"])
+    raw |= {"preset": Path(str(chosen["preset"])).stem, "setting": str(chosen.get("setting", "digits"))}
+    raw = applied(raw, [w for w in parsed if w.path not in ("preset", "setting")], problems)
+    raw["teacher"] = _teacher(raw.get("teacher"), setting)
+    return from_raw(raw, problems)
+
+
+def from_raw(raw: Raw, problems: list[Problem] | None = None) -> Run:
+    """The run of plain values, as `run.yaml` and a teacher's own training hold them."""
+    problems = [] if problems is None else problems
+    if not problems:
+        spec, resolved = Builder(problems).record(Spec, raw, "")
+    if not problems:
+        problems += crossed(spec)
+    if problems:
+        raise AdvkdError(*problems)
+    return Run(**vars(spec), resolved=resolved)
+
+
+def teacher_run(run: Run) -> Run:
+    """How the teacher of `run` is trained: its own model and recipe, everything else the same."""
+    teacher = run.resolved.get("teacher")
+    if not isinstance(teacher, dict) or teacher.get("use") != "trained":
+        raise error("teacher", "is loaded, not trained", given=teacher)
+    shared = {key: run.resolved[key] for key in ("data", "split", "threat", "validation", "eval_batch_size")}
+    recipe = {key: teacher[key] for key in RECIPE}
+    preset = over({}, named("presets", teacher["preset"]))
+    return from_raw(
+        {
+            **preset,
+            **shared,
+            **recipe,
+            "preset": teacher["preset"],
+            "setting": run.setting,
+            "student": teacher["model"],
+            "teacher": None,
+            "evaluation": {},
+            "seed": teacher["seed"],
+            "device": run.device,
+        }
+    )
+
+
+def _teacher(raw: Any, setting: Raw) -> Any:
+    if isinstance(raw, str):
+        raw = {"use": raw}
+    if not isinstance(raw, dict):
+        return raw
+    name = str(raw.get("use"))
+    if "/" in name or name.endswith((".pt", ".pth", ".safetensors")) or Path(name).is_dir():
+        return {**raw, "use": "file", "path": name}
+    if name == "trained":
+        return over({key: setting[key] for key in RECIPE if key in setting}, raw)
+    return raw

@@ -1,0 +1,88 @@
+"""The resolved, validated configuration of one training run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from advkd.augment import Augment
+from advkd.errors import error
+from advkd.optim import Optimizer, Schedule
+from advkd.protocols import DataSource, Evaluator, Method, ModelSource
+from advkd.types import Real, Threat
+
+UNHASHED = ("seed", "device")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Which images train, validate and test.
+
+    `validation` is the stratified fraction carved from the training images; `train` and `test` limit how
+    many images are used (stratified; all when null). `seed` belongs to the setting, so that every method
+    and every teacher of it leaves the same images alone.
+    """
+
+    validation: Real = 0.1
+    train: int | None = None
+    test: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.validation < 1:
+            raise error(
+                "validation",
+                "a fraction of the training images, between 0 and 1",
+                given=self.validation,
+                remedy="selection on the test split is not offered",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Everything that can be configured."""
+
+    preset: str
+    setting: str
+    data: DataSource
+    threat: Threat
+    student: ModelSource
+    method: Method
+    epochs: int
+    batch_size: int
+    validation: Evaluator
+    evaluation: Mapping[str, Evaluator]
+    teacher: ModelSource | None = None
+    split: Split = field(default_factory=Split)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    augment: Augment = field(default_factory=Augment)
+    eval_batch_size: int = 512
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "eval_batch_size"):
+            if getattr(self, name) < 1:
+                raise error(name, "must be at least 1", given=getattr(self, name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Spec):
+    """A `Spec` with `resolved`, the plain values it was built from, all defaults filled in."""
+
+    resolved: Mapping[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """Eight digits that name the configuration whatever its seed and device."""
+        content = {key: value for key, value in self.resolved.items() if key not in UNHASHED}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def nets(self) -> tuple[str, ...]:
+        """The networks the method asks besides the student."""
+        return tuple(getattr(self.method, "nets", ("teacher",)))

@@ -1,0 +1,72 @@
+"""What training costs: passes through each network, counted in images; time; peak memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Cost:
+    """Counts images forwarded and backpropagated through each network inside `counting`."""
+
+    def __init__(self, nets: Mapping[str, nn.Module]) -> None:
+        self._nets = nets
+        self.passes: Counter[str] = Counter()
+        self.seconds = 0.0
+        self.images = 0
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Counts passes and time of the block."""
+        handles = [net.register_forward_hook(self._hook(name)) for name, net in self._nets.items()]
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - begin
+            for handle in handles:
+                handle.remove()
+
+    def _hook(self, name: str) -> Any:
+        def forwarded(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001
+            n = len(output)
+            self.passes[f"{name}_forwards"] += n
+            if output.requires_grad:
+                output.register_hook(lambda _: self.passes.update({f"{name}_backwards": n}))
+
+        return forwarded
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run goes on counting from."""
+        return {"passes": dict(self.passes), "seconds": self.seconds, "images": self.images}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `state`."""
+        self.passes = Counter(state["passes"])
+        self.seconds, self.images = state["seconds"], state["images"]
+
+    def summary(self) -> dict[str, float]:
+        """The `cost` of a result, without its total seconds."""
+        names = [f"{net}_{what}" for net in ("student", "teacher") for what in ("forwards", "backwards")]
+        return {
+            "train_seconds": round(self.seconds, 3),
+            "images_per_second": round(self.images / self.seconds, 2) if self.seconds else 0.0,
+            **{name: self.passes[name] for name in names},
+            "peak_memory_mb": peak_memory_mb(),
+        }
+
+
+def peak_memory_mb() -> float:
+    """The largest resident memory of this process so far, plus what an accelerator held at most."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    device = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
+    return round(resident + device, 1)

@@ -1,0 +1,40 @@
+"""Where a run computes, and on what."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+
+import torch
+
+from advkd.errors import error
+
+LIBRARIES = ("advkd", "torch", "torchvision", "timm", "adversarial-robustness-toolbox", "numpy")
+
+
+def chosen(name: str) -> torch.device:
+    """The device called `name`; `auto` takes an accelerator if there is one."""
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator() if hasattr(torch, "accelerator") else None
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as cause:
+        first = str(cause).split("\n")[0]
+        raise error("device", f"cannot be used: {first}", given=name, remedy="write device=auto or cpu") from None
+    return device
+
+
+def environment(device: torch.device) -> dict[str, str | int]:
+    """What a number depends on besides its configuration."""
+    versions = {name: metadata.version(name) for name in LIBRARIES}
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": str(device),
+        "processors": os.cpu_count() or 0,
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,1 @@
+"""Evaluators: attacks that judge a network, one outcome per example."""

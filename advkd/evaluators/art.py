@@ -1,0 +1,83 @@
+"""Any evasion attack of adversarial-robustness-toolbox (`art:NAME`)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from advkd.errors import AdvkdError, error, unknown
+from advkd.modes import evaluating
+from advkd.outcome import Outcome
+from advkd.types import Batch, Threat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Art:
+    """The attack class `name` of `art.attacks.evasion`, with `options` as its keyword arguments.
+
+    `clip_values` is always the box of the threat: without it these attacks do not clip. `norm`, `eps` and
+    a quarter of eps as `eps_step` are passed where the attack takes them and `options` say nothing; what
+    it returns is projected into the threat, so a minimal-norm attack counts only where it succeeds
+    within eps. Source: Nicolae et al. 2018 (arXiv 1807.01069). Its attacks draw from numpy's global
+    generator, which is seeded for the attack and put back.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
+        """The attacked images."""
+        saved = np.random.get_state()  # noqa: NPY002
+        seed = int(torch.randint(2**31, (1,), generator=generator))
+        try:
+            with evaluating(net), torch.random.fork_rng():
+                np.random.seed(seed)  # noqa: NPY002
+                torch.manual_seed(seed)
+                attack = self._attack(_classifier(net, batch, threat), len(batch.x), threat)
+                y = batch.y.cpu().numpy()
+                x = attack.generate(batch.x.cpu().numpy(), **({} if _targeted(attack) else {"y": y}))
+        finally:
+            np.random.set_state(saved)  # noqa: NPY002
+        return Outcome(threat.project(torch.as_tensor(x).to(batch.x), batch.x))
+
+    def _attack(self, classifier: Any, batch_size: int, threat: Threat) -> Any:
+        from art.attacks import evasion
+
+        cls = getattr(evasion, self.name, None)
+        if cls is None:
+            names = [n for n in vars(evasion) if inspect.isclass(getattr(evasion, n))]
+            raise AdvkdError(unknown("art", "evasion attack", self.name, names))
+        norm = np.inf if threat.norm == "linf" else 2
+        defaults = {"norm": norm, "eps": threat.eps, "eps_step": threat.eps / 4, "verbose": False}
+        defaults["batch_size"] = batch_size
+        taken = inspect.signature(cls).parameters
+        options = {key: value for key, value in defaults.items() if key in taken} | dict(self.options)
+        try:
+            return cls(classifier, **options)
+        except (TypeError, ValueError) as cause:
+            raise error(f"art:{self.name}", str(cause), given=options, remedy="set its options") from cause
+
+
+def _targeted(attack: Any) -> bool:
+    return bool(getattr(attack, "targeted", False))
+
+
+def _classifier(net: nn.Module, batch: Batch, threat: Threat) -> Any:
+    from art.estimators.classification import PyTorchClassifier
+
+    with torch.no_grad():
+        classes = net(batch.x[:1]).shape[1]
+    return PyTorchClassifier(
+        net,
+        nn.CrossEntropyLoss(),
+        tuple(batch.x.shape[1:]),
+        classes,
+        clip_values=threat.box,
+        device_type="cpu" if batch.x.device.type == "cpu" else "gpu",
+    )

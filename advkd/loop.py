@@ -1,0 +1,180 @@
+"""The training loop: steps, validation, the best student kept, a checkpoint after every epoch."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from advkd import checkpoint, weights
+from advkd.config.run import Run
+from advkd.cost import Cost
+from advkd.data.images import Images
+from advkd.errors import error
+from advkd.evaluate import evaluate
+from advkd.protocols import Method, Reporter
+from advkd.result import Result
+from advkd.step import Step
+from advkd.streams import global_seed, streams
+from advkd.types import Batch, Record
+
+BEST, LAST = "student.safetensors", "student-last.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a training works on: networks by name, images, the folder it writes to, who is told."""
+
+    nets: Mapping[str, nn.Module]
+    train: Images
+    validation: Images
+    folder: Path
+    report: Reporter
+    about: Mapping[str, Any]
+    stage: str = "student"
+
+
+class Training:
+    """One training of a student; `fit` runs it to its end or goes on from its checkpoint."""
+
+    def __init__(self, run: Run, parts: Parts) -> None:
+        self.run, self.parts = run, parts
+        self.student = parts.nets["student"]
+        self.device = next(self.student.parameters()).device
+        self.method: Method = copy.deepcopy(run.method)
+        if hasattr(self.method, "build"):
+            self.method.build(parts.nets)
+        extra = self.method.modules() if hasattr(self.method, "modules") else {}
+        self.modules = {"student": self.student, **{f"method.{k}": m.to(self.device) for k, m in extra.items()}}
+        self.cost = Cost(parts.nets)
+        self.streams = streams(run.seed)
+        self.steps = max(len(parts.train) // run.batch_size, 1)
+        trained = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]
+        self.optimizer = run.optimizer(trained)
+        self.scheduler = run.schedule(self.optimizer, self.steps * run.epochs)
+        self.epoch = 0
+        self.best: dict[str, float] = {}
+
+    def fit(self, *, resume: bool = False) -> None:
+        """Trains up to the last epoch; the folder then holds the best and the last student."""
+        if resume and (self.parts.folder / checkpoint.NAME).exists():
+            self._restore()
+        sizes = {"steps": self.steps, "batch": self.run.batch_size, "done": self.epoch}
+        self._say("train.epochs", self.run.epochs, parts=sizes)
+        while self.epoch < self.run.epochs:
+            self._epoch()
+            self._validate()
+            self.epoch += 1
+            self._save()
+
+    def _epoch(self) -> None:
+        self.student.train()
+        order = torch.randperm(len(self.parts.train), generator=self.streams("order", self.epoch))
+        totals: Counter[str] = Counter()
+        skipped: Counter[str] = Counter()
+        begin, seconds = self.cost.images, self.cost.seconds
+        for index, rows in enumerate(order[: self.steps * self.run.batch_size].split(self.run.batch_size)):
+            with self.cost.counting(), global_seed(self.run.seed, "step", self.epoch, index):
+                found, missed = self._step(index, self._batch(rows, index))
+            skipped.update(missed)
+            totals.update(found)
+            self._say("step.loss", sum(found.values()), step=index, parts=found)
+        means = {name: value / self.steps for name, value in totals.items()}
+        rate = (self.cost.images - begin) / max(self.cost.seconds - seconds, 1e-9)
+        self._say("train.loss", sum(means.values()), parts=means)
+        self._say("train.images_per_second", rate)
+        self._say("train.lr", self.optimizer.param_groups[0]["lr"])
+        for branch, count in skipped.items():
+            self._say(f"train.skipped.{branch}", count, n=self.steps)
+
+    def _batch(self, rows: Tensor, index: int) -> Batch:
+        batch = self.parts.train.batch(rows)
+        x, y = batch.x.to(self.device), batch.y.to(self.device)
+        return Batch(self.run.augment(x, self.streams("augment", self.epoch, index)), y)
+
+    def _step(self, index: int, batch: Batch) -> tuple[dict[str, float], list[str]]:
+        done = (self.epoch * self.steps + index) / (self.run.epochs * self.steps)
+        step = Step(
+            nets=self.parts.nets,
+            threat=self.run.threat,
+            streams=self.streams,
+            epoch=self.epoch,
+            index=index,
+            progress=done,
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        paths = self.method.paths(batch, step)
+        found: Counter[str] = Counter()
+        for scalar, parts in self.method.losses(paths, batch, step):
+            scalar.backward()  # type: ignore[no-untyped-call]
+            found.update({name: float(value) for name, value in parts.items()})
+        if not all(math.isfinite(value) for value in found.values()):
+            raise error(
+                f"epoch {self.epoch + 1}, step {index + 1}",
+                "the loss is no longer a finite number",
+                given=dict(found),
+                remedy="lower optimizer.lr or method.total; checkpoints of earlier epochs are kept",
+            )
+        self.optimizer.step()
+        self.scheduler.step()
+        self.cost.images += len(batch.x)
+        return dict(found), [name for name, path in paths.items() if path is None]
+
+    def _validate(self) -> None:
+        begin = time.perf_counter()
+        result = evaluate(
+            self.student,
+            self.parts.validation,
+            self.run.threat,
+            {"robust": self.run.validation},
+            batch_size=self.run.eval_batch_size,
+        )
+        seconds = time.perf_counter() - begin
+        now = {"clean": result.clean, "robust": result.robust, "n": result.n, "epoch": self.epoch + 1}
+        if not self.best or (now["robust"], now["clean"]) > (self.best["robust"], self.best["clean"]):
+            self.best = now
+            self._write(BEST, now)
+        self._told(result, seconds)
+
+    def _told(self, result: Result, seconds: float) -> None:
+        for name, value in (("clean", result.clean), ("robust", result.robust)):
+            self._say(
+                f"validation.{name}", value, n=result.n, interval=result.interval[name], seconds=seconds
+            )
+
+    def _save(self) -> None:
+        about = {
+            "epoch": self.epoch,
+            "best": self.best,
+            "cost": self.cost.state(),
+            "hash": self.run.hash,
+            "seed": self.run.seed,
+        }
+        checkpoint.save(
+            self.parts.folder / checkpoint.NAME, self.modules, self.optimizer, self.scheduler, about
+        )
+        if self.epoch == self.run.epochs:
+            self._write(LAST, {"epoch": self.epoch})
+
+    def _restore(self) -> None:
+        path = self.parts.folder / checkpoint.NAME
+        about = checkpoint.restore(path, self.modules, self.optimizer, self.scheduler)
+        if (about["hash"], about["seed"]) != (self.run.hash, self.run.seed):
+            raise error("resume", "the checkpoint belongs to another configuration", given=path)
+        self.epoch, self.best = about["epoch"], about["best"]
+        self.cost.load(about["cost"])
+
+    def _write(self, name: str, validation: Mapping[str, float]) -> None:
+        about = {**self.parts.about, "validation": dict(validation)}
+        weights.write(self.parts.folder / name, self.student.state_dict(), about)
+
+    def _say(self, name: str, value: float, **more: Any) -> None:
+        self.parts.report(Record(name=name, value=value, epoch=self.epoch, stage=self.parts.stage, **more))

@@ -1,0 +1,1 @@
+"""Reporters: take every measured number as it comes."""
