@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,14 @@ class AdvkdError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run; `folder` holds what there is to go on with."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.folder = folder
 
 
 def error(place: str, problem: str, *, given: object = "", remedy: str = "") -> AdvkdError:

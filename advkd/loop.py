@@ -75,6 +75,11 @@ class Training:
             self.epoch += 1
             self._save()
 
+    def resumes_at(self) -> int:
+        """The epoch that training would go on with."""
+        path = self.parts.folder / checkpoint.NAME
+        return int(weights.read(path, "resume")[1]["run"]["epoch"]) if path.exists() else 0
+
     def _epoch(self) -> None:
         self.student.train()
         order = torch.randperm(len(self.parts.train), generator=self.streams("order", self.epoch))

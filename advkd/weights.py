@@ -6,14 +6,14 @@ import json
 import logging
 import os
 import pickle
-import re
 import uuid
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors import torch as safetensors
 from torch import Tensor
 
@@ -31,8 +31,8 @@ FOREIGN = {
 }
 """How files begin that are often mistaken for checkpoints; what they are; what to do."""
 
-DAMAGE = re.compile(r"Unsupported operand|invalid load key|truncated|unknown opcode|Ran out of input")
-"""What unpickling says of bytes that are no pickle; anything else it refuses is code."""
+PICKLES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+"""How PyTorch files and pickles begin; what unpickling refuses in other files is no code."""
 
 
 def atomic(path: Path, data: bytes) -> None:
@@ -78,10 +78,14 @@ def read(path: Path, place: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
             with safe_open(path, "pt") as file:
                 about = json.loads((file.metadata() or {}).get("advkd", "{}"))
                 return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, ValueError, EOFError, OSError) as failure:
+        with warnings.catch_warnings():
+            # it warns of every pickle protocol but its own, right before reading or refusing the file
+            warnings.simplefilter("ignore")
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    # on bytes that are no checkpoint the readers fail in any way: KeyError, EOFError, SafetensorError
+    except Exception as failure:
         problem, remedy = "the file is cut short or is no checkpoint", "copy or download it again"
-        if isinstance(failure, pickle.UnpicklingError) and not DAMAGE.search(str(failure)):
+        if isinstance(failure, pickle.UnpicklingError) and head.startswith(PICKLES):
             problem = "the file holds more than weights; pickles that run code are not loaded"
             remedy = "if you trust it, convert it once: torch.save(net.state_dict(), 'weights.pt')"
         raise error(place, problem, given=path, remedy=remedy) from failure

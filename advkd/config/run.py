@@ -11,10 +11,10 @@ from typing import Any
 from advkd.augment import Augment
 from advkd.errors import error
 from advkd.optim import Optimizer, Schedule
-from advkd.protocols import DataSource, Evaluator, Method, ModelSource
+from advkd.protocols import DataSource, Evaluator, Method, ModelSource, Reporter
 from advkd.types import Real, Threat
 
-UNHASHED = ("seed", "device")
+UNHASHED = ("seed", "device", "reporters")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +60,7 @@ class Spec:
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
     augment: Augment = field(default_factory=Augment)
+    reporters: Mapping[str, Reporter] = field(default_factory=dict)
     eval_batch_size: int = 512
     seed: int = 0
     device: str = "auto"
@@ -78,7 +79,7 @@ class Run(Spec):
 
     @property
     def hash(self) -> str:
-        """Eight digits that name the configuration whatever its seed and device."""
+        """Eight digits that name the configuration whatever its seed, device and reporters."""
         content = {key: value for key, value in self.resolved.items() if key not in UNHASHED}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -38,7 +39,7 @@ class PGDEvaluator:
     steps: int = 20
     step_size: Real | str = "1/4 eps"
     restarts: int = 5
-    loss: str = "ce"
+    loss: Literal["ce", "margin"] = "ce"
 
     def __post_init__(self) -> None:
         if self.restarts < 1:

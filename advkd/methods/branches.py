@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from advkd.errors import error
 from advkd.methods.norms import Branched, OwnNorms
-from advkd.methods.spec import Branch
+from advkd.methods.spec import Ascend, Branch
 from advkd.methods.stream import Stream
 from advkd.modes import buffers_kept, evaluating
 from advkd.protocols import Objective, Parts
@@ -103,6 +103,8 @@ class Branches:
         student = step.nets["student"]
 
         def walk(x: Tensor, y: Tensor, goal: Tensor | None = None) -> Path:
+            if branch.attack is None or branch.ascend is None:
+                return Path(x[None], y, goal)
             probe = Probe(student)
             with ExitStack() as modes:
                 others = [net for key, net in step.nets.items() if key != "student"]
@@ -111,25 +113,11 @@ class Branches:
                     modes.enter_context(evaluating(student))
                 elif self.attack_bn == "kept":
                     modes.enter_context(buffers_kept(student))
-                objective = self._objective(branch, probe, step, x, y, goal)
+                objective = _objective(branch.ascend, branch.walk, probe, step, x, y, goal)
                 points = branch.attack(objective, x, step.threat, step.generator("attack", name))
                 return walked(points, probe, y, goal, reuse=self.attack_mode == "eval")
 
         return branch.path(walk, batch, step)
-
-    def _objective(
-        self, branch: Branch, probe: Probe, step: Step, x: Tensor, y: Tensor, goal: Tensor | None
-    ) -> Objective:
-        target = parse(branch.ascend.target)
-        sign = 1 if branch.walk == "away" else -1
-        if target.point == "here":
-            teacher = step.nets[target.net]
-            return lambda at: branch.ascend.loss(probe(at), teacher(at)) * sign
-        fixed = {"label": y, "goal": goal}.get(target.text)
-        said = step.start_logits(target.net, x) if target.net else fixed
-        if said is None:
-            raise error(f"method.branches.{branch.path}", "the walk was given no goal")
-        return lambda at: branch.ascend.loss(probe(at), said) * sign
 
     def _stream(self, name: str, path: Path, step: Step) -> Stream:
         branch = self.branches[name]
@@ -140,3 +128,18 @@ class Branches:
             if step.progress >= term.since
         }
         return Stream(path, step, step.nets["student"], terms)
+
+
+def _objective(
+    ascend: Ascend, way: str, probe: Probe, step: Step, x: Tensor, y: Tensor, goal: Tensor | None
+) -> Objective:
+    target = parse(ascend.target)
+    sign = 1 if way == "away" else -1
+    if target.point == "here":
+        teacher = step.nets[target.net]
+        return lambda at: ascend.loss(probe(at), teacher(at)) * sign
+    fixed = {"label": y, "goal": goal}.get(target.text)
+    said = step.start_logits(target.net, x) if target.net else fixed
+    if said is None:
+        raise error("method.branches", "the walk was given no goal", remedy="use path=targeted")
+    return lambda at: ascend.loss(probe(at), said) * sign

@@ -95,17 +95,22 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
-    """A path and the terms along it. `walk: away` increases the ascend loss, `toward` decreases it."""
+    """A path and the terms along it. `walk: away` increases the ascend loss, `toward` decreases it.
+
+    Without an `attack` nobody walks: the path is the clean image alone.
+    """
 
     path: PathSampler
-    attack: Attack
-    ascend: Ascend
     terms: Mapping[str, Term]
+    attack: Attack | None = None
+    ascend: Ascend | None = None
     walk: Literal["away", "toward"] = "away"
     scale: Real = 1.0
 
     def __post_init__(self) -> None:
-        toward_goal = self.ascend.target == "goal"
+        if (self.attack is None) != (self.ascend is None):
+            raise error("branch.attack", "an attack and what it ascends go together", remedy="set both or none")
+        toward_goal = self.ascend is not None and self.ascend.target == "goal"
         if toward_goal and not getattr(self.path, "goals", True):
             raise error(
                 "branch.path", "this path has no goal to ascend to", remedy="use path=targeted or target=label"
@@ -114,7 +119,7 @@ class Branch:
             raise error(
                 "branch.walk",
                 "the walk and its target do not agree",
-                given=f"walk: {self.walk}, ascend.target: {self.ascend.target}",
+                given=f"walk: {self.walk}, ascend.target: {self.ascend and self.ascend.target}",
                 remedy="toward goes with the target goal, away with every other one",
             )
         if self.scale < 0:
@@ -123,7 +128,9 @@ class Branch:
     @property
     def nets(self) -> tuple[str, ...]:
         """The networks this branch asks."""
-        targets = [parse(self.ascend.target), *(term.parsed for term in self.terms.values())]
+        targets = [term.parsed for term in self.terms.values()]
+        if self.ascend is not None:
+            targets.append(parse(self.ascend.target))
         members = [self.path, *(term.weight for term in self.terms.values())]
         found = [target.net for target in targets if target.net]
         found += [net for member in members for net in getattr(member, "nets", ())]

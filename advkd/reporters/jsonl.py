@@ -30,8 +30,8 @@ class Jsonl:
             raise error("writing metrics", cause.strerror or str(cause), given=self.path) from cause
 
 
-def keep_before(path: Path, stage_epoch: int) -> None:
-    """Drops what a run wrote after its last checkpoint, so that going on writes no epoch twice."""
+def keep_before(path: Path, epoch: int) -> None:
+    """Drops what a student's training wrote from `epoch` on, so that going on writes no epoch twice."""
     if not path.exists():
         return
     kept = []
@@ -41,6 +41,6 @@ def keep_before(path: Path, stage_epoch: int) -> None:
         except json.JSONDecodeError:
             # the line a killed process was writing
             continue
-        if record.get("epoch", 0) < stage_epoch:
+        if record.get("stage") != "student" or record.get("epoch", 0) < epoch:
             kept.append(line + "\n")
     weights.atomic(path, "".join(kept).encode())

@@ -1,0 +1,180 @@
+"""What scripts, notebooks and the command line use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path as Folder
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from advkd import folder as run_folder
+from advkd import weights
+from advkd.config.resolve import resolve
+from advkd.config.run import Run
+from advkd.data.images import Images, in_memory
+from advkd.device import chosen, environment
+from advkd.errors import Interrupted
+from advkd.evaluate import evaluate
+from advkd.loop import BEST, LAST, Parts, Training
+from advkd.models.file import File
+from advkd.one_step import loss_of
+from advkd.protocols import DataSource, Reporter
+from advkd.reporters.jsonl import Jsonl, keep_before
+from advkd.result import Result
+from advkd.splits import Splits, split
+from advkd.streams import global_seed
+from advkd.teachers import admitted, described, provided
+from advkd.types import Record, Shape
+
+__all__ = ["Result", "Run", "evaluate", "load", "loss_of", "resolve", "resume", "train"]
+
+Pair = tuple[Dataset[Any], Dataset[Any]]
+
+
+def train(
+    run: Run,
+    *,
+    student: nn.Module | None = None,
+    teacher: nn.Module | None = None,
+    data: DataSource | Pair | None = None,
+    out: str | Folder | None = None,
+    reporters: Sequence[Reporter] = (),
+) -> Result:
+    """Trains a student as `run` says, evaluates it on the test split, and leaves a run folder.
+
+    `student`, `teacher` (pixels in [0,1] to logits) and `data` (a `DataSource`, or a training and a test
+    data set) stand in for those of the run. The result's `net` is the student of the best validation
+    epoch. Raises `AdvkdError` for everything a user can repair; what was written before stays.
+    """
+    folder = run_folder.made(run, out)
+    given = {"student": student, "teacher": teacher, "data": data}
+    return _guarded(run, folder, given, reporters)
+
+
+def resume(out: str | Folder, *, reporters: Sequence[Reporter] = ()) -> Result:
+    """Goes on with the run of a folder from its last whole epoch, to the same bits as uninterrupted."""
+    folder = Folder(out).expanduser()
+    run = run_folder.opened(folder)
+    return _guarded(run, folder, {}, reporters, go_on=True)
+
+
+def load(path: str | Folder) -> nn.Module:
+    """The best student of a run folder (or the network of one of its weight files), in eval mode."""
+    file = Folder(path).expanduser()
+    file = file / BEST if file.is_dir() else file
+    _, about = weights.read(file, "load")
+    shape: Shape = tuple(about.get("shape", (3, 32, 32)))
+    return File(path=str(file))(about.get("classes", 10), shape).eval()
+
+
+def _guarded(run: Run, folder: Folder, *args: Any, go_on: bool = False) -> Result:
+    try:
+        return _trained(run, folder, *args, go_on=go_on)
+    except KeyboardInterrupt:
+        raise Interrupted(folder) from None
+
+
+def _trained(
+    run: Run, folder: Folder, given: Mapping[str, Any], reporters: Iterable[Reporter], *, go_on: bool
+) -> Result:
+    begin = time.perf_counter()
+    with run_folder.locked(folder):
+        device = chosen(run.device)
+        splits = split(_source(given.get("data") or run.data), run.split)
+        log = Jsonl(path=str(folder / run_folder.METRICS))
+        report = _all([*reporters, *run.reporters.values(), log])
+        nets = _nets(run, given, splits, device, report)
+        about = described(run, splits)
+        if given.get("student") is not None:
+            del about["model"]
+        parts = Parts(
+            nets=nets,
+            train=splits.train,
+            validation=splits.validation,
+            folder=folder,
+            report=report,
+            about=about,
+        )
+        training = Training(run, parts)
+        if go_on:
+            keep_before(folder / run_folder.METRICS, training.resumes_at())
+        training.fit(resume=go_on)
+        result = _judged(run, nets, splits, folder)
+        cost = {"seconds": round(time.perf_counter() - begin, 3), **training.cost.summary()}
+        result = replace(result, cost=cost, folder=folder, net=nets["student"].eval())
+        content = run_folder.summary(run, result, environment(device))
+        content["given"] = sorted(name for name, value in given.items() if value is not None)
+        run_folder.finish(folder, content, result)
+    return result
+
+
+def _nets(
+    run: Run, given: Mapping[str, Any], splits: Splits, device: torch.device, report: Reporter
+) -> dict[str, nn.Module]:
+    student = given.get("student")
+    if student is None:
+        with global_seed(run.seed, "init"):
+            student = run.student(splits.classes, splits.shape)
+    nets = {"student": student.to(device)}
+    if "teacher" in run.nets:
+        teacher = given.get("teacher")
+        nets["teacher"] = (
+            provided(run, splits, device, report)
+            if teacher is None
+            else admitted(teacher.to(device), splits, run, {})
+        )
+    return nets
+
+
+def _judged(run: Run, nets: Mapping[str, nn.Module], splits: Splits, folder: Folder) -> Result:
+    test = splits.test()
+    found = {}
+    for name, file in (("last", LAST), ("best", BEST)):
+        state, _ = weights.read(folder / file, "evaluation")
+        nets["student"].load_state_dict(state)
+        found[name] = evaluate(
+            nets["student"], test, run.threat, run.evaluation, batch_size=run.eval_batch_size
+        )
+    teacher = None
+    if "teacher" in nets:
+        teacher = evaluate(nets["teacher"], test, run.threat, run.evaluation, batch_size=run.eval_batch_size)
+    return replace(found["best"], last=found["last"], teacher=teacher)
+
+
+def _all(reporters: Sequence[Reporter]) -> Reporter:
+    def report(record: Record) -> None:
+        for reporter in reporters:
+            reporter(record)
+
+    return report
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Two data sets as a source; classes are counted in the training labels."""
+
+    train: Images
+    test: Images
+
+    @property
+    def classes(self) -> int:
+        return int(self.train.y.max()) + 1
+
+    @property
+    def shape(self) -> Shape:
+        return self.train.shape
+
+    def open(self, split: Literal["train", "test"]) -> Images:
+        return self.train if split == "train" else self.test
+
+
+def _source(data: DataSource | Pair) -> DataSource:
+    if isinstance(data, tuple):
+        parts = [in_memory(part, 2**31, name) for part, name in zip(data, ("train", "test"), strict=True)]
+        return _Given(*parts)
+    return data

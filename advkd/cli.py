@@ -1,0 +1,147 @@
+"""The command line: `advkd run`, `advkd list`, `advkd show`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from advkd.errors import AdvkdError, Interrupted, error, unknown
+
+RUN_WORDS = ("out", "load", "resume")
+SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
+
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+class _Commands(click.Group):
+    """Turns errors a user can repair into one message and exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AdvkdError as cause:
+            if ctx.params.get("debug"):
+                raise
+            err.print(str(cause), style="red" if err.is_terminal else "", markup=False)
+            sys.exit(2)
+        except Interrupted as stop:
+            err.print(f"\nstopped; go on with: advkd run resume={stop.folder}", markup=False)
+            sys.exit(130)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("advkd"), prog_name="advkd")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:  # noqa: ARG001
+    """Small robust students from large robust teachers, compared honestly.
+
+    Words are key=value: advkd run preset=path-dual setting=digits epochs=5
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("note: %(message)s"))
+    log = logging.getLogger("advkd")
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
+
+
+@main.command(context_settings=SETTINGS)
+@click.argument("words", nargs=-1)
+def run(words: tuple[str, ...]) -> None:
+    """Train a student, evaluate it, leave a run folder.
+
+    preset=NAME says what is learned, setting=NAME on what (digits if absent); any key of `advkd show`
+    changes it: epochs=5, student.width=16, method.branches.untargeted.attack.steps=20. Further words:
+    out=DIR, seed=N, device=auto, load=FILE.py (registers members first), resume=DIR (goes on).
+    """
+    own, words = _own_words(words)
+    if "load" in own:
+        load_file(own["load"])
+    from advkd.reporters.console import Console as Progress
+    from advkd.tables import results
+
+    progress = Progress()
+    try:
+        result = _ran(own, words, progress)
+    finally:
+        progress.close()
+    results(Console(), result)
+
+
+def _ran(own: dict[str, str], words: tuple[str, ...], progress: Callable[[Any], None]) -> Any:
+    from advkd import api
+
+    if "resume" not in own:
+        return api.train(api.resolve(*words), out=own.get("out"), reporters=[progress])
+    if words or "out" in own:
+        raise error("resume", "takes no other words", given=" ".join(words), remedy="the folder says it all")
+    return api.resume(own["resume"], reporters=[progress])
+
+
+@main.command(name="list")
+@click.argument("slot", required=False)
+def list_(slot: str | None) -> None:
+    """List every name: of all slots, or of one (attacks, presets, ...)."""
+    from advkd.registry import SLOTS, slot_named
+    from advkd.tables import names
+
+    names(Console(), [slot_named(slot)] if slot else list(SLOTS))
+
+
+@main.command(context_settings=SETTINGS)
+@click.argument("words", nargs=-1)
+def show(words: tuple[str, ...]) -> None:
+    """Show a member (weighting boundary) or a resolved run (preset=rslad epochs=5)."""
+    from advkd import tables
+    from advkd.registry import find, slot_named, split_name
+
+    own, words = _own_words(words)
+    if "load" in own:
+        load_file(own["load"])
+    if words and "=" not in words[0]:
+        slot = slot_named(words[0])
+        if len(words) != 2:
+            raise error("show", "write a slot and a name", given=" ".join(words), remedy=f"advkd list {slot}")
+        tables.member(Console(), find(slot, split_name(words[1])[0]))
+        return
+    from advkd.config.resolve import resolve
+
+    tables.resolved(Console(), resolve(*words))
+
+
+def _own_words(words: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+    own = {}
+    rest = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if word.startswith("-"):
+            raise AdvkdError(unknown("word", "option", word, ["--help"], "words are key=value, without dashes"))
+        if equals and key in RUN_WORDS:
+            own[key] = value
+        else:
+            rest.append(word)
+    return own, tuple(rest)
+
+
+def load_file(name: str) -> None:
+    """Imports a Python file, so that what it registers can be used."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    path = Path(name).expanduser()
+    spec = spec_from_file_location(f"advkd_loaded_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise error("load", "is not a Python file", given=name, remedy="write load=FILE.py")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except AdvkdError:
+        raise
+    except Exception as cause:
+        raise error("load", f"{type(cause).__name__}: {cause}", given=name, remedy="repair the file") from cause

@@ -1,0 +1,122 @@
+"""The folder of a run: made once, locked while it is written, read again to go on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from filelock import FileLock, Timeout
+
+from advkd import weights
+from advkd.config.layers import load_yaml
+from advkd.config.resolve import from_raw
+from advkd.config.run import Run
+from advkd.errors import error
+from advkd.result import Result
+
+RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
+
+
+def made(run: Run, out: str | Path | None) -> Path:
+    """A new folder holding `run.yaml`; an error if a run is in it already."""
+    folder = Path(out).expanduser() if out else _fresh(run)
+    if (folder / RUN).exists():
+        raise error(
+            "out",
+            "the folder already holds a run",
+            given=folder,
+            remedy=f"go on with it by resume={folder}, or choose another out=DIR",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise error("out", cause.strerror or str(cause), given=folder, remedy="choose another out=DIR") from cause
+    text = yaml.safe_dump({"hash": run.hash, **run.resolved}, sort_keys=False)
+    weights.atomic(folder / RUN, text.encode())
+    return folder
+
+
+def _fresh(run: Run) -> Path:
+    stem = Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{run.preset}-{Path(run.setting).stem}-{run.hash}"
+    folder, n = stem, 1
+    while folder.exists():
+        n += 1
+        folder = Path(f"{stem}-{n}")
+    return folder
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a second process out of the folder."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise error(
+            "out", "another process is writing to this folder", given=folder, remedy="wait for it to end"
+        ) from None
+
+
+def opened(folder: Path) -> Run:
+    """The run of a folder, to go on with."""
+    if not (folder / RUN).is_file():
+        raise error(
+            "resume", "is not the folder of a run: it has no run.yaml", given=folder, remedy="see runs/"
+        )
+    raw = load_yaml(folder / RUN, "resume")
+    written = raw.pop("hash", None)
+    run = from_raw(raw)
+    if run.hash != written:
+        raise error(
+            "resume",
+            "run.yaml does not describe the run that was started",
+            given=f"{folder}: {written}, now {run.hash}",
+            remedy="put it back as it was, or start a new run",
+        )
+    if (folder / RESULT).exists():
+        raise error("resume", "this run has ended", given=folder, remedy="its numbers are in result.json")
+    return run
+
+
+def summary(run: Run, result: Result, environment: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `result.json`."""
+    last, teacher = result.last, result.teacher
+    return {
+        "preset": run.preset,
+        "setting": run.setting,
+        "hash": run.hash,
+        "seed": run.seed,
+        "n_test": result.n,
+        "clean": result.clean,
+        "robust": result.robust,
+        "attacks": result.attacks,
+        "interval": {name: list(ends) for name, ends in result.interval.items()},
+        "last": last and {"clean": last.clean, "robust": last.robust},
+        "teacher": teacher and {"clean": teacher.clean, "robust": teacher.robust},
+        "cost": dict(result.cost),
+        "environment": dict(environment),
+    }
+
+
+def finish(folder: Path, content: Mapping[str, Any], result: Result) -> None:
+    """Writes per-example outcomes and `result.json`, which marks the run as ended."""
+    rows = {"student": result, "last": result.last, "teacher": result.teacher}
+    arrays = {
+        f"{who}.{name}": right.numpy()
+        for who, row in rows.items()
+        if row is not None
+        for name, right in row.right.items()
+    }
+    buffer = BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    weights.atomic(folder / EXAMPLES, buffer.getvalue())
+    weights.atomic(folder / RESULT, (json.dumps(content, indent=2) + "\n").encode())
+

@@ -1,0 +1,76 @@
+"""One step of any method, to be checked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from advkd.config.build import member
+from advkd.config.layers import named, over
+from advkd.errors import error
+from advkd.modes import buffers_kept
+from advkd.protocols import Method
+from advkd.step import Step
+from advkd.types import Batch, Path, Threat
+
+
+def loss_of(
+    preset: str,
+    *,
+    student: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    threat: Threat,
+    teacher: nn.Module | None = None,
+    generator: torch.Generator | None = None,
+    progress: float = 0.0,
+    method: Mapping[str, Any] | None = None,
+) -> tuple[Tensor, dict[str, Path | None]]:
+    """The loss of a preset on one batch, and the paths it walked, by branch.
+
+    `loss.backward()` gives the student's parameters the gradient a training step would. Every random
+    draw comes from `generator` (seed 0 if none), in the order it is needed: the noise of the first
+    branch first. The student is used in the mode it is in (train mode is what training does); modes,
+    buffers and gradients are left as found. `progress` is the fraction of training done. `method` is
+    laid over the preset's, as plain values: `{"branches": {"untargeted": {"terms": {...}}}}`.
+    """
+    raw = over(named("presets", preset), {"method": dict(method)} if method else {})
+    built: Method = member("methods", raw["method"], "method")[0]
+    nets = {"student": student, **({"teacher": teacher} if teacher is not None else {})}
+    missing = [net for net in getattr(built, "nets", ("teacher",)) if net not in nets]
+    if missing:
+        raise error(f"loss_of {preset}", f"needs the network {missing[0]}", remedy=f"pass {missing[0]}=")
+    source = torch.Generator().manual_seed(0) if generator is None else generator
+    step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
+    batch = Batch(x, y)
+    with buffers_kept(student):
+        if hasattr(built, "build"):
+            built.build(nets)
+        paths = dict(built.paths(batch, step))
+        value, gradients = _collected(built, paths, batch, step, student)
+    loss = value
+    for parameter, gradient in gradients:
+        carried = (parameter * gradient).sum()
+        loss = loss + (carried - carried.detach())
+    return loss, paths
+
+
+def _collected(
+    method: Method, paths: dict[str, Path | None], batch: Batch, step: Step, student: nn.Module
+) -> tuple[Tensor, list[tuple[nn.Parameter, Tensor]]]:
+    trained = [p for p in student.parameters() if p.requires_grad]
+    before = [p.grad for p in trained]
+    value = batch.x.new_zeros(())
+    try:
+        for p in trained:
+            p.grad = None
+        for scalar, _ in method.losses(paths, batch, step):
+            scalar.backward()  # type: ignore[no-untyped-call]
+            value = value + scalar.detach()
+        return value, [(p, p.grad) for p in trained if p.grad is not None]
+    finally:
+        for p, grad in zip(trained, before, strict=True):
+            p.grad = grad

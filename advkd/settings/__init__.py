@@ -1,0 +1,1 @@
+"""Settings: on what a method is trained and judged, one YAML file each."""

@@ -1,0 +1,51 @@
+"""The images of a run: training and validation now, test only when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from advkd.config.run import Split
+from advkd.data.images import Images, in_memory
+from advkd.data.split import limited, stratified
+from advkd.errors import error
+from advkd.protocols import DataSource
+from advkd.types import Shape
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training and validation images in memory; `test` opens the rest."""
+
+    train: Images
+    validation: Images
+    source: DataSource
+    split: Split
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return self.source.classes
+
+    @property
+    def shape(self) -> Shape:
+        """Channels, height and width."""
+        return self.source.shape
+
+    def test(self) -> Images:
+        """The test images, for evaluation alone."""
+        return _opened(self.source, "test", self.split)
+
+
+def split(source: DataSource, how: Split) -> Splits:
+    """Opens the training images and carves the validation images from them."""
+    if source.classes < 2:
+        raise error("data", "has one class only", given=source, remedy="an attack needs another class to reach")
+    images = _opened(source, "train", how)
+    rest, part = stratified(images.y, how.validation, how.seed)
+    return Splits(images.subset(rest), images.subset(part), source, how)
+
+
+def _opened(source: DataSource, part: Literal["train", "test"], how: Split) -> Images:
+    images = in_memory(source.open(part), source.classes, f"data.{part}")
+    return images.subset(limited(images.y, getattr(how, part), how.seed))

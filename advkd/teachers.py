@@ -1,0 +1,127 @@
+"""Where a teacher comes from, and the gate it passes before a student learns from it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import nn
+
+from advkd import weights
+from advkd.config.resolve import teacher_run
+from advkd.config.run import Run
+from advkd.errors import AdvkdError, error
+from advkd.loop import BEST, Parts, Training
+from advkd.models.file import File
+from advkd.models.trained import Trained
+from advkd.evaluate import evaluate
+from advkd.protocols import Reporter
+from advkd.splits import Splits
+from advkd.streams import global_seed
+
+log = logging.getLogger("advkd")
+
+ROOM = 0.05
+"""How far below its record a teacher's clean accuracy may be, beside sampling error."""
+
+
+def provided(run: Run, splits: Splits, device: torch.device, report: Reporter) -> nn.Module:
+    """The teacher of a run: loaded, taken from the cache, or trained; past the gate, frozen, in eval mode."""
+    source = run.teacher
+    if source is None:
+        raise error("teacher", f"preset {run.preset} needs one")
+    if isinstance(source, Trained):
+        path = _trained(run, splits, device, report)
+        source = File(path=str(path), model=source.model)
+    net = source(splits.classes, splits.shape).to(device)
+    record = {}
+    if isinstance(source, File):
+        file = Path(source.path).expanduser()
+        _, about = weights.read(file / BEST if file.is_dir() else file, "teacher")
+        record = about.get("validation", {})
+    return admitted(net, splits, run, record)
+
+
+def admitted(net: nn.Module, splits: Splits, run: Run, record: Mapping[str, Any]) -> nn.Module:
+    """The teacher, frozen and in eval mode; an error if it is near chance or far below its record."""
+    net.requires_grad_(False).eval()
+    result = evaluate(net, splits.validation, run.threat, {}, batch_size=run.eval_batch_size)
+    clean, chance = result.clean, 1 / splits.classes
+    slack = 2 * math.sqrt(max(clean * (1 - clean), 0.01) / result.n)
+    known = record.get("clean")
+    near_chance = clean < chance + 0.1 * (1 - chance)
+    below = known is not None and clean < known - ROOM - slack
+    if near_chance or below:
+        why = f"near chance, {100 * chance:.0f} %" if near_chance else f"its record says {100 * known:.1f} %"
+        raise error(
+            "teacher",
+            f"is right on {100 * clean:.1f} % of {result.n} clean validation images: {why}",
+            given=run.resolved.get("teacher"),
+            remedy="most likely the wrong normalisation: set teacher.model.mean and .std to those it was "
+            "trained with; else other data, other class order, or the wrong file",
+        )
+    return net
+
+
+def cache() -> Path:
+    """The folder of trained teachers; the environment variable ADVKD_CACHE moves it."""
+    return Path(os.environ.get("ADVKD_CACHE", "~/.cache/advkd")).expanduser() / "teachers"
+
+
+def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -> Path:
+    recipe = teacher_run(run)
+    folder = cache() / f"{recipe.preset}-{recipe.setting}-{recipe.hash}-{recipe.seed}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise error("ADVKD_CACHE", cause.strerror or str(cause), given=folder.parent) from cause
+    with FileLock(f"{folder}.lock"):
+        path = folder / BEST
+        if path.exists():
+            try:
+                weights.read(path, "teacher")
+                return path
+            except AdvkdError as cause:
+                log.warning("the cached teacher is damaged and is trained again: %s", cause.problems[0].problem)
+                shutil.rmtree(folder)
+        partial = Path(f"{folder}.partial")
+        partial.mkdir(exist_ok=True)
+        _fit(recipe, splits, device, report, partial)
+        partial.rename(folder)
+        return path
+
+
+def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, folder: Path) -> None:
+    with global_seed(recipe.seed, "init"):
+        net = recipe.student(splits.classes, splits.shape).to(device)
+    about = described(recipe, splits)
+    parts = Parts(
+        nets={"student": net},
+        train=splits.train,
+        validation=splits.validation,
+        folder=folder,
+        report=report,
+        about=about,
+        stage="teacher",
+    )
+    Training(recipe, parts).fit(resume=True)
+
+
+def described(run: Run, splits: Splits) -> dict[str, Any]:
+    """What a file of weights says of itself."""
+    return {
+        "model": run.resolved["student"],
+        "classes": splits.classes,
+        "shape": list(splits.shape),
+        "preset": run.preset,
+        "setting": run.setting,
+        "hash": run.hash,
+        "seed": run.seed,
+    }

@@ -1,0 +1,1 @@
+"""First-party plugins: one folder per method, found through entry points alone."""
