@@ -55,7 +55,10 @@ def restore(
         optimizer.load_state_dict({"state": state, "param_groups": content["groups"]})
     except (KeyError, RuntimeError, ValueError) as cause:
         raise error(
-            "resume", "the checkpoint belongs to another run", given=path, remedy="resume the folder it is from"
+            "resume",
+            "the checkpoint belongs to another run",
+            given=path,
+            remedy="resume the folder it is from",
         ) from cause
     # every schedule computes the next rate from this count and the optimiser's current rate
     scheduler.last_epoch = content["scheduler"]

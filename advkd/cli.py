@@ -121,7 +121,9 @@ def _own_words(words: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]
     for word in words:
         key, equals, value = word.partition("=")
         if word.startswith("-"):
-            raise AdvkdError(unknown("word", "option", word, ["--help"], "words are key=value, without dashes"))
+            raise AdvkdError(
+                unknown("word", "option", word, ["--help"], "words are key=value, without dashes")
+            )
         if equals and key in RUN_WORDS:
             own[key] = value
         else:
@@ -144,4 +146,6 @@ def load_file(name: str) -> None:
     except AdvkdError:
         raise
     except Exception as cause:
-        raise error("load", f"{type(cause).__name__}: {cause}", given=name, remedy="repair the file") from cause
+        raise error(
+            "load", f"{type(cause).__name__}: {cause}", given=name, remedy="repair the file"
+        ) from cause

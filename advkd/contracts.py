@@ -29,7 +29,9 @@ def check(slot: str, name: str, member: Any) -> None:
 
 def _has(slot: str, name: str, member: Any, attribute: str) -> None:
     if not (hasattr(member, attribute) or attribute in getattr(member, "__annotations__", {})):
-        raise error(f"{SLOTS[slot]} {name}", f"has no {attribute}", remedy=f"the contract of {slot} asks for it")
+        raise error(
+            f"{SLOTS[slot]} {name}", f"has no {attribute}", remedy=f"the contract of {slot} asks for it"
+        )
 
 
 def _fits(slot: str, name: str, given: Callable[..., Any] | None, wanted: Callable[..., Any]) -> None:

@@ -23,7 +23,9 @@ def chosen(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as cause:
         first = str(cause).split("\n")[0]
-        raise error("device", f"cannot be used: {first}", given=name, remedy="write device=auto or cpu") from None
+        raise error(
+            "device", f"cannot be used: {first}", given=name, remedy="write device=auto or cpu"
+        ) from None
     return device
 
 

@@ -37,7 +37,9 @@ def made(run: Run, out: str | Path | None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
-        raise error("out", cause.strerror or str(cause), given=folder, remedy="choose another out=DIR") from cause
+        raise error(
+            "out", cause.strerror or str(cause), given=folder, remedy="choose another out=DIR"
+        ) from cause
     text = yaml.safe_dump({"hash": run.hash, **run.resolved}, sort_keys=False)
     weights.atomic(folder / RUN, text.encode())
     return folder
@@ -119,4 +121,3 @@ def finish(folder: Path, content: Mapping[str, Any], result: Result) -> None:
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     weights.atomic(folder / EXAMPLES, buffer.getvalue())
     weights.atomic(folder / RESULT, (json.dumps(content, indent=2) + "\n").encode())
-

@@ -53,7 +53,10 @@ class Training:
         if hasattr(self.method, "build"):
             self.method.build(parts.nets)
         extra = self.method.modules() if hasattr(self.method, "modules") else {}
-        self.modules = {"student": self.student, **{f"method.{k}": m.to(self.device) for k, m in extra.items()}}
+        self.modules = {
+            "student": self.student,
+            **{f"method.{k}": m.to(self.device) for k, m in extra.items()},
+        }
         self.cost = Cost(parts.nets)
         self.streams = streams(run.seed)
         self.steps = max(len(parts.train) // run.batch_size, 1)

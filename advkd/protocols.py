@@ -121,9 +121,7 @@ class ModelSource(Protocol):
 class Evaluator(Protocol):
     """Attacks a network on a test batch; the outcome is confirmed by the caller."""
 
-    def __call__(
-        self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator
-    ) -> Outcome:
+    def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The images this attack ends with, and what it cost."""
 
 

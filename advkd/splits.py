@@ -40,7 +40,9 @@ class Splits:
 def split(source: DataSource, how: Split) -> Splits:
     """Opens the training images and carves the validation images from them."""
     if source.classes < 2:
-        raise error("data", "has one class only", given=source, remedy="an attack needs another class to reach")
+        raise error(
+            "data", "has one class only", given=source, remedy="an attack needs another class to reach"
+        )
     images = _opened(source, "train", how)
     rest, part = stratified(images.y, how.validation, how.seed)
     return Splits(images.subset(rest), images.subset(part), source, how)

@@ -18,10 +18,10 @@ from advkd import weights
 from advkd.config.resolve import teacher_run
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
+from advkd.evaluate import evaluate
 from advkd.loop import BEST, Parts, Training
 from advkd.models.file import File
 from advkd.models.trained import Trained
-from advkd.evaluate import evaluate
 from advkd.protocols import Reporter
 from advkd.splits import Splits
 from advkd.streams import global_seed
@@ -89,7 +89,9 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
                 weights.read(path, "teacher")
                 return path
             except AdvkdError as cause:
-                log.warning("the cached teacher is damaged and is trained again: %s", cause.problems[0].problem)
+                log.warning(
+                    "the cached teacher is damaged and is trained again: %s", cause.problems[0].problem
+                )
                 shutil.rmtree(folder)
         partial = Path(f"{folder}.partial")
         partial.mkdir(exist_ok=True)

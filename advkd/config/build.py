@@ -42,10 +42,15 @@ def options_of(cls: Any) -> dict[str, tuple[Any, Any]]:
     return found
 
 
+def without_none(annotation: Any) -> Any:
+    """X for `X | None`; anything else as it is."""
+    inner = [a for a in get_args(annotation) if a is not types.NoneType]
+    alone = get_origin(annotation) in UNIONS and len(inner) == 1
+    return inner[0] if alone else annotation
+
+
 def slot_of(annotation: Any) -> str | None:
-    """The slot an annotation is filled from; `X | None` counts as X."""
-    if get_origin(annotation) in UNIONS:
-        return next((SLOT_OF[a] for a in get_args(annotation) if a in SLOT_OF), None)
+    """The slot an annotation is filled from."""
     return SLOT_OF.get(annotation) if inspect.isclass(annotation) else None
 
 
@@ -66,8 +71,11 @@ class Builder:
 
     def build(self, annotation: Any, raw: Any, place: str) -> tuple[Any, Any]:
         """The value an option gets, and its dump with all defaults filled in."""
-        slot = slot_of(annotation)
-        if slot and not (raw is None and get_origin(annotation) in UNIONS):
+        inside = without_none(annotation)
+        if raw is None and inside is not annotation:
+            return None, None
+        annotation, slot = inside, slot_of(inside)
+        if slot:
             return self.component(slot, raw, place)
         if dataclasses.is_dataclass(annotation):
             return self.record(annotation, raw, place)
@@ -140,7 +148,9 @@ class Builder:
         try:
             value = TypeAdapter(fractional(annotation)).validate_json(json.dumps(raw), strict=True)
         except ValidationError as cause:
-            wanted = "; or ".join(dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in cause.errors()))
+            wanted = "; or ".join(
+                dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in cause.errors())
+            )
             self.problems.append(Problem(place=place, problem=f"should be {wanted}", given=repr(raw)))
             return None, None
         except TypeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from advkd.config.build import entry_annotation, options_of, slot_of
+from advkd.config.build import entry_annotation, options_of, slot_of, without_none
 from advkd.config.layers import Raw, nested, over
 from advkd.config.run import Spec
 from advkd.config.words import Word
@@ -61,7 +61,9 @@ def _misfit(raw: Raw, word: Word) -> Problem | None:
 def _entry(word: Word, place: str, name: str, known: list[str], last: bool) -> Problem | None:
     adding = word.op == "add" and last
     if adding and name in known:
-        return Problem(place=place, problem="is there already", remedy=f"write {place}... without + to change it")
+        return Problem(
+            place=place, problem="is there already", remedy=f"write {place}... without + to change it"
+        )
     if not adding and name not in known:
         return Problem(
             place=place,
@@ -88,4 +90,4 @@ def _annotation(annotation: Any, node: Any, name: str) -> Any:
             cls = load(slot, split_name(use)[0])
         except AdvkdError:
             return None
-    return options_of(cls).get(name, (None, None))[0]
+    return without_none(options_of(cls).get(name, (None, None))[0])

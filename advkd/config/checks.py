@@ -34,7 +34,9 @@ def crossed(spec: Spec) -> list[Problem]:
     needed = getattr(spec.method, "nets", ("teacher",))
     for net in needed:
         if net not in NETS:
-            problems.append(Problem(place="method", problem="asks a network nobody provides", given=net, names=NETS))
+            problems.append(
+                Problem(place="method", problem="asks a network nobody provides", given=net, names=NETS)
+            )
     if "teacher" in needed and spec.teacher is None:
         problems.append(
             Problem(

@@ -66,7 +66,5 @@ class CWLinf:
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
-        same = PGDEvaluator(
-            steps=self.steps, step_size=self.step_size, restarts=self.restarts, loss="margin"
-        )
+        same = PGDEvaluator(steps=self.steps, step_size=self.step_size, restarts=self.restarts, loss="margin")
         return same(net, batch, threat, generator)

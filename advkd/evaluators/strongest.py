@@ -30,7 +30,9 @@ def strongest(
         for _ in range(restarts):
             if not len(standing):
                 break
-            x, wrong = _once(net, Batch(batch.x[standing], batch.y[standing]), attack, loss, threat, generator)
+            x, wrong = _once(
+                net, Batch(batch.x[standing], batch.y[standing]), attack, loss, threat, generator
+            )
             best[standing] = x
             standing = standing[~wrong]
     return best

@@ -80,7 +80,10 @@ class Branches:
         return {name: self._walk(name, batch, self._seen_by(name, step)) for name in self.branches}
 
     def losses(
-        self, paths: Mapping[str, Path | None], batch: Batch, step: Step  # noqa: ARG002
+        self,
+        paths: Mapping[str, Path | None],
+        batch: Batch,
+        step: Step,
     ) -> Iterator[tuple[Tensor, Parts]]:
         """Scalars to backpropagate one by one; all weights are read before the first train-mode forward."""
         streams = {

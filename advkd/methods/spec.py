@@ -75,7 +75,9 @@ class Term:
             raise error("term.draw", "draws at least one point, or all", given=self.draw)
         if not 0 <= self.since < 1:
             raise error(
-                "term.since", "a fraction of training, from 0 to below 1; later never starts", given=self.since
+                "term.since",
+                "a fraction of training, from 0 to below 1; later never starts",
+                given=self.since,
             )
         if self.scale < 0:
             raise error("term.scale", "must not be negative", given=self.scale)
@@ -109,11 +111,15 @@ class Branch:
 
     def __post_init__(self) -> None:
         if (self.attack is None) != (self.ascend is None):
-            raise error("branch.attack", "an attack and what it ascends go together", remedy="set both or none")
+            raise error(
+                "branch.attack", "an attack and what it ascends go together", remedy="set both or none"
+            )
         toward_goal = self.ascend is not None and self.ascend.target == "goal"
         if toward_goal and not getattr(self.path, "goals", True):
             raise error(
-                "branch.path", "this path has no goal to ascend to", remedy="use path=targeted or target=label"
+                "branch.path",
+                "this path has no goal to ascend to",
+                remedy="use path=targeted or target=label",
             )
         if toward_goal != (self.walk == "toward"):
             raise error(

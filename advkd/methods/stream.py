@@ -96,7 +96,10 @@ class Stream:
                 parts: dict[str, Tensor] = {}
                 yield self._loss(forward, self._logits(forward, momentum_parts), self._leaf, parts), parts
         if self.anchors:
-            yield self._last()
+            total, parts = self._last()
+            # a detached anchor without a term of its own has nothing to give back
+            if total.requires_grad:
+                yield total, parts
 
     def _last(self) -> tuple[Tensor, Parts]:
         """The anchors' own terms, and the gradient other points have left in their leaves."""

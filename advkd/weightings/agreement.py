@@ -42,7 +42,9 @@ class Divergence:
         log_q = view.logits(self.net).log_softmax(2)
         aim = view.at(other, 0)[None] if self.at == "start" else view.logits(other)
         log_p = aim.log_softmax(2).expand_as(log_q)
-        return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(2).clamp_min(SMALLEST) ** self.power
+        return (
+            F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(2).clamp_min(SMALLEST) ** self.power
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,101 @@
+"""Images held in memory, checked once on the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from advkd.errors import error
+from advkd.types import Batch, Shape
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """`x` (N,C,H,W), uint8 or float in [0,1], and classes `y` (N,)."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self.x, self.y = x, y.long()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return _unit(self.x[index]), int(self.y[index])
+
+    @property
+    def shape(self) -> Shape:
+        """Channels, height and width."""
+        c, h, w = self.x.shape[1:]
+        return c, h, w
+
+    def batch(self, indices: Tensor) -> Batch:
+        """The images at `indices` as float32 in [0,1]."""
+        return Batch(_unit(self.x[indices]), self.y[indices])
+
+    def subset(self, indices: Tensor) -> Images:
+        """The images at `indices`, in that order."""
+        return Images(self.x[indices], self.y[indices])
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x.float() / 255 if x.dtype == torch.uint8 else x.float()
+
+
+def checked(x: Tensor, y: Tensor, classes: int, place: str) -> Images:
+    """The images, or an `AdvkdError` that says what is wrong with them."""
+    if x.dim() != 4 or len(x) != len(y):
+        given = f"images {tuple(x.shape)}, labels {tuple(y.shape)}"
+        raise error(place, "needs images (N,C,H,W) and as many labels", given=given)
+    if len(x) == 0:
+        raise error(place, "holds no images", remedy="check the path, the split and its limit")
+    if x.dtype != torch.uint8:
+        _check_pixels(x, place)
+    outside = ((y < 0) | (y >= classes)).nonzero()
+    if len(outside):
+        first = int(outside[0])
+        given = f"label {int(y[first])} at index {first}"
+        raise error(place, f"labels must lie between 0 and {classes - 1}", given=given)
+    if (y == y[0]).all():
+        raise error(
+            place, f"all {len(y)} images are of class {int(y[0])}", remedy="an attack needs another class to reach"
+        )
+    return Images(x, y)
+
+
+def _check_pixels(x: Tensor, place: str) -> None:
+    bad = (~torch.isfinite(x)).flatten(1).any(1).nonzero()
+    if len(bad):
+        remedy = "repair or remove the image"
+        raise error(place, "an image holds NaN or infinity", given=f"index {int(bad[0])}", remedy=remedy)
+    low, high = x.min().item(), x.max().item()
+    if 0 <= low and high <= 1:
+        return
+    if low < 0:
+        remedy = "normalisation belongs inside the model: give raw pixels, set mean and std of the model"
+    else:
+        remedy = "divide by 255, or give uint8"
+    raise error(place, "pixels must lie in [0,1]", given=f"{low:.4g} to {high:.4g}", remedy=remedy)
+
+
+def in_memory(dataset: Dataset[Any], classes: int, place: str) -> Images:
+    """Any map-style data set of ((C,H,W) tensor or PIL image, int), read once and checked."""
+    if isinstance(dataset, Images):
+        return checked(dataset.x, dataset.y, classes, place)
+    xs, ys = [], []
+    for index in range(len(cast(Sized, dataset))):
+        x, y = dataset[index]
+        if not isinstance(x, Tensor):
+            from torchvision.transforms.functional import pil_to_tensor
+
+            x = pil_to_tensor(x)
+        if xs and x.shape != xs[0].shape:
+            given = f"index 0 {tuple(xs[0].shape)}, index {index} {tuple(x.shape)}"
+            raise error(place, "images differ in size", given=given, remedy="resize them to one size")
+        xs.append(x)
+        ys.append(int(y))
+    if not xs:
+        raise error(place, "holds no images", remedy="check the path, the split and its limit")
+    return checked(torch.stack(xs), torch.tensor(ys), classes, place)

@@ -1,0 +1,48 @@
+"""Seeded, stratified choices of images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from advkd.errors import error
+from advkd.streams import streams
+
+
+def stratified(y: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Sorted indices of the rest and of a `fraction` of every class of `y` (N,).
+
+    A class of two images or more has at least one on each side.
+    """
+    part = []
+    for label in y.unique().tolist():
+        rows = _shuffled(y, label, seed, "split")
+        n = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
+        part.append(rows[:n])
+    chosen = torch.zeros(len(y), dtype=torch.bool)
+    chosen[torch.cat(part)] = True
+    return (~chosen).nonzero().squeeze(1), chosen.nonzero().squeeze(1)
+
+
+def limited(y: Tensor, limit: int | None, seed: int) -> Tensor:
+    """Sorted indices of `limit` images in the proportions of `y` (N,); all of them for None."""
+    if limit is None or limit >= len(y):
+        return torch.arange(len(y))
+    labels, counts = y.unique(return_counts=True)
+    if limit < len(labels):
+        raise error("split", f"a limit must leave an image for each of {len(labels)} classes", given=limit)
+    # one image each, the rest by largest remainder
+    quota = (counts - 1) * (limit - len(labels)) / (counts - 1).sum().clamp_min(1)
+    shares = quota.floor().long()
+    missing = limit - len(labels) - int(shares.sum())
+    shares[(quota - shares).argsort(descending=True, stable=True)[:missing]] += 1
+    rows = [
+        _shuffled(y, label, seed, "limit")[: share + 1]
+        for label, share in zip(labels.tolist(), shares.tolist(), strict=True)
+    ]
+    return torch.cat(rows).sort().values
+
+
+def _shuffled(y: Tensor, label: int, seed: int, purpose: str) -> Tensor:
+    rows = (y == label).nonzero().squeeze(1)
+    return rows[torch.randperm(len(rows), generator=streams(seed)(purpose, label))]

@@ -1,0 +1,69 @@
+"""Small float64 networks, batches and threats that most tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from advkd.types import Batch, Threat
+
+
+def small_net(width: int = 4, *, norm: bool = True, seed: int = 0, classes: int = 5) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        layers = [nn.Conv2d(1, width, 3, padding=1)]
+        layers += [nn.BatchNorm2d(width)] if norm else []
+        layers += [nn.Softplus(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * width, classes)]
+        net = nn.Sequential(*layers).double()
+        # larger than at initialisation, so that answers and attacks differ between points
+        net[-1].weight.data *= 20
+        if norm:
+            net[1].running_mean.uniform_(-0.1, 0.1)
+            net[1].running_var.uniform_(0.05, 0.2)
+        return net
+
+
+@pytest.fixture
+def student() -> nn.Module:
+    return small_net(4, seed=1).train()
+
+
+@pytest.fixture
+def teacher() -> nn.Module:
+    return small_net(8, seed=2).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def batch() -> Batch:
+    generator = torch.Generator().manual_seed(3)
+    x = torch.rand(6, 1, 6, 6, generator=generator, dtype=torch.float64)
+    return Batch(x, torch.tensor([0, 1, 2, 3, 4, 0]))
+
+
+@pytest.fixture
+def threat() -> Threat:
+    return Threat(eps=0.1)
+
+
+@pytest.fixture
+def gradients() -> Callable[[Tensor, nn.Module], list[Tensor]]:
+    def of(loss: Tensor, net: nn.Module) -> list[Tensor]:
+        return list(torch.autograd.grad(loss, list(net.parameters()), allow_unused=True))
+
+    return of
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVKD_CACHE", str(shared_cache(tmp_path_factory)))
+
+
+def shared_cache(factory: pytest.TempPathFactory) -> Path:
+    """One teacher cache per test session: teachers of the same recipe are trained once."""
+    folder = factory.getbasetemp() / "teachers"
+    folder.mkdir(exist_ok=True)
+    return folder
