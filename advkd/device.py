@@ -16,8 +16,8 @@ LIBRARIES = ("advkd", "torch", "torchvision", "timm", "adversarial-robustness-to
 def chosen(name: str) -> torch.device:
     """The device called `name`; `auto` takes an accelerator if there is one."""
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator() if hasattr(torch, "accelerator") else None
-        return accelerator or torch.device("cpu")
+        available = torch.accelerator.is_available()
+        return torch.accelerator.current_accelerator() or torch.device("cpu") if available else torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
