@@ -1,0 +1,67 @@
+"""Arrays in one .npz file (`arrays`)."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from advkd.data.images import Images
+from advkd.errors import AdvkdError, error, unknown
+from advkd.types import Shape
+
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrays:
+    """`x_train`, `y_train`, `x_test`, `y_test` of an .npz file.
+
+    Images are (N,H,W), (N,C,H,W) or (N,H,W,C), uint8 or floats in [0,1]; the channel axis is the one of
+    size 1 or 3, the first where both are. Classes are counted in `y_train`. Pickled arrays are refused.
+    """
+
+    path: str
+
+    @property
+    def classes(self) -> int:
+        """The largest training label plus one."""
+        return int(self._array("y_train").max()) + 1
+
+    @property
+    def shape(self) -> Shape:
+        """Channels, height and width."""
+        return Images(_images(self._array("x_train")[:1]), torch.zeros(1)).shape
+
+    def open(self, split: Literal["train", "test"]) -> Images:
+        """The images of a split."""
+        return Images(_images(self._array(f"x_{split}")), torch.from_numpy(self._array(f"y_{split}")))
+
+    def _array(self, key: str) -> np.ndarray:
+        path = Path(self.path).expanduser()
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                if key in file:
+                    return np.asarray(file[key])
+                names = list(file)
+        except FileNotFoundError:
+            raise error("data.path", "no such file", given=path) from None
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as cause:
+            remedy = f"write it with numpy.savez(path, {', '.join(f'{k}=...' for k in KEYS)})"
+            raise error("data.path", f"is not a plain .npz file: {cause}", given=path, remedy=remedy) from cause
+        raise AdvkdError(unknown("data.path", f"array, {key} is missing from {path}", key, names))
+
+
+def _images(array: np.ndarray) -> Tensor:
+    x = torch.from_numpy(np.ascontiguousarray(array))
+    if x.dim() == 3:
+        return x[:, None]
+    if x.dim() != 4:
+        raise error("data.path", "images must be (N,H,W), (N,C,H,W) or (N,H,W,C)", given=tuple(x.shape))
+    last = x.shape[1] not in (1, 3) and x.shape[3] in (1, 3)
+    return x.permute(0, 3, 1, 2).contiguous() if last else x

@@ -1,0 +1,131 @@
+"""Any folder of images, one folder per class (`folder`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+from torchvision.transforms import functional as F
+
+from advkd.data.images import Images
+from advkd.data.split import stratified
+from advkd.errors import error
+from advkd.types import Shape
+
+SPLIT_SEED = 0
+Samples = list[tuple[str, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """`path/train/CLASS/*` and `path/test/CLASS/*` (or `val`); classes and size are inferred.
+
+    Without those two folders, `path/CLASS/*` is split, a fixed stratified fifth being the test. `size`
+    resizes to size x size, antialiased. Grey images have one channel if the first of them has.
+    """
+
+    path: str
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise error("size", "must be at least 1 pixel", given=self.size)
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return len(_classes(self._folders()["train"]))
+
+    @property
+    def shape(self) -> Shape:
+        """Channels, height and width: those of the first image, after resizing."""
+        first = _samples(self._folders()["train"])[0][0]
+        return tuple(_read(first, self.size, None).shape)  # type: ignore[return-value]
+
+    def open(self, split: Literal["train", "test"]) -> Images:
+        """The images of a split, all read into memory as uint8."""
+        folders = self._folders()
+        channels = self.shape[0]
+        samples = _samples(folders[split])
+        if len(folders) == 1 or folders["test"] == folders["train"]:
+            rest, part = stratified(torch.tensor([y for _, y in samples]), 0.2, SPLIT_SEED)
+            samples = [samples[i] for i in (rest if split == "train" else part).tolist()]
+        else:
+            _same_classes(folders)
+        images = [_read(name, self.size, channels) for name, _ in samples]
+        for (name, _), image in zip(samples, images, strict=True):
+            if image.shape != images[0].shape:
+                raise error(
+                    "data.path",
+                    "images differ in size",
+                    given=f"{samples[0][0]} {_size(images[0])}, {name} {_size(image)}",
+                    remedy="set data.size=32",
+                )
+        return Images(torch.stack(images), torch.tensor([y for _, y in samples]))
+
+    def _folders(self) -> Mapping[str, Path]:
+        path = Path(self.path).expanduser()
+        if not path.is_dir():
+            problem = "is a file; unpack it first" if path.is_file() else "no such folder"
+            raise error("data.path", problem, given=path, remedy="write data.path=FOLDER")
+        train = path / "train"
+        if not train.is_dir():
+            return {"train": path, "test": path}
+        tests = [path / name for name in ("test", "val") if (path / name).is_dir()]
+        if not tests:
+            raise error("data.path", "has a folder train, but neither test nor val", given=path)
+        return {"train": train, "test": tests[0]}
+
+
+def _classes(folder: Path) -> list[str]:
+    try:
+        names: list[str] = find_classes(folder)[0]
+    except FileNotFoundError:
+        remedy = "put the images of each class into a folder of their own"
+        raise error("data.path", "holds no class folders", given=folder, remedy=remedy) from None
+    if len(names) < 2:
+        remedy = "an attack needs another class to reach"
+        raise error("data.path", f"holds one class only, {names[0]}", given=folder, remedy=remedy)
+    return names
+
+
+def _samples(folder: Path) -> Samples:
+    names = _classes(folder)
+    found: Samples = make_dataset(
+        folder, {name: i for i, name in enumerate(names)}, IMG_EXTENSIONS, allow_empty=True
+    )
+    present = {y for _, y in found}
+    for i, name in enumerate(names):
+        if i not in present:
+            remedy = f"remove the folder, or put images in it ({', '.join(IMG_EXTENSIONS)})"
+            raise error("data.path", "a class folder holds no images", given=folder / name, remedy=remedy)
+    return found
+
+
+def _same_classes(folders: Mapping[str, Path]) -> None:
+    train, test = (set(_classes(folders[name])) for name in ("train", "test"))
+    if train != test:
+        odd = ", ".join(sorted(train ^ test))
+        raise error("data.path", f"{folders['train'].name} and {folders['test'].name} differ in classes", given=odd)
+
+
+def _read(name: str, size: int | None, channels: int | None) -> Tensor:
+    """A uint8 image (C,H,W); one channel for a grey one unless `channels` says otherwise."""
+    try:
+        with Image.open(name) as image:
+            grey = image.mode in ("L", "1") if channels is None else channels == 1
+            x: Tensor = F.pil_to_tensor(image.convert("L" if grey else "RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError) as cause:
+        remedy = "remove it or write it again"
+        raise error("data.path", f"an image cannot be read: {cause}", given=name, remedy=remedy) from cause
+    return x if size is None else F.resize(x, [size, size], antialias=True)
+
+
+def _size(image: Tensor) -> str:
+    return f"{image.shape[2]}x{image.shape[1]}"
