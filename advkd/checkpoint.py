@@ -30,7 +30,7 @@ def save(
     for index, slots in state["state"].items():
         for key, value in slots.items():
             target = tensors if isinstance(value, Tensor) else scalars
-            target[f"optimizer|{index}|{key}"] = value  # type: ignore[index]
+            target[f"optimizer|{index}|{key}"] = value
     content = {
         "run": dict(about),
         "groups": state["param_groups"],

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
 from advkd.errors import AdvkdError, Interrupted, error, unknown
+
+if TYPE_CHECKING:
+    from advkd.protocols import Reporter
+    from advkd.result import Result
 
 RUN_WORDS = ("out", "load", "resume")
 SETTINGS = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
@@ -74,7 +77,7 @@ def run(words: tuple[str, ...]) -> None:
     results(Console(), result)
 
 
-def _ran(own: dict[str, str], words: tuple[str, ...], progress: Callable[[Any], None]) -> Any:
+def _ran(own: dict[str, str], words: tuple[str, ...], progress: Reporter) -> Result:
     from advkd import api
 
     if "resume" not in own:

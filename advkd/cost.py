@@ -40,7 +40,9 @@ class Cost:
             n = len(output)
             self.passes[f"{name}_forwards"] += n
             if output.requires_grad:
-                output.register_hook(lambda _: self.passes.update({f"{name}_backwards": n}))
+                output.register_hook(  # type: ignore[no-untyped-call]
+                    lambda _: self.passes.update({f"{name}_backwards": n})
+                )
 
         return forwarded
 

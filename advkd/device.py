@@ -17,7 +17,11 @@ def chosen(name: str) -> torch.device:
     """The device called `name`; `auto` takes an accelerator if there is one."""
     if name == "auto":
         available = torch.accelerator.is_available()
-        return torch.accelerator.current_accelerator() or torch.device("cpu") if available else torch.device("cpu")
+        return (
+            torch.accelerator.current_accelerator() or torch.device("cpu")
+            if available
+            else torch.device("cpu")
+        )
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

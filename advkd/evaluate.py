@@ -42,7 +42,7 @@ def evaluate(
     seconds = dict.fromkeys(attacks, 0.0)
     random = streams(seed)
     with evaluating(net):
-        for index, rows in enumerate(torch.arange(len(images)).split(batch_size)):
+        for index, rows in enumerate(torch.split(torch.arange(len(images)), batch_size)):
             batch = images.batch(rows)
             batch = Batch(batch.x.to(device), batch.y.to(device))
             right["clean"].append(_correct(net, batch.x, batch.y))
@@ -66,7 +66,7 @@ def confirmed(x: Tensor, start: Tensor, threat: Threat, name: str) -> None:
         raise error(
             f"evaluation.{name}",
             f"the attack left the threat {threat}",
-            given=f"distance {distance.max().item():.6g}, pixels {x.min().item():.4g} to {x.max().item():.4g}",
+            given=f"distance {distance.max():.6g}, pixels {x.min():.4g} to {x.max():.4g}",
             remedy="project with threat.project before returning",
         )
 

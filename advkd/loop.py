@@ -73,8 +73,10 @@ class Training:
         sizes = {"steps": self.steps, "batch": self.run.batch_size, "done": self.epoch}
         self._say("train.epochs", self.run.epochs, parts=sizes)
         while self.epoch < self.run.epochs:
+            begin = time.perf_counter()
             self._epoch()
             self._validate()
+            self._say("epoch.seconds", time.perf_counter() - begin)
             self.epoch += 1
             self._save()
 
@@ -85,11 +87,12 @@ class Training:
 
     def _epoch(self) -> None:
         self.student.train()
+        size = self.run.batch_size
         order = torch.randperm(len(self.parts.train), generator=self.streams("order", self.epoch))
         totals: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
         begin, seconds = self.cost.images, self.cost.seconds
-        for index, rows in enumerate(order[: self.steps * self.run.batch_size].split(self.run.batch_size)):
+        for index, rows in enumerate(torch.split(order[: self.steps * size], size)):
             with self.cost.counting(), global_seed(self.run.seed, "step", self.epoch, index):
                 found, missed = self._step(index, self._batch(rows, index))
             skipped.update(missed)
@@ -137,26 +140,24 @@ class Training:
         return dict(found), [name for name, path in paths.items() if path is None]
 
     def _validate(self) -> None:
-        begin = time.perf_counter()
         result = evaluate(
             self.student,
             self.parts.validation,
             self.run.threat,
-            {"robust": self.run.validation},
+            # an attack called `clean` is none, and then the best student is the best on clean images
+            {self.run.resolved["validation"]["use"]: self.run.validation},
             batch_size=self.run.eval_batch_size,
         )
-        seconds = time.perf_counter() - begin
         now = {"clean": result.clean, "robust": result.robust, "n": result.n, "epoch": self.epoch + 1}
         if not self.best or (now["robust"], now["clean"]) > (self.best["robust"], self.best["clean"]):
             self.best = now
             self._write(BEST, now)
-        self._told(result, seconds)
+        self._told(result)
 
-    def _told(self, result: Result, seconds: float) -> None:
-        for name, value in (("clean", result.clean), ("robust", result.robust)):
-            self._say(
-                f"validation.{name}", value, n=result.n, interval=result.interval[name], seconds=seconds
-            )
+    def _told(self, result: Result) -> None:
+        known = {"clean": result.clean} | ({"robust": result.robust} if result.attacks else {})
+        for name, value in known.items():
+            self._say(f"validation.{name}", value, n=result.n, interval=result.interval[name])
 
     def _save(self) -> None:
         about = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -68,10 +69,7 @@ def typed(annotation: Any) -> str:
         ("collections.abc.", ""),
     ):
         text = text.replace(long, short)
-    import re
-
-    text = re.sub(r"Annotated\[ ?0x\w+>, json_schema_input_type=PydanticUndefined\)\]", "real", text)
-    return text
+    return re.sub(r"Annotated\[ ?0x\w+>, json_schema_input_type=PydanticUndefined\)\]", "real", text)
 
 
 def resolved(out: Console, run: Run) -> None:

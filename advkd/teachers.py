@@ -56,10 +56,12 @@ def admitted(net: nn.Module, splits: Splits, run: Run, record: Mapping[str, Any]
     clean, chance = result.clean, 1 / splits.classes
     slack = 2 * math.sqrt(max(clean * (1 - clean), 0.01) / result.n)
     known = record.get("clean")
-    near_chance = clean < chance + 0.1 * (1 - chance)
-    below = known is not None and clean < known - ROOM - slack
-    if near_chance or below:
-        why = f"near chance, {100 * chance:.0f} %" if near_chance else f"its record says {100 * known:.1f} %"
+    why = ""
+    if clean < chance + 0.1 * (1 - chance):
+        why = f"near chance, {100 * chance:.0f} %"
+    elif known is not None and clean < known - ROOM - slack:
+        why = f"its record says {100 * known:.1f} %"
+    if why:
         raise error(
             "teacher",
             f"is right on {100 * clean:.1f} % of {result.n} clean validation images: {why}",

@@ -18,6 +18,7 @@ class Probe:
         self._seen: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Logits (B,N) of `x` (B,C,H,W)."""
         logits: Tensor = self._net(x)
         self._seen = x.detach().clone(), logits.detach()
         return logits

@@ -33,7 +33,8 @@ def _parent(raw: Raw, key: tuple[str, ...]) -> Raw:
 
 
 def _misfit(raw: Raw, word: Word) -> Problem | None:
-    annotation, node = Spec, raw
+    annotation: Any = Spec
+    node: Any = raw
     for depth, name in enumerate(word.key):
         inner = entry_annotation(annotation)
         last = depth == len(word.key) - 1

@@ -60,19 +60,20 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
     place = SLOTS[slot]
     if name in chain:
         raise error(place, "extends itself", given=" -> ".join((*chain, name)))
-    if name.endswith((".yaml", ".yml")):
-        file: Path | None = Path(name)
-    else:
-        entry = find(slot, name)
-        file = yaml_file(entry)
-        if file is None:
-            raise error(
-                f"{place} {name}", f"{entry.distribution} has no {name}.yaml in {entry.target}", given=name
-            )
-    content = load_yaml(file, place)
+    content = load_yaml(_file(slot, name), f"{place} {name}")
     content.pop("about", None)
     base = content.pop("extends", None)
     return over(_read(slot, base, (*chain, name)), content) if base else content
+
+
+def _file(slot: str, name: str) -> Path:
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    entry = find(slot, name)
+    file = yaml_file(entry)
+    if file is None:
+        raise error(f"{SLOTS[slot]} {name}", f"{entry.distribution} has no {name}.yaml in {entry.target}")
+    return file
 
 
 def load_yaml(file: Path, place: str) -> Raw:

@@ -31,16 +31,11 @@ def resolve(*words: str) -> Run:
             Problem(place="preset", problem="which one?", names=names, remedy="write preset=path-dual")
         )
     problems: list[Problem] = []
-    layers = {}
-    for slot, name in (("settings", chosen.get("setting", "digits")), ("presets", chosen["preset"])):
-        try:
-            layers[slot] = named(slot, str(name))
-        except AdvkdError as cause:
-            problems += cause.problems
+    setting = _layer("settings", str(chosen.get("setting", "digits")), problems)
+    preset = _layer("presets", str(chosen["preset"]), problems)
     if problems:
         raise AdvkdError(*problems)
-    setting = layers["settings"]
-    raw = over(setting, layers["presets"])
+    raw = over(setting, preset)
     raw |= {"preset": Path(str(chosen["preset"])).stem, "setting": str(chosen.get("setting", "digits"))}
     raw = applied(raw, [w for w in parsed if w.path not in ("preset", "setting")], problems)
     raw["teacher"] = _teacher(raw.get("teacher"), setting)
@@ -81,6 +76,14 @@ def teacher_run(run: Run) -> Run:
             "device": run.device,
         }
     )
+
+
+def _layer(slot: str, name: str, problems: list[Problem]) -> Raw:
+    try:
+        return named(slot, name)
+    except AdvkdError as cause:
+        problems += cause.problems
+        return {}
 
 
 def _teacher(raw: Any, setting: Raw) -> Any:

@@ -31,13 +31,17 @@ def parse(words: tuple[str, ...]) -> list[Word]:
     found: list[Word] = []
     problems: list[Problem] = []
     for text in words:
-        try:
-            found.append(_parse(text))
-        except AdvkdError as cause:
-            problems += cause.problems
+        _parse_into(text, found, problems)
     if problems:
         raise AdvkdError(*problems)
     return found
+
+
+def _parse_into(text: str, found: list[Word], problems: list[Problem]) -> None:
+    try:
+        found.append(_parse(text))
+    except AdvkdError as cause:
+        problems += cause.problems
 
 
 def _parse(text: str) -> Word:

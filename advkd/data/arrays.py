@@ -53,7 +53,9 @@ class Arrays:
             raise error("data.path", "no such file", given=path) from None
         except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as cause:
             remedy = f"write it with numpy.savez(path, {', '.join(f'{k}=...' for k in KEYS)})"
-            raise error("data.path", f"is not a plain .npz file: {cause}", given=path, remedy=remedy) from cause
+            raise error(
+                "data.path", f"is not a plain .npz file: {cause}", given=path, remedy=remedy
+            ) from cause
         raise AdvkdError(unknown("data.path", f"array, {key} is missing from {path}", key, names))
 
 

@@ -112,7 +112,9 @@ def _same_classes(folders: Mapping[str, Path]) -> None:
     train, test = (set(_classes(folders[name])) for name in ("train", "test"))
     if train != test:
         odd = ", ".join(sorted(train ^ test))
-        raise error("data.path", f"{folders['train'].name} and {folders['test'].name} differ in classes", given=odd)
+        raise error(
+            "data.path", f"{folders['train'].name} and {folders['test'].name} differ in classes", given=odd
+        )
 
 
 def _read(name: str, size: int | None, channels: int | None) -> Tensor:

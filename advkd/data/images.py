@@ -60,7 +60,9 @@ def checked(x: Tensor, y: Tensor, classes: int, place: str) -> Images:
         raise error(place, f"labels must lie between 0 and {classes - 1}", given=given)
     if (y == y[0]).all():
         raise error(
-            place, f"all {len(y)} images are of class {int(y[0])}", remedy="an attack needs another class to reach"
+            place,
+            f"all {len(y)} images are of class {int(y[0])}",
+            remedy="an attack needs another class to reach",
         )
     return Images(x, y)
 
@@ -71,7 +73,7 @@ def _check_pixels(x: Tensor, place: str) -> None:
         remedy = "repair or remove the image"
         raise error(place, "an image holds NaN or infinity", given=f"index {int(bad[0])}", remedy=remedy)
     low, high = x.min().item(), x.max().item()
-    if 0 <= low and high <= 1:
+    if low >= 0 and high <= 1:
         return
     if low < 0:
         remedy = "normalisation belongs inside the model: give raw pixels, set mean and std of the model"
@@ -84,7 +86,8 @@ def in_memory(dataset: Dataset[Any], classes: int, place: str) -> Images:
     """Any map-style data set of ((C,H,W) tensor or PIL image, int), read once and checked."""
     if isinstance(dataset, Images):
         return checked(dataset.x, dataset.y, classes, place)
-    xs, ys = [], []
+    xs: list[Tensor] = []
+    ys: list[int] = []
     for index in range(len(cast(Sized, dataset))):
         x, y = dataset[index]
         if not isinstance(x, Tensor):

@@ -15,7 +15,7 @@ def stratified(y: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     A class of two images or more has at least one on each side.
     """
     part = []
-    for label in y.unique().tolist():
+    for label in torch.unique(y).tolist():
         rows = _shuffled(y, label, seed, "split")
         n = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
         part.append(rows[:n])
@@ -28,7 +28,7 @@ def limited(y: Tensor, limit: int | None, seed: int) -> Tensor:
     """Sorted indices of `limit` images in the proportions of `y` (N,); all of them for None."""
     if limit is None or limit >= len(y):
         return torch.arange(len(y))
-    labels, counts = y.unique(return_counts=True)
+    labels, counts = torch.unique(y, return_counts=True)
     if limit < len(labels):
         raise error("split", f"a limit must leave an image for each of {len(labels)} classes", given=limit)
     # one image each, the rest by largest remainder

@@ -82,7 +82,7 @@ class Branches:
     def losses(
         self,
         paths: Mapping[str, Path | None],
-        batch: Batch,
+        batch: Batch,  # noqa: ARG002
         step: Step,
     ) -> Iterator[tuple[Tensor, Parts]]:
         """Scalars to backpropagate one by one; all weights are read before the first train-mode forward."""

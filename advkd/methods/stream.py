@@ -94,12 +94,13 @@ class Stream:
         for forward in self.forwards:
             if forward.k not in self.anchors:
                 parts: dict[str, Tensor] = {}
-                yield self._loss(forward, self._logits(forward, momentum_parts), self._leaf, parts), parts
+                logits = self._logits(forward, momentum_parts)
+                yield self._loss(forward, logits, self._leaf, parts), parts
         if self.anchors:
-            total, parts = self._last()
+            last = self._last()
             # a detached anchor without a term of its own has nothing to give back
-            if total.requires_grad:
-                yield total, parts
+            if last[0].requires_grad:
+                yield last
 
     def _last(self) -> tuple[Tensor, Parts]:
         """The anchors' own terms, and the gradient other points have left in their leaves."""

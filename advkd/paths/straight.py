@@ -37,5 +37,6 @@ class Straight:
         shares = torch.linspace(0, 1, self.points + 1, dtype=start.dtype, device=start.device)
         x = torch.stack([torch.lerp(start, end, share) for share in shares])
         # the last point is the end itself, so what the attack asked there stays true
-        known = {self.points: z for k, z in path.logits.items() if k == len(path) - 1}
+        last = path.logits.get(len(path) - 1)
+        known = {} if last is None else {self.points: last}
         return Path(x, path.y, path.goal, known)

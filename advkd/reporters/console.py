@@ -49,12 +49,13 @@ class Console:
         if record.name == "train.epochs":
             self.close()
             sizes = record.parts
+            seen.latest.clear()
             seen.epochs, seen.steps, seen.batch = int(record.value), int(sizes["steps"]), int(sizes["batch"])
             seen.first, seen.begin = int(sizes["done"]), time.monotonic()
             self.terminal.print(f"[bold]{record.stage}[/]: {seen.epochs} epochs of {seen.steps} steps")
         elif record.name == "step.loss":
             self._stepped(record)
-        elif record.name == "validation.robust":
+        elif record.name == "epoch.seconds":
             self._epoch(record)
 
     def close(self) -> None:
@@ -80,10 +81,15 @@ class Console:
 
     def _epoch(self, record: Record) -> None:
         epoch = (record.epoch or 0) + 1
-        seen, clean = self._seen, self._seen.latest["validation.clean"]
+        seen = self._seen
+        validation = "  ".join(
+            f"{name} {100 * seen.latest[f'validation.{name}'].value:.1f}"
+            for name in ("clean", "robust")
+            if f"validation.{name}" in seen.latest
+        )
         self.terminal.print(
             f"  epoch {epoch:>3}/{seen.epochs}  {_loss(seen.latest['train.loss'])}"
-            f"  validation clean {100 * clean.value:.1f} robust {100 * record.value:.1f}"
+            f"  validation {validation}"
             f"  {seen.latest['train.images_per_second'].value:.0f} images/s  left {seen.left(epoch)}",
             highlight=False,
             soft_wrap=True,
