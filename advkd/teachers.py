@@ -28,6 +28,12 @@ from advkd.streams import global_seed
 
 log = logging.getLogger("advkd")
 
+WRONG_INPUT = (
+    "most likely the wrong normalisation: set teacher.model.mean and .std to those it was trained with; "
+    "else other data, other class order, or the wrong file"
+)
+TRAIN_LONGER = "it has learned too little: raise teacher.epochs, or choose another teacher.model"
+
 ROOM = 0.05
 """How far below its record a teacher's clean accuracy may be, beside sampling error."""
 
@@ -66,8 +72,7 @@ def admitted(net: nn.Module, splits: Splits, run: Run, record: Mapping[str, Any]
             "teacher",
             f"is right on {100 * clean:.1f} % of {result.n} clean validation images: {why}",
             given=run.resolved.get("teacher"),
-            remedy="most likely the wrong normalisation: set teacher.model.mean and .std to those it was "
-            "trained with; else other data, other class order, or the wrong file",
+            remedy=TRAIN_LONGER if isinstance(run.teacher, Trained) else WRONG_INPUT,
         )
     return net
 

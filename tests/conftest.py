@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from advkd.types import Batch, Threat
 
+# small networks are faster on one thread, and do not wait for each other on a busy machine
+torch.set_num_threads(1)
+
 
 def small_net(width: int = 4, *, norm: bool = True, seed: int = 0, classes: int = 5) -> nn.Module:
     with torch.random.fork_rng():

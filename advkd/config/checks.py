@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from advkd.config.run import Spec
-from advkd.errors import AdvkdError, Problem
+from advkd.errors import AdvkdError, Problem, unknown
 
 log = logging.getLogger("advkd")
 
@@ -34,9 +34,7 @@ def crossed(spec: Spec) -> list[Problem]:
     needed = getattr(spec.method, "nets", ("teacher",))
     for net in needed:
         if net not in NETS:
-            problems.append(
-                Problem(place="method", problem="asks a network nobody provides", given=net, names=NETS)
-            )
+            problems.append(unknown("method", "network in a target or weighting", net, NETS))
     if "teacher" in needed and spec.teacher is None:
         problems.append(
             Problem(

@@ -31,7 +31,9 @@ CASES: dict[str, Formula] = {
 }
 
 
-def ours(preset: str, student: nn.Module, teacher: nn.Module, batch: Batch, threat: Threat, **more: Any) -> Any:
+def ours(
+    preset: str, student: nn.Module, teacher: nn.Module, batch: Batch, threat: Threat, **more: Any
+) -> Any:
     generator = torch.Generator().manual_seed(SEED)
     loss, paths = loss_of(
         preset,
@@ -48,7 +50,13 @@ def ours(preset: str, student: nn.Module, teacher: nn.Module, batch: Batch, thre
 
 
 def difference(
-    preset: str, formula: Formula, student: nn.Module, teacher: nn.Module, batch: Batch, threat: Threat, **more: Any
+    preset: str,
+    formula: Formula,
+    student: nn.Module,
+    teacher: nn.Module,
+    batch: Batch,
+    threat: Threat,
+    **more: Any,
 ) -> tuple[float, float, float]:
     """Largest difference in path end, loss and gradient."""
     loss, path = ours(preset, student, teacher, batch, threat, **more)
