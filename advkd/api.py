@@ -19,7 +19,7 @@ from advkd.config.run import Run
 from advkd.data.images import Images, in_memory
 from advkd.device import chosen, environment
 from advkd.errors import Interrupted
-from advkd.evaluate import evaluate
+from advkd.evaluation import evaluate
 from advkd.loop import BEST, LAST, Parts, Training
 from advkd.models.file import File
 from advkd.one_step import loss_of

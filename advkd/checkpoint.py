@@ -60,7 +60,7 @@ def restore(
             given=path,
             remedy="resume the folder it is from",
         ) from cause
-    # every schedule computes the next rate from this count and the optimiser's current rate
+    # the rate of a step depends on this count alone
     scheduler.last_epoch = content["scheduler"]
     run: dict[str, Any] = content["run"]
     return run

@@ -19,7 +19,7 @@ from advkd.config.run import Run
 from advkd.cost import Cost
 from advkd.data.images import Images
 from advkd.errors import error
-from advkd.evaluate import evaluate
+from advkd.evaluation import evaluate
 from advkd.protocols import Method, Reporter
 from advkd.result import Result
 from advkd.step import Step
@@ -79,6 +79,7 @@ class Training:
             self._say("epoch.seconds", time.perf_counter() - begin)
             self.epoch += 1
             self._save()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def resumes_at(self) -> int:
         """The epoch that training would go on with."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn, optim
-from torch.optim import lr_scheduler
+from torch.optim.lr_scheduler import LambdaLR
 
 from advkd.errors import error
 from advkd.types import Real
@@ -42,11 +43,11 @@ class Optimizer:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The learning rate over training, moved once per step.
+    """The learning rate over training, moved once per step; `t` is the fraction of training done.
 
-    `steps` multiplies by `factor` at each of `milestones` (fractions of training: RSLAD's 215, 260, 285 of
-    300 epochs are 0.717, 0.867, 0.95); `cosine` falls to zero; `one-cycle` rises for the fraction
-    `warmup` and falls to zero; `constant` stays.
+    `one-cycle` rises linearly over the fraction `warmup` and falls to zero along half a cosine; `cosine`
+    does without the rise; `steps` multiplies by `factor` at each of `milestones` (RSLAD's epochs 215, 260
+    and 285 of 300 are 0.717, 0.867 and 0.95); `constant` stays.
     """
 
     name: Literal["steps", "cosine", "one-cycle", "constant"] = "one-cycle"
@@ -54,14 +55,22 @@ class Schedule:
     factor: Real = 0.1
     warmup: Real = 0.25
 
-    def __call__(self, optimizer: optim.Optimizer, total_steps: int) -> lr_scheduler.LRScheduler:
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < 1:
+            raise error("warmup", "a fraction of training, from 0 to below 1", given=self.warmup)
+
+    def __call__(self, optimizer: optim.Optimizer, total_steps: int) -> LambdaLR:
         """A torch scheduler for `total_steps` steps."""
-        if self.name == "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
-        if self.name == "one-cycle":
-            peaks = [float(group["lr"]) for group in optimizer.param_groups]
-            return lr_scheduler.OneCycleLR(
-                optimizer, peaks, total_steps, pct_start=self.warmup, cycle_momentum=False
-            )
-        milestones = [round(m * total_steps) for m in self.milestones] if self.name == "steps" else []
-        return lr_scheduler.MultiStepLR(optimizer, milestones, self.factor)
+        return LambdaLR(optimizer, lambda step: self.share(step / total_steps, 1 / total_steps))
+
+    def share(self, t: float, one: float = 0.0) -> float:
+        """The share of the full learning rate at `t`; `one` is the length of a step."""
+        if self.name == "constant":
+            return 1.0
+        if self.name == "steps":
+            return float(self.factor ** sum(t >= m for m in self.milestones))
+        rise = self.warmup if self.name == "one-cycle" else 0.0
+        if t < rise:
+            # the first step already learns
+            return min((t + one) / rise, 1.0)
+        return 0.5 * (1 + math.cos(math.pi * min((t - rise) / (1 - rise), 1.0)))

@@ -8,7 +8,7 @@ from typing import Literal
 from advkd.config.run import Split
 from advkd.data.images import Images, in_memory
 from advkd.data.split import limited, stratified
-from advkd.errors import error
+from advkd.errors import AdvkdError, error
 from advkd.protocols import DataSource
 from advkd.types import Shape
 
@@ -40,12 +40,17 @@ class Splits:
 def split(source: DataSource, how: Split) -> Splits:
     """Opens the training images and carves the validation images from them."""
     if source.classes < 2:
-        raise error(
-            "data", "has one class only", given=source, remedy="an attack needs another class to reach"
-        )
+        raise _one_class(source)
     images = _opened(source, "train", how)
+    if (images.y == images.y[0]).all():
+        raise _one_class(f"data.train: {len(images)} images, all of class {int(images.y[0])}")
     rest, part = stratified(images.y, how.validation, how.seed)
     return Splits(images.subset(rest), images.subset(part), source, how)
+
+
+def _one_class(given: object) -> AdvkdError:
+    remedy = "an attack needs another class to reach"
+    return error("data", "has one class only", given=given, remedy=remedy)
 
 
 def _opened(source: DataSource, part: Literal["train", "test"], how: Split) -> Images:

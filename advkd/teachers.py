@@ -18,7 +18,7 @@ from advkd import weights
 from advkd.config.resolve import teacher_run
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
-from advkd.evaluate import evaluate
+from advkd.evaluation import evaluate
 from advkd.loop import BEST, Parts, Training
 from advkd.models.file import File
 from advkd.models.trained import Trained

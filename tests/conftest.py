@@ -30,6 +30,13 @@ def small_net(width: int = 4, *, norm: bool = True, seed: int = 0, classes: int 
         return net
 
 
+def undecided(net: nn.Module, x: Tensor) -> None:
+    """Shifts the last bias so that the classes are about equally likely over `x`."""
+    with torch.no_grad():
+        net.eval()
+        net[-1].bias -= net(x).mean(0)
+
+
 @pytest.fixture
 def student() -> nn.Module:
     return small_net(4, seed=1).train()
@@ -70,3 +77,24 @@ def shared_cache(factory: pytest.TempPathFactory) -> Path:
     folder = factory.getbasetemp() / "teachers"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+TINY = (
+    "setting=digits",
+    "split.train=300",
+    "split.test=60",
+    "epochs=3",
+    "batch_size=32",
+    "student.width=4",
+    "teacher.preset=standard",
+    "teacher.epochs=8",
+    "teacher.batch_size=16",
+    "teacher.model.width=8",
+    "evaluation.pgd-20.restarts=1",
+)
+
+
+@pytest.fixture
+def tiny() -> tuple[str, ...]:
+    """Words of a run that takes seconds."""
+    return TINY

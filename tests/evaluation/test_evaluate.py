@@ -1,0 +1,136 @@
+"""Evaluation: outcomes confirmed, combined per example, and worth their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from conftest import small_net, undecided
+from scipy.stats import binomtest
+from torch import nn
+from torch.utils.data import TensorDataset
+
+import advkd
+from advkd.evaluators.gradient import CWLinf, FGSMEvaluator, PGDEvaluator
+from advkd.modes import batch_norms
+from advkd.outcome import Outcome
+from advkd.result import Result, wilson
+from advkd.types import Threat
+
+
+@pytest.fixture
+def net() -> nn.Module:
+    return small_net(6, seed=4).float().train()
+
+
+@pytest.fixture
+def data(net) -> TensorDataset:
+    x = torch.rand(60, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    undecided(net, x)
+    with torch.no_grad():
+        y = net.eval()(x).argmax(1)
+    net.train()
+    y[:6] = (y[:6] + 1) % 5
+    return TensorDataset(x, y)
+
+
+SUITE = {"fgsm": FGSMEvaluator(), "pgd": PGDEvaluator(steps=10, restarts=2), "cw-linf": CWLinf(steps=10)}
+
+
+def test_worst_case_is_per_example(net, data):
+    result = advkd.evaluate(net, data, Threat(eps=0.05), SUITE, batch_size=16)
+    rows = torch.stack(list(result.right.values()))
+    assert result.n == 60
+    assert result.clean == pytest.approx(0.9)
+    assert set(result.attacks) == set(SUITE)
+    assert result.robust == rows.all(0).double().mean().item()
+    assert result.robust <= min(result.attacks.values()) <= result.clean
+    assert 0 < result.robust < result.clean
+
+
+def test_the_network_is_left_as_found(net, data):
+    net[1].eval()
+    flags = [m.training for m in net.modules()]
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    random = torch.get_rng_state()
+    advkd.evaluate(net, data, Threat(eps=0.05), SUITE)
+    assert [m.training for m in net.modules()] == flags
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    assert all(p.grad is None for p in net.parameters())
+    assert torch.equal(random, torch.get_rng_state())
+    assert batch_norms(net)
+
+
+def test_evaluation_is_in_eval_mode(net, data):
+    trained = advkd.evaluate(net, data, Threat(eps=0.05), SUITE)
+    assert (
+        trained.right["pgd"].tolist()
+        == advkd.evaluate(net.eval(), data, Threat(eps=0.05), SUITE).right["pgd"].tolist()
+    )
+
+
+def test_same_seed_same_outcome(net, data):
+    one, two = (advkd.evaluate(net, data, Threat(eps=0.05), SUITE, seed=3) for _ in range(2))
+    assert all(torch.equal(one.right[k], two.right[k]) for k in one.right)
+
+
+def test_eps_zero_is_clean_and_large_eps_breaks_everything(net, data):
+    none = advkd.evaluate(net, data, Threat(eps=0.0), SUITE)
+    assert none.robust == none.clean
+    everything = {"pgd": PGDEvaluator(steps=40, restarts=3), "cw-linf": CWLinf(steps=40)}
+    assert advkd.evaluate(net, data, Threat(eps=1.0), everything).robust < 0.1
+
+
+def test_more_restarts_are_never_weaker(net, data):
+    attack = {n: PGDEvaluator(steps=3, restarts=n) for n in (1, 4)}
+    few, many = (advkd.evaluate(net, data, Threat(eps=0.04), {"pgd": attack[n]}) for n in (1, 4))
+    assert (few.right["pgd"] | ~many.right["pgd"]).all()
+
+
+@dataclass(frozen=True)
+class Cheat:
+    """Steps out of the ball, or out of the box, or returns what is no number."""
+
+    shift: float
+
+    def __call__(self, net, batch, threat, generator):
+        return Outcome(batch.x + self.shift)
+
+
+@pytest.mark.parametrize("shift", [0.3, 0.06, float("nan")])
+def test_an_attack_that_leaves_the_threat_is_refused(shift, net, data):
+    with pytest.raises(advkd.AdvkdError, match=r"evaluation.cheat: the attack left the threat linf eps 0.05"):
+        advkd.evaluate(net, data, Threat(eps=0.05), {"cheat": Cheat(shift)})
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 50), (50, 50), (31, 77), (1, 1000)])
+def test_wilson_is_scipys(right, n):
+    wanted = binomtest(right, n).proportion_ci(method="wilson")
+    assert wilson(right, n) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
+
+
+def test_a_result_of_nothing_but_clean():
+    result = Result(right={"clean": torch.tensor([True, False])})
+    assert (result.clean, result.robust, result.attacks) == (0.5, 0.5, {})
+
+
+def test_two_classes_work():
+    net = small_net(4, classes=2, seed=5).float()
+    x = torch.rand(20, 1, 6, 6)
+    data = TensorDataset(x, torch.arange(20) % 2)
+    result = advkd.evaluate(net, data, Threat(eps=0.1), SUITE)
+    assert set(result.right) == {"clean", *SUITE}
+
+
+def test_l2_threat(net, data):
+    result = advkd.evaluate(net, data, Threat(norm="l2", eps=0.3), SUITE)
+    assert result.robust < result.clean
+
+
+def test_numpy_is_not_touched(net, data):
+    np.random.seed(5)
+    before = np.random.get_state()[1].copy()
+    advkd.evaluate(net, data, Threat(eps=0.05), SUITE)
+    assert (np.random.get_state()[1] == before).all()
