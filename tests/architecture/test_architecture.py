@@ -1,0 +1,99 @@
+"""What holds of the code as a whole."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [*ROOT.glob("advkd/**/*.py"), *ROOT.glob("plugins/**/*.py")]
+
+
+def importing(module: str) -> set[str]:
+    code = f"import sys, {module}; print('\\n'.join(sys.modules))"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(output.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["advkd", "advkd.cli", "advkd.registry", "advkd.sources"])
+def test_import_is_light(module):
+    assert not importing(module) & {"torch", "timm", "art", "sklearn", "pydantic", "omegaconf"}
+
+
+def test_imports_go_down_only():
+    tool = Path(sys.executable).with_name("lint-imports")
+    if not tool.exists():
+        pytest.skip("import-linter is not installed")
+    done = subprocess.run([tool], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_files_and_functions_stay_small():
+    lengths = {file: len(file.read_text().splitlines()) for file in SOURCES}
+    assert max(lengths.values()) <= 250
+    assert sorted(lengths.values())[len(lengths) // 2] < 100
+    for file in SOURCES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                assert node.end_lineno - node.lineno < 40, f"{file}:{node.lineno} {node.name}"
+
+
+def test_nothing_assumes_one_device():
+    for file in SOURCES:
+        text = file.read_text()
+        assert ".cuda()" not in text, file
+        assert "unsafe" not in text, file
+
+
+def test_the_core_knows_no_method_by_name():
+    presets = {path.stem for path in ROOT.glob("plugins/advkd_plugins/*/*.yaml")}
+    # words of other meanings, and the teacher's default preset
+    presets -= {"standard", "trades"}
+    for file in ROOT.glob("advkd/**/*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert node.value not in presets, f"{file}:{node.lineno} {node.value}"
+
+
+def test_every_package_and_entry_point_is_declared():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    declared = set(config["options"]["packages"].split())
+    there = {
+        ".".join(init.parent.relative_to(base).parts)
+        for base in (ROOT, ROOT / "plugins")
+        for init in base.glob("advkd*/**/__init__.py")
+    }
+    assert declared == {name for name in there if not name.startswith("plugins")}
+    files = {path.stem for path in ROOT.glob("plugins/advkd_plugins/*/*.yaml")}
+    assert {line.split("=")[0].strip() for line in entry_lines(config, "advkd.presets")} == files
+    files = {path.stem for path in ROOT.glob("advkd/settings/*.yaml")}
+    assert {line.split("=")[0].strip() for line in entry_lines(config, "advkd.settings")} == files
+
+
+def entry_lines(config: configparser.ConfigParser, group: str) -> list[str]:
+    return config["options.entry_points"][group].strip().splitlines()
+
+
+def test_the_wheel_holds_the_tree(tmp_path):
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns(".*", "runs", "build", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=ignored)
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, source]
+    done = subprocess.run(pip, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    tree = set()
+    for base in (ROOT / "advkd", ROOT / "plugins" / "advkd_plugins"):
+        for file in base.rglob("*"):
+            if file.suffix in (".py", ".yaml", ".md", ".typed"):
+                tree.add(f"{base.name}/{file.relative_to(base).as_posix()}")
+    assert packed == tree
