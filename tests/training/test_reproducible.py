@@ -52,7 +52,9 @@ def seen_by(preset, tiny, folder, monkeypatch):
     words = (*tiny, f"preset={preset}", "epochs=2", "augment={crop: 1, flip: true}")
     run = advkd.resolve(*words)
     if run.teacher is not None and run.nets:
-        teacher = advkd.train(advkd.resolve(*words, "preset=standard", "epochs=8"), out=folder / f"t-{preset}").net
+        teacher = advkd.train(
+            advkd.resolve(*words, "preset=standard", "epochs=8"), out=folder / f"t-{preset}"
+        ).net
         found.clear()
         advkd.train(run, teacher=teacher, out=folder / preset)
     else:

@@ -1,0 +1,68 @@
+"""The documents name what exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import advkd
+from advkd.registry import entries
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/*/README.md")]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def title(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=title)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+        assert link.startswith("http") or (page.parent / link).exists(), link
+
+
+def test_readme_lists_every_preset():
+    table = README[README.index("| preset |") :]
+    for preset in entries("presets"):
+        assert f"`{preset}`" in table, preset
+
+
+def test_readme_has_its_two_commands_first():
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    assert "pip install" in blocks[0]
+    assert "advkd run preset=path-dual" in blocks[0]
+    assert "pytest" in blocks[1]
+    assert all(block.count("\n") == 1 for block in blocks[:2])
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for line in page.read_text(encoding="utf-8").splitlines():
+            line = line.split("  #")[0].strip().strip("`")
+            match = re.search(r"advkd (?:run|show) (.*=.*)", line)
+            if match and "|" not in line and "resume=" not in line:
+                found.append((title(page), match[1].split("&&")[0]))
+    return found
+
+
+@pytest.mark.parametrize(("page", "words"), commands())
+def test_commands_resolve(page, words):
+    run = advkd.resolve(*[word for word in shlex.split(words) if not word.startswith(("out=", "load="))])
+    assert run.epochs > 0
+
+
+def test_there_are_commands_to_check():
+    assert len(commands()) > 8
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=title)
+def test_pages_are_finished(page):
+    text = page.read_text(encoding="utf-8")
+    for word in ("TODO", "RESULT-TABLE", "PYTEST-TIME", "MEASURED-BIAS"):
+        assert word not in text

@@ -1,0 +1,138 @@
+"""The Python API, with the user's own modules and data."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import small_net
+from torch import nn
+from torch.utils.data import TensorDataset
+
+import advkd
+from advkd.types import Threat
+
+
+@pytest.fixture
+def sets():
+    """Two blobs of brightness: 0 dark, 1 bright, 2 left, 3 right."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(400) % 4
+    x = 0.2 * torch.rand(400, 1, 6, 6, generator=generator)
+    x[y == 1] += 0.8
+    x[y == 2, :, :, :3] += 0.8
+    x[y == 3, :, :, 3:] += 0.8
+    x = x.clamp(0, 1)
+    return TensorDataset(x[:300], y[:300]), TensorDataset(x[300:], y[300:])
+
+
+def test_own_student_teacher_and_data(sets, tiny, tmp_path):
+    words = [word for word in tiny if not word.startswith("split")]
+    first = advkd.resolve(*words, "preset=standard", "epochs=4")
+    teacher = advkd.train(first, student=small_net(8, classes=4).float(), data=sets, out=tmp_path / "t").net
+    student = small_net(4, classes=4, seed=3).float()
+    run = advkd.resolve(*words, "preset=rslad", "threat.eps=0.05", "epochs=12")
+    result = advkd.train(run, student=student, teacher=teacher, data=sets, out=tmp_path / "s")
+    assert result.net is student
+    assert result.n == 100
+    assert result.clean > 0.9
+    assert result.teacher.clean > 0.9
+    content = json.loads((tmp_path / "s" / "result.json").read_text())
+    assert content["given"] == ["data", "student", "teacher"]
+    verdict = advkd.evaluate(result.net, sets[1], run.threat, run.evaluation)
+    assert verdict.robust == result.robust
+
+
+def test_load_gives_the_best_student_of_a_run(tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=standard", "student.mean=[0.5]", "student.std=[0.25]")
+    result = advkd.train(run, out=tmp_path / "run")
+    net = advkd.load(tmp_path / "run")
+    assert not net.training
+    x = torch.rand(4, 1, 8, 8)
+    assert torch.equal(net(x), result.net(x))
+    with pytest.raises(advkd.AdvkdError, match="no such file"):
+        advkd.load(tmp_path / "nowhere")
+
+
+def test_what_a_run_leaves(tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=path-dual")
+    result = advkd.train(run, out=tmp_path / "run")
+    content = json.loads((tmp_path / "run" / "result.json").read_text())
+    wanted = "preset setting hash seed n_test clean robust attacks interval last teacher cost environment"
+    assert set(wanted.split()) <= set(content)
+    assert content["hash"] == run.hash
+    assert 0 <= content["robust"] <= content["clean"] <= 1
+    assert set(content["attacks"]) == set(run.evaluation)
+    costs = (
+        "seconds train_seconds images_per_second student_forwards student_backwards teacher_forwards "
+        "teacher_backwards peak_memory_mb"
+    )
+    assert set(costs.split()) == set(content["cost"])
+    examples = np.load(tmp_path / "run" / "examples.npz", allow_pickle=False)
+    survived = np.all([examples[f"student.{name}"] for name in ("clean", *run.evaluation)], axis=0)
+    assert survived.mean() == content["robust"] == result.robust
+    assert {f"{who}.clean" for who in ("student", "last", "teacher")} <= set(examples)
+    with pytest.raises(advkd.AdvkdError, match="already holds a run"):
+        advkd.train(run, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("preset", "student", "teacher"),
+    [
+        # 10 attack steps, then forwards of one clean and one attacked batch; eval logits of the start
+        ("rslad", (12, 12), (1, 0)),
+        ("pgd-at", (11, 11), (0, 0)),
+        # the attack of AdaAD asks the teacher too, with gradient; one more forward gives the target
+        ("adaad", (11, 11), (11, 10)),
+        ("standard", (1, 1), (0, 0)),
+        # clean target in eval mode besides
+        ("trades", (13, 12), (0, 0)),
+    ],
+)
+def test_cost_is_counted_in_images(preset, student, teacher, tiny, tmp_path):
+    run = advkd.resolve(*tiny, f"preset={preset}", "epochs=1")
+    cost = advkd.train(run, out=tmp_path / "run").cost
+    images = 8 * 32
+    assert (cost["student_forwards"] / images, cost["student_backwards"] / images) == student
+    assert (cost["teacher_forwards"] / images, cost["teacher_backwards"] / images) == teacher
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=standard", "optimizer.lr=1e30")
+    with pytest.raises(advkd.AdvkdError, match="no longer a finite number"):
+        advkd.train(run, out=tmp_path / "run")
+
+
+def test_loss_of_leaves_everything_as_found(teacher, batch, threat):
+    student = small_net(4, seed=1).train()
+    student[1].eval()
+    student[0].weight.grad = torch.ones_like(student[0].weight)
+    before = {k: v.clone() for k, v in student.state_dict().items()}
+    loss, _ = advkd.loss_of(
+        "path-dual", student=student, teacher=teacher, x=batch.x, y=batch.y, threat=threat
+    )
+    assert all(torch.equal(v, before[k]) for k, v in student.state_dict().items())
+    assert (student[0].weight.grad == 1).all()
+    assert student[5].weight.grad is None
+    assert student.training
+    assert not student[1].training
+    loss.backward()
+    assert student[5].weight.grad is not None
+
+
+def test_loss_of_names_what_is_missing(student, batch):
+    with pytest.raises(advkd.AdvkdError, match=r"loss_of rslad: needs the network teacher"):
+        advkd.loss_of("rslad", student=student, x=batch.x, y=batch.y, threat=Threat(eps=0.1))
+
+
+def test_a_network_without_batchnorm_or_with_dropout_trains_reproducibly(sets, tiny, tmp_path):
+    words = [word for word in tiny if not word.startswith("split")]
+    run = advkd.resolve(*words, "preset=trades", "epochs=1")
+    states = []
+    for name in ("a", "b"):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(36, 20), nn.ReLU(), nn.Dropout(0.5), nn.Linear(20, 4))
+        states.append(advkd.train(run, student=net, data=sets, out=tmp_path / name).net.state_dict())
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])

@@ -1,0 +1,68 @@
+"""What is told while a run goes on."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from rich.console import Console as Terminal
+
+import advkd
+from advkd.reporters.console import Console
+from advkd.reporters.jsonl import Jsonl, keep_before
+from advkd.types import Record
+
+
+def trained(tiny, folder, terminal):
+    progress = Console(terminal=terminal)
+    advkd.train(advkd.resolve(*tiny, "preset=pgd-at"), out=folder, reporters=[progress])
+    progress.close()
+    return terminal.file.getvalue()
+
+
+def test_plain_lines_without_a_terminal(tiny, tmp_path):
+    text = trained(tiny, tmp_path / "run", Terminal(file=io.StringIO(), width=200))
+    lines = text.splitlines()
+    assert lines[0] == "student: 3 epochs of 8 steps"
+    assert len(lines) == 4
+    for epoch, line in enumerate(lines[1:], start=1):
+        assert f"epoch   {epoch}/3" in line
+        for word in ("loss", "untargeted.robust", "clean", "robust", "images/s", "left"):
+            assert word in line
+    assert "\x1b" not in text
+
+
+def test_a_live_line_in_a_terminal(tiny, tmp_path):
+    terminal = Terminal(file=io.StringIO(), width=200, force_terminal=True)
+    text = trained(tiny, tmp_path / "run", terminal)
+    assert "step 8/8" in text
+    assert "epoch 3/3" in text
+
+
+def test_jsonl_keeps_epochs_not_steps(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    report = Jsonl(path=str(path))
+    report(Record(name="step.loss", value=1.0, epoch=0, step=0))
+    for epoch in range(3):
+        report(Record(name="train.loss", value=1.0, epoch=epoch, n=5, interval=(0.0, 1.0)))
+    with path.open("a") as file:
+        file.write('{"name": "train.lo')
+    keep_before(path, 2)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1]
+    assert lines[0] == {
+        "name": "train.loss",
+        "value": 1.0,
+        "n": 5,
+        "interval": [0.0, 1.0],
+        "epoch": 0,
+        "stage": "student",
+    }
+
+
+def test_reporters_of_a_run_are_asked_too(tiny, tmp_path):
+    word = f"+reporters.mine={{use: jsonl, path: {tmp_path / 'mine.jsonl'}}}"
+    run = advkd.resolve(*tiny, "preset=standard", word)
+    assert run.hash == advkd.resolve(*tiny, "preset=standard").hash
+    advkd.train(run, out=tmp_path / "run")
+    assert (tmp_path / "mine.jsonl").read_text() == (tmp_path / "run" / "metrics.jsonl").read_text()
