@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from advkd.types import Batch, Threat
 
 # small networks are faster on one thread, and do not wait for each other on a busy machine
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("plain", deadline=None)
+hypothesis.settings.load_profile("plain")
 
 
 def small_net(width: int = 4, *, norm: bool = True, seed: int = 0, classes: int = 5) -> nn.Module:

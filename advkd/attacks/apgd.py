@@ -71,7 +71,8 @@ def checkpoints(steps: int) -> set[int]:
     last, now = 0.0, 0.22
     found = set()
     while now <= 1:
-        found.add(math.ceil(now * steps))
+        # rounded first, or 0.57 of 100 steps would be the 58th
+        found.add(math.ceil(round(now * steps, 9)))
         last, now = now, now + max(now - last - 0.03, 0.06)
     return found
 
