@@ -57,7 +57,24 @@ def test_commands_resolve(page, words):
     assert run.epochs > 0
 
 
+def options() -> list[tuple[str, str]]:
+    """Words in the option tables of the cards, each with the first preset of its card."""
+    found = []
+    for card in ROOT.glob("plugins/*/*/README.md"):
+        text = card.read_text(encoding="utf-8")
+        preset = re.findall(r"`(\S+?)`", text.splitlines()[0])[0]
+        found += [(preset, words) for words in re.findall(r"^\| `([^`]*=[^`]*)` \|", text, re.MULTILINE)]
+    return found
+
+
+@pytest.mark.parametrize(("preset", "words"), options())
+def test_options_of_cards_resolve(preset, words):
+    changed = advkd.resolve(f"preset={preset}", *shlex.split(words))
+    assert changed.hash != advkd.resolve(f"preset={preset}").hash
+
+
 def test_there_are_commands_to_check():
+    assert len(options()) > 12
     assert len(commands()) > 8
 
 
