@@ -126,7 +126,7 @@ def _nets(
         nets["teacher"] = (
             provided(run, splits, device, report)
             if teacher is None
-            else admitted(teacher.to(device), splits, run, {})
+            else admitted(teacher.to(device), splits, run.eval_batch_size)
         )
     return nets
 
@@ -175,6 +175,8 @@ class _Given:
 
 def _source(data: DataSource | Pair) -> DataSource:
     if isinstance(data, tuple):
-        parts = [in_memory(part, 2**31, name) for part, name in zip(data, ("train", "test"), strict=True)]
+        parts = [
+            in_memory(part, None, f"data.{name}") for part, name in zip(data, ("train", "test"), strict=True)
+        ]
         return _Given(*parts)
     return data

@@ -75,7 +75,7 @@ def _images(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.dev
     first = data[0][0]
     x = first if isinstance(first, Tensor) else None
     if x is None:
-        return in_memory(data, classes=2**31, place="data")
+        return in_memory(data, classes=None, place="data")
     classes = logits_of(net, x[None].float().to(device)).shape[1]
     return in_memory(data, classes=classes, place="data")
 

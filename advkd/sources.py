@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from advkd.registry import Entry
 
@@ -28,10 +30,12 @@ def source_of(entry: Entry) -> Source:
     """The source of an entry; one that cannot be found says so in its text."""
     if entry.slot in ("presets", "settings"):
         return _of_yaml(entry)
+    if entry.member is not None:
+        return _of_object(entry.member)
     module, _, attribute = entry.target.partition(":")
     file = module_file(module)
     if file is None:
-        return Source(None, 0, getattr(entry.member, "__doc__", None) or f"module {module} is not there")
+        return Source(None, 0, f"module {module} is not there")
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError) as cause:
@@ -66,6 +70,15 @@ def module_file(module: str) -> Path | None:
             if file.is_file():
                 return file
     return None
+
+
+def _of_object(member: Any) -> Source:
+    text = inspect.getdoc(member) or ""
+    try:
+        return Source(Path(inspect.getfile(member)), inspect.getsourcelines(member)[1], text)
+    except (OSError, TypeError):
+        # typed into a prompt
+        return Source(None, 0, text)
 
 
 def _of_yaml(entry: Entry) -> Source:

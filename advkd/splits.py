@@ -40,7 +40,7 @@ class Splits:
 def split(source: DataSource, how: Split) -> Splits:
     """Opens the training images and carves the validation images from them."""
     if source.classes < 2:
-        raise _one_class(source)
+        raise _one_class(f"{source.classes} classes")
     images = _opened(source, "train", how)
     if (images.y == images.y[0]).all():
         raise _one_class(f"data.train: {len(images)} images, all of class {int(images.y[0])}")

@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from advkd.models.trained import Trained
 from advkd.protocols import Reporter
 from advkd.splits import Splits
 from advkd.streams import global_seed
+from advkd.types import Threat
 
 log = logging.getLogger("advkd")
 
@@ -43,37 +45,49 @@ def provided(run: Run, splits: Splits, device: torch.device, report: Reporter) -
     source = run.teacher
     if source is None:
         raise error("teacher", f"preset {run.preset} needs one")
+    given, remedy = f"{run.resolved['teacher']}", WRONG_INPUT
     if isinstance(source, Trained):
         path = _trained(run, splits, device, report)
-        source = File(path=str(path), model=source.model)
-    net = source(splits.classes, splits.shape).to(device)
-    record = {}
-    if isinstance(source, File):
-        file = Path(source.path).expanduser()
-        _, about = weights.read(file / BEST if file.is_dir() else file, "teacher")
-        record = about.get("validation", {})
-    return admitted(net, splits, run, record)
+        source, given, remedy = File(path=str(path), model=source.model), str(path.parent), TRAIN_LONGER
+    try:
+        net = source(splits.classes, splits.shape).to(device)
+    except AdvkdError as cause:
+        problems = (replace(p, place=f"teacher.{p.place.rpartition('.')[2]}") for p in cause.problems)
+        raise AdvkdError(*problems) from cause
+    record = _record(source) if isinstance(source, File) else {}
+    return admitted(net, splits, run.eval_batch_size, record=record, given=given, remedy=remedy)
 
 
-def admitted(net: nn.Module, splits: Splits, run: Run, record: Mapping[str, Any]) -> nn.Module:
-    """The teacher, frozen and in eval mode; an error if it is near chance or far below its record."""
+def _record(source: File) -> Mapping[str, Any]:
+    file = Path(source.path).expanduser()
+    _, about = weights.read(file / BEST if file.is_dir() else file, "teacher.path")
+    record: Mapping[str, Any] = about.get("validation", {})
+    return record
+
+
+def admitted(
+    net: nn.Module,
+    splits: Splits,
+    batch_size: int,
+    *,
+    record: Mapping[str, Any] | None = None,
+    given: str = "the network passed as teacher",
+    remedy: str = WRONG_INPUT,
+) -> nn.Module:
+    """The teacher, frozen and in eval mode; an error if it is near chance or far below its `record`."""
     net.requires_grad_(False).eval()
-    result = evaluate(net, splits.validation, run.threat, {}, batch_size=run.eval_batch_size)
+    result = evaluate(net, splits.validation, Threat(eps=0.0), {}, batch_size=batch_size)
     clean, chance = result.clean, 1 / splits.classes
     slack = 2 * math.sqrt(max(clean * (1 - clean), 0.01) / result.n)
-    known = record.get("clean")
+    known = (record or {}).get("clean")
     why = ""
     if clean < chance + 0.1 * (1 - chance):
         why = f"near chance, {100 * chance:.0f} %"
     elif known is not None and clean < known - ROOM - slack:
         why = f"its record says {100 * known:.1f} %"
     if why:
-        raise error(
-            "teacher",
-            f"is right on {100 * clean:.1f} % of {result.n} clean validation images: {why}",
-            given=run.resolved.get("teacher"),
-            remedy=TRAIN_LONGER if isinstance(run.teacher, Trained) else WRONG_INPUT,
-        )
+        problem = f"is right on {100 * clean:.1f} % of {result.n} clean validation images: {why}"
+        raise error("teacher", problem, given=given, remedy=remedy)
     return net
 
 

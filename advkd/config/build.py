@@ -103,11 +103,11 @@ class Builder:
         options = {key: value for key, value in raw.items() if key != "use"}
         if rest is not None:
             options = {next(iter(options_of(cls)), "name"): rest, **options}
-        value, dump = self.record(cls, options, place)
+        value, dump = self.record(cls, options, place, f"advkd show {SLOTS[slot]} {name} explains them")
         return value, None if dump is None else {"use": name, **dump}
 
-    def record(self, cls: Any, raw: Any, place: str) -> tuple[Any, Any]:
-        """An object of a class with options, from a mapping."""
+    def record(self, cls: Any, raw: Any, place: str, hint: str = "") -> tuple[Any, Any]:
+        """An object of a class with options, from a mapping; `hint` says where they are explained."""
         if not isinstance(raw, dict):
             remedy = f"set its options: {place}.{next(iter(options_of(cls)), 'option')}=..."
             self.problems.append(
@@ -117,7 +117,8 @@ class Builder:
         options = options_of(cls)
         before = len(self.problems)
         for key in raw.keys() - options.keys():
-            self.problems.append(unknown(f"{place}.{key}".lstrip("."), "option", key, options))
+            remedy = hint or "advkd show preset=NAME prints them all with their values"
+            self.problems.append(unknown(f"{place}.{key}".lstrip("."), "option", key, options, remedy))
         values, dump = {}, {}
         for key, (annotation, default) in options.items():
             inside = f"{place}.{key}".lstrip(".")
@@ -151,7 +152,9 @@ class Builder:
             wanted = "; or ".join(
                 dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in cause.errors())
             )
-            self.problems.append(Problem(place=place, problem=f"should be {wanted}", given=repr(raw)))
+            remedy = f"write {place}=VALUE with a value of that kind"
+            problem = Problem(place=place, problem=f"should be {wanted}", given=repr(raw), remedy=remedy)
+            self.problems.append(problem)
             return None, None
         except TypeError:
             self.problems.append(Problem(place=place, problem="is not a plain value", given=repr(raw)))

@@ -44,8 +44,8 @@ def _unit(x: Tensor) -> Tensor:
     return x.float() / 255 if x.dtype == torch.uint8 else x.float()
 
 
-def checked(x: Tensor, y: Tensor, classes: int, place: str) -> Images:
-    """The images, or an `AdvkdError` that says what is wrong with them."""
+def checked(x: Tensor, y: Tensor, classes: int | None, place: str) -> Images:
+    """The images, or an `AdvkdError` that says what is wrong with them; no `classes` takes any label."""
     if x.dim() != 4 or len(x) != len(y):
         given = f"images {tuple(x.shape)}, labels {tuple(y.shape)}"
         raise error(place, "needs images (N,C,H,W) and as many labels", given=given)
@@ -53,11 +53,13 @@ def checked(x: Tensor, y: Tensor, classes: int, place: str) -> Images:
         raise error(place, "holds no images", remedy="check the path, the split and its limit")
     if x.dtype != torch.uint8:
         _check_pixels(x, place)
-    outside = ((y < 0) | (y >= classes)).nonzero()
+    outside = ((y < 0) | (y >= (y.max() + 1 if classes is None else classes))).nonzero()
     if len(outside):
         first = int(outside[0])
         given = f"label {int(y[first])} at index {first}"
-        raise error(place, f"labels must lie between 0 and {classes - 1}", given=given)
+        wanted = "must not be negative" if classes is None else f"must lie between 0 and {classes - 1}"
+        remedy = "count classes from 0"
+        raise error(place, f"labels {wanted}", given=given, remedy=remedy)
     return Images(x, y)
 
 
@@ -76,7 +78,7 @@ def _check_pixels(x: Tensor, place: str) -> None:
     raise error(place, "pixels must lie in [0,1]", given=f"{low:.4g} to {high:.4g}", remedy=remedy)
 
 
-def in_memory(dataset: Dataset[Any], classes: int, place: str) -> Images:
+def in_memory(dataset: Dataset[Any], classes: int | None, place: str) -> Images:
     """Any map-style data set of ((C,H,W) tensor or PIL image, int), read once and checked."""
     if isinstance(dataset, Images):
         return checked(dataset.x, dataset.y, classes, place)

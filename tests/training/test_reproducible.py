@@ -6,10 +6,10 @@ import hashlib
 
 import pytest
 import torch
+from advkd_plugins.mart.method import Mart
 
 import advkd
 from advkd.methods.branches import Branches
-from advkd_plugins.mart.method import Mart
 
 
 def bits(state):

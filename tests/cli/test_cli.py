@@ -1,0 +1,158 @@
+"""The command line, as its users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+
+ADVKD = Path(sys.executable).with_name("advkd")
+QUICK = [word for word in TINY if not word.startswith("teacher")]
+
+
+def advkd(*words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "160", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [ADVKD, *words], capture_output=True, text=True, check=False, cwd=folder, env=environment
+    )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["list", "presets"], ["--version"]])
+def test_answers_at_once(words):
+    def seconds() -> float:
+        begin = time.perf_counter()
+        assert advkd(*words).returncode == 0
+        return time.perf_counter() - begin
+
+    # the best of some, since other work may share the machine
+    assert min(seconds() for _ in range(4)) < 0.5
+
+
+def test_list_shows_every_slot_with_distribution():
+    text = advkd("list").stdout
+    for word in ("attacks", "paths", "weightings", "losses", "methods", "presets", "settings", "path-dual"):
+        assert re.search(rf"^{word}\b", text, re.MULTILINE)
+    assert re.search(r"^pgd +Projected gradient ascent.* advkd 0", text, re.MULTILINE)
+
+
+def test_a_slot_typed_wrong_suggests_the_right_one():
+    done = advkd("list", "wieghtings")
+    assert done.returncode == 2
+    assert "nearest  weightings" in done.stderr
+
+
+def test_show_member():
+    text = advkd("show", "weighting", "boundary").stdout
+    assert re.search(r"advkd/weightings/margin\.py:\d+", text)
+    assert "CVPR 2024" in text
+    assert re.search(r"kappa +real +0\.25", text)
+    assert re.search(r"net +Literal\['student', 'teacher'\] +'student'", text)
+
+
+def test_show_preset_names_its_card():
+    text = advkd("show", "preset", "path-dual").stdout
+    assert "boundary" in text
+    assert "path_dual/README.md" in text
+
+
+def test_show_run_prints_values_hash_and_sum():
+    text = advkd("show", "preset=rslad", "epochs=5").stdout
+    assert "epochs: 5" in text
+    assert re.search(r"^hash [0-9a-f]{8}$", text, re.MULTILINE)
+    assert "sum of the scales as written 1;" in text
+
+
+def test_an_error_is_one_message_and_status_two():
+    done = advkd("run", "preset=rslad", "epohcs=3")
+    assert done.returncode == 2
+    assert "nearest  epochs" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Traceback" in advkd("--debug", "run", "preset=rslad", "epohcs=3").stderr
+
+
+def test_run_prints_lines_and_table_and_leaves_a_folder(tmp_path):
+    done = advkd("run", "preset=standard", *QUICK, "out=here", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "epoch   3/3" in done.stdout
+    assert re.search(r"student, best .* \d+\.\d to \d+\.\d", done.stdout)
+    assert "student, last" in done.stdout
+    assert "run folder: here" in done.stdout
+    files = {path.name for path in (tmp_path / "here").iterdir()}
+    wanted = (
+        "run.yaml metrics.jsonl student.safetensors student-last.safetensors checkpoint.safetensors "
+        "result.json examples.npz"
+    )
+    assert set(wanted.split()) <= files
+    assert json.loads((tmp_path / "here" / "result.json").read_text())["preset"] == "standard"
+
+
+def test_a_run_names_its_own_folder(tmp_path):
+    done = advkd("run", "preset=standard", *QUICK, "epochs=1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"\d{8}-\d{6}-standard-digits-[0-9a-f]{8}", folder.name)
+
+
+MINE = """
+import dataclasses, advkd
+
+@advkd.register("weightings", "second-half")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SecondHalf:
+    "Points of the second half of the path."
+
+    def __call__(self, view, step):
+        ones = view.path.x.new_ones(view.path.x.shape[:2])
+        ones[: len(ones) // 2] = 0
+        return ones
+"""
+
+
+def test_load_registers_what_a_file_defines(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    words = ("load=mine.py", "preset=path-dual", *TINY, "epochs=1", "out=x")
+    word = "method.branches.untargeted.terms.path.weight=second-half"
+    done = advkd("run", *words, word, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "use: second-half" in (tmp_path / "x" / "run.yaml").read_text()
+    shown = advkd("show", "load=mine.py", "weighting", "second-half", folder=tmp_path)
+    assert "mine.py:" in shown.stdout
+    assert "second half of the path" in shown.stdout
+
+
+@pytest.mark.parametrize(("code", "says"), [(None, "is not a Python file"), ("1 / 0", "ZeroDivisionError")])
+def test_load_of_a_bad_file(code, says, tmp_path):
+    if code:
+        (tmp_path / "bad.py").write_text(code)
+    done = advkd("run", "load=bad.py", "preset=standard", folder=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_ctrl_c_says_how_to_go_on_and_it_does(tmp_path):
+    command = [ADVKD, "run", "preset=pgd-at", *QUICK, "epochs=12", "out=x"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "epoch   2/12" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "go on with: advkd run resume=x" in errors
+    assert "Traceback" not in errors
+    done = advkd("run", "resume=x", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "epoch  12/12" in done.stdout
+    assert "epoch   1/12" not in done.stdout
+    assert advkd("run", "resume=x", "epochs=3", folder=tmp_path).returncode == 2

@@ -1,0 +1,192 @@
+"""Words, layers and the resolved run."""
+
+from __future__ import annotations
+
+import pytest
+
+import advkd
+from advkd import AdvkdError
+from advkd.config.layers import named, over
+from advkd.config.resolve import from_raw, teacher_run
+from advkd.config.words import parse
+from advkd.registry import entries
+
+
+def resolved(*words):
+    return advkd.resolve("preset=path-dual", *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "op", "key", "value"),
+    [
+        ("a.b=3", "set", ("a", "b"), 3),
+        ("a=1e-3", "set", ("a",), 0.001),
+        ("a=8/255", "set", ("a",), "8/255"),
+        ("a=b=c", "set", ("a",), "b=c"),
+        ("a=[1, 2]", "set", ("a",), [1, 2]),
+        ("a=null", "set", ("a",), None),
+        ("a=", "set", ("a",), ""),
+        (
+            "+a.b={loss: kl, target: teacher@start}",
+            "add",
+            ("a", "b"),
+            {"loss": "kl", "target": "teacher@start"},
+        ),
+        ("~a.b", "drop", ("a", "b"), None),
+        ("drop=a.b", "drop", ("a", "b"), None),
+    ],
+)
+def test_words(text, op, key, value):
+    (word,) = parse((text,))
+    assert (word.op, word.key, word.value) == (op, key, value)
+
+
+def test_every_bad_word_is_reported():
+    with pytest.raises(AdvkdError) as caught:
+        parse(("epochs", "a..b=1", "x={", "fine=1"))
+    assert len(caught.value.problems) == 3
+
+
+def test_swapping_a_component_drops_its_options():
+    base = {"loss": {"use": "kl", "temperature": 4}}
+    assert over(base, {"loss": "ce"}) == {"loss": {"use": "ce"}}
+    assert over(base, {"loss": {"use": "ce"}}) == {"loss": {"use": "ce"}}
+    assert over(base, {"loss": {"temperature": 2}}) == {"loss": {"use": "kl", "temperature": 2}}
+    assert over({"loss": "kl"}, {"loss": {"temperature": 2}}) == {"loss": {"use": "kl", "temperature": 2}}
+    assert base == {"loss": {"use": "kl", "temperature": 4}}
+
+
+def test_null_drops_a_branch_of_an_extended_preset():
+    assert set(resolved().method.branches) == {"untargeted", "targeted"}
+    assert set(advkd.resolve("preset=path-single").method.branches) == {"untargeted"}
+
+
+def test_a_preset_file_of_ones_own(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: rslad\nmethod: {total: 2}\n")
+    run = advkd.resolve(f"preset={mine}")
+    assert run.method.total == 2
+    assert run.preset == "mine"
+    (tmp_path / "loop.yaml").write_text(f"extends: {tmp_path / 'loop.yaml'}\n")
+    with pytest.raises(AdvkdError, match="extends itself"):
+        named("presets", str(tmp_path / "loop.yaml"))
+    mine.write_text("- a list\n")
+    with pytest.raises(AdvkdError, match="must hold a mapping"):
+        named("presets", str(mine))
+
+
+def test_setting_then_preset_then_words():
+    assert resolved().epochs == 30
+    assert advkd.resolve("preset=standard").resolved["validation"]["use"] == "clean"
+    assert advkd.resolve("preset=standard", "validation=pgd").resolved["validation"]["use"] == "pgd"
+    assert resolved("epochs=3", "epochs=4").epochs == 4
+
+
+def test_fractions_wherever_a_real_number_is_expected():
+    run = resolved("threat.eps=8/255", "optimizer.lr=1/8", "method.branches.untargeted.terms.clean.scale=1/3")
+    assert run.threat.eps == pytest.approx(8 / 255)
+    assert run.optimizer.lr == 0.125
+    assert run.method.branches["untargeted"].terms["clean"].scale == pytest.approx(1 / 3)
+    assert resolved("schedule.milestones=[1/2, 3/4]").schedule.milestones == (0.5, 0.75)
+
+
+@pytest.mark.parametrize("setting", ["digits", "cifar10"])
+@pytest.mark.parametrize("preset", entries("presets"))
+def test_a_resolved_run_resolves_to_itself(preset, setting):
+    run = advkd.resolve(f"preset={preset}", f"setting={setting}")
+    again = from_raw(dict(run.resolved))
+    assert again.hash == run.hash
+    assert again.resolved == run.resolved
+
+
+def test_hash_knows_the_configuration_and_nothing_else():
+    base = resolved().hash
+    assert resolved("seed=3", "device=cpu").hash == base
+    assert resolved("epochs=30").hash == base
+    changes = [
+        "epochs=31",
+        "optimizer.lr=0.2",
+        "threat.eps=0.1",
+        "split.seed=1",
+        "method.total=2",
+        "teacher.seed=1",
+    ]
+    assert len({base, *(resolved(word).hash for word in changes)}) == len(changes) + 1
+
+
+def test_tuning_the_student_never_changes_its_teacher():
+    base = teacher_run(resolved()).hash
+    student = ["epochs=3", "optimizer.lr=0.3", "batch_size=7", "augment.crop=2", "student.width=4", "seed=5"]
+    assert teacher_run(resolved(*student)).hash == base
+    assert teacher_run(advkd.resolve("preset=rslad")).hash == base
+    for word in ("teacher.epochs=3", "teacher.optimizer.lr=0.3", "threat.eps=0.1", "split.train=500"):
+        assert teacher_run(resolved(word)).hash != base
+
+
+def test_a_path_is_a_teacher_file():
+    for name in ("./runs/a", "weights.pt", "some/net.safetensors"):
+        assert resolved(f"teacher={name}").resolved["teacher"]["path"] == name
+
+
+def test_branches_and_terms_come_and_go():
+    run = resolved(
+        "~method.branches.targeted",
+        "drop=method.branches.untargeted.terms.path",
+        "+method.branches.untargeted.terms.hard={loss: ce, target: label, weight: end, scale: 0.5}",
+    )
+    assert set(run.method.branches) == {"untargeted"}
+    assert set(run.method.branches["untargeted"].terms) == {"robust", "clean", "hard"}
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("method.branches.untargted.terms.robust.scale=2", "nearest  untargeted"),
+        (
+            "method.branches.untargeted.terms.hard={loss: ce}",
+            r"write \+method\.branches\.untargeted\.terms\.hard",
+        ),
+        ("+method.branches.targeted={}", "is there already"),
+        ("+epochs=3", "not a new entry"),
+        ("~epochs", "only entries can be dropped"),
+        ("~method.branches.nowhere", "no such entry"),
+        ("method.branches.untargeted.terms.robust.target=peer@start", "network in a target"),
+        ("teacher=null", "preset path-dual needs one"),
+        ("epochs=0", "epochs: must be at least 1"),
+        ("split.validation=0", r"split\.validation"),
+        ("student=resnet8 width", "unknown model"),
+        ("threat=linf", "is a group of options"),
+        ("student=3", "names no model"),
+        ("student.width=1.5", r"student\.width: should be"),
+        ("student.width='8'", r"student\.width: should be"),
+        ("optimizer.nesterov=1", r"optimizer\.nesterov: should be"),
+        ("optimizer.name=sdg", "'sgd' or 'adamw'"),
+    ],
+)
+def test_what_is_wrong_is_named(word, says):
+    with pytest.raises(AdvkdError, match=says):
+        resolved(word)
+
+
+def test_all_problems_come_at_once():
+    with pytest.raises(AdvkdError) as caught:
+        resolved("epohcs=3", "student.widht=3", "optimizer.lr=fast", "~method.branches.nowhere")
+    assert len(caught.value.problems) >= 1
+    with pytest.raises(AdvkdError) as caught:
+        resolved("epohcs=3", "student.widht=3", "optimizer.lr=fast")
+    assert {problem.place for problem in caught.value.problems} == {"epohcs", "student.widht", "optimizer.lr"}
+
+
+def test_a_step_longer_than_eps_warns(caplog):
+    resolved("method.branches.untargeted.attack.step_size=1.5 eps")
+    assert "longer than eps" in caplog.text
+
+
+def test_prefix_names_fill_the_first_option():
+    assert resolved("student=timm:resnet18").resolved["student"]["name"] == "resnet18"
+    run = resolved("setting=mnist", "data.root=here")
+    assert (run.resolved["data"]["name"], run.resolved["data"]["root"]) == ("MNIST", "here")
+
+
+def test_teacher_free_presets_need_none():
+    assert advkd.resolve("preset=pgd-at", "teacher=null").teacher is None
