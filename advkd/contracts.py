@@ -8,13 +8,12 @@ from typing import Any
 
 from advkd import protocols
 from advkd.errors import error
-from advkd.registry import SLOTS
 
 PROTOCOL_OF = {slot: protocol for protocol, slot in protocols.SLOT_OF.items()}
 
 
-def check(slot: str, name: str, member: Any) -> None:
-    """Raises an `AdvkdError` that shows both sides where `member` cannot be called as the slot calls."""
+def check(slot: str, place: str, member: Any) -> None:
+    """Raises an `AdvkdError` that shows both sides where `member` cannot be called as `slot` calls."""
     protocol = PROTOCOL_OF.get(slot)
     if protocol is None:
         return
@@ -22,21 +21,18 @@ def check(slot: str, name: str, member: Any) -> None:
         if method.startswith("_") and method != "__call__":
             continue
         if isinstance(wanted, property):
-            _has(slot, name, member, method)
+            _has(place, member, method)
         elif inspect.isfunction(wanted):
-            _fits(slot, name, getattr(member, method, None), wanted)
+            _fits(place, getattr(member, method, None), wanted)
 
 
-def _has(slot: str, name: str, member: Any, attribute: str) -> None:
+def _has(place: str, member: Any, attribute: str) -> None:
     if not (hasattr(member, attribute) or attribute in getattr(member, "__annotations__", {})):
-        raise error(
-            f"{SLOTS[slot]} {name}", f"has no {attribute}", remedy=f"the contract of {slot} asks for it"
-        )
+        raise error(place, f"has no {attribute}", remedy="the contract of its slot asks for it")
 
 
-def _fits(slot: str, name: str, given: Callable[..., Any] | None, wanted: Callable[..., Any]) -> None:
+def _fits(place: str, given: Callable[..., Any] | None, wanted: Callable[..., Any]) -> None:
     expected = inspect.signature(wanted)
-    place = f"{SLOTS[slot]} {name}"
     contract = f"{wanted.__name__}{expected}"
     if given is None or not callable(given):
         raise error(place, f"has no {wanted.__name__}", remedy=f"the contract is {contract}")

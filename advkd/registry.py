@@ -62,7 +62,7 @@ def register(slot: str, name: str) -> Callable[[T], T]:
             raise error(
                 f"register {slot}", f"{name} is taken by {taken[0].distribution}", remedy="pick another name"
             )
-        check(slot, name, member)
+        check(slot, f"{SLOTS[slot]} {name}", member)
         target = f"{getattr(member, '__module__', '?')}:{getattr(member, '__qualname__', name)}"
         _registered[slot, name] = Entry(slot, name, target, "registered in this process", member=member)
         return member
@@ -134,7 +134,7 @@ def _imported(entry: Entry) -> Any:
             remedy=f"repair or uninstall {entry.distribution}; all other names still work",
         )
         raise AdvkdError(problem) from cause
-    check(entry.slot, entry.name, member)
+    check(entry.slot, f"{SLOTS[entry.slot]} {entry.name}", member)
     return member
 
 

@@ -138,7 +138,7 @@ def test_load_of_a_bad_file(code, says, tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on_and_it_does(tmp_path):
-    command = [ADVKD, "run", "preset=pgd-at", *QUICK, "epochs=12", "out=x"]
+    command = ["env", "OMP_NUM_THREADS=1", ADVKD, "run", "preset=pgd-at", *QUICK, "epochs=12", "out=x"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     )
