@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from rich.console import Console
 from rich.table import Table
@@ -45,31 +45,56 @@ def member(out: Console, entry: Entry) -> None:
             out.print(f"card: {card}", highlight=False, soft_wrap=True)
         return
     out.print()
-    out.print(Text(source.text))
+    out.print(Text(source.text), soft_wrap=True)
+    options(out, load(entry.slot, entry.name), set())
+
+
+def options(out: Console, cls: Any, shown: set[Any]) -> None:
+    """The options of a member with types and defaults, then those of the groups they are made of."""
+    from advkd.config.build import entry_annotation, options_of, without_none
+
+    shown.add(cls)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("option", "type", "default"):
         table.add_column(heading)
-    from advkd.config.build import options_of
-
-    for name, (annotation, default) in options_of(load(entry.slot, entry.name)).items():
-        shown = "(needs a value)" if default is inspect.Parameter.empty else repr(default)
-        table.add_row(name, Text(typed(annotation)), Text(shown))
+    groups: list[type] = []
+    for name, (annotation, default) in options_of(cls).items():
+        written = "null" if default is None else repr(default)
+        text = "(needs a value)" if default is inspect.Parameter.empty else written
+        table.add_row(name, Text(typed(annotation)), Text(text))
+        inner = without_none(entry_annotation(annotation) or annotation)
+        if inspect.isclass(inner) and dataclasses.is_dataclass(inner):
+            groups.append(inner)
     if table.row_count:
         out.print()
         out.print(table)
+    for group in groups:
+        if group not in shown:
+            out.print()
+            out.print(Text(f"{group.__name__}: {inspect.getdoc(group)}"), soft_wrap=True)
+            options(out, group, shown)
 
 
 def typed(annotation: Any) -> str:
-    """An annotation as an option's type is written: `Real` for a number that takes fractions."""
-    text = inspect.formatannotation(annotation)
-    for long, short in (
-        ("Annotated[float, BeforeValidator(func=<function as_real at", "Annotated["),
-        ("advkd.protocols.", ""),
-        ("typing.", ""),
-        ("collections.abc.", ""),
-    ):
-        text = text.replace(long, short)
-    return re.sub(r"Annotated\[ ?0x\w+>, json_schema_input_type=PydanticUndefined\)\]", "real", text)
+    """An annotation as users read it: `real` takes fractions, a slot's contract is its singular."""
+    from advkd.config.build import UNIONS, slot_of
+    from advkd.types import Real
+
+    slot, inner = slot_of(annotation), get_args(annotation)
+    if slot:
+        return SLOTS[slot]
+    if annotation in (Real, float):
+        return "real"
+    if annotation is type(None):
+        return "null"
+    if get_origin(annotation) is Literal:
+        return " | ".join(map(str, inner))
+    if get_origin(annotation) in UNIONS:
+        return " | ".join(typed(part) for part in inner)
+    if inner:
+        parts = ", ".join("..." if part is Ellipsis else typed(part) for part in inner)
+        return f"{get_origin(annotation).__name__.lower()}[{parts}]"
+    return getattr(annotation, "__name__", str(annotation))
 
 
 def resolved(out: Console, run: Run) -> None:

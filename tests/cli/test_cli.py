@@ -54,7 +54,7 @@ def test_show_member():
     assert re.search(r"advkd/weightings/margin\.py:\d+", text)
     assert "CVPR 2024" in text
     assert re.search(r"kappa +real +0\.25", text)
-    assert re.search(r"net +Literal\['student', 'teacher'\] +'student'", text)
+    assert re.search(r"net +student \| teacher +'student'", text)
 
 
 def test_show_preset_names_its_card():
