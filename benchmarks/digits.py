@@ -1,6 +1,6 @@
 """Every preset on digits with several seeds, and the controls of `path-dual`.
 
-    python benchmarks/digits.py FOLDER [seeds]
+    python benchmarks/digits.py FOLDER [seeds] [word ...]
 
 Leaves one run folder per row and seed in FOLDER and goes on where it was stopped; prints a Markdown table of
 means and standard deviations over seeds (best validation epoch, test split). About half a minute per run.
@@ -56,7 +56,7 @@ def spread(values: list[float]) -> str:
     return f"{100 * statistics.mean(values):.1f} ± {100 * deviation:.1f}"
 
 
-def main(folder: Path, seeds: int) -> None:
+def main(folder: Path, seeds: int, more: tuple[str, ...]) -> None:
     """Runs what is missing and prints the table."""
     print("| preset | clean | worst case | last: worst case | passes per image | training, s |")
     print("|---|---|---|---|---|---|")
@@ -64,7 +64,7 @@ def main(folder: Path, seeds: int) -> None:
         runs = []
         for seed in range(seeds):
             place = folder / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
-            runs.append(measured(place, (*words, f"seed={seed}")))
+            runs.append(measured(place, (*words, *more, f"seed={seed}")))
         passes = runs[0]["cost"]["student_forwards"] / (30 * 19 * 64)  # type: ignore[index]
         seconds = statistics.mean(run["cost"]["train_seconds"] for run in runs)  # type: ignore[index]
         print(
@@ -75,4 +75,4 @@ def main(folder: Path, seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3, tuple(sys.argv[3:]))
