@@ -12,6 +12,7 @@ import json
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 import advkd
 from advkd.api import resume
@@ -40,13 +41,13 @@ ROWS = {
 }
 
 
-def measured(folder: Path, words: tuple[str, ...]) -> dict[str, object]:
+def measured(folder: Path, words: tuple[str, ...]) -> dict[str, Any]:
     """The content of `result.json` of one run, trained if it is not there yet."""
     if not (folder / "run.yaml").exists():
         advkd.train(advkd.resolve(*words), out=folder)
     elif not (folder / "result.json").exists():
         resume(folder)
-    content: dict[str, object] = json.loads((folder / "result.json").read_text())
+    content: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return content
 
 
@@ -65,13 +66,16 @@ def main(folder: Path, seeds: int, more: tuple[str, ...]) -> None:
         for seed in range(seeds):
             place = folder / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
             runs.append(measured(place, (*words, *more, f"seed={seed}")))
-        passes = runs[0]["cost"]["student_forwards"] / (30 * 19 * 64)  # type: ignore[index]
-        seconds = statistics.mean(run["cost"]["train_seconds"] for run in runs)  # type: ignore[index]
-        print(
-            f"| {name} | {spread([run['clean'] for run in runs])} | {spread([run['robust'] for run in runs])} "  # type: ignore[misc]
-            f"| {spread([run['last']['robust'] for run in runs])} | {passes:.0f} | {seconds:.0f} |",  # type: ignore[index]
-            flush=True,
+        passes = runs[0]["cost"]["student_forwards"] / (30 * 19 * 64)
+        seconds = statistics.mean(run["cost"]["train_seconds"] for run in runs)
+        columns = (
+            spread([run["clean"] for run in runs]),
+            spread([run["robust"] for run in runs]),
+            spread([run["last"]["robust"] for run in runs]),
+            f"{passes:.0f}",
+            f"{seconds:.0f}",
         )
+        print(f"| {name} | {' | '.join(columns)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from advkd.config.build import member
 from advkd.config.layers import load_yaml, named, over
 from advkd.config.resolve import from_raw
 from advkd.folder import RUN
+from advkd.reporters.jsonl import Jsonl
 from advkd.splits import split
 from advkd.step import Step
 from advkd.streams import streams
@@ -53,7 +54,7 @@ def main(folder: Path, draws: int) -> None:
     run = from_raw(raw)
     splits = split(run.data, run.split)
     student = advkd.load(folder)
-    teacher = provided(run, splits, torch.device("cpu"), print)
+    teacher = provided(run, splits, torch.device("cpu"), Jsonl(path="/dev/null"))
     batch = splits.train.batch(torch.arange(64))
     step = Step(nets={"student": student, "teacher": teacher}, threat=run.threat, streams=streams(0))
     full = with_draw("all")

@@ -140,7 +140,13 @@ def test_load_of_a_bad_file(code, says, tmp_path):
 def test_ctrl_c_says_how_to_go_on_and_it_does(tmp_path):
     command = ["env", "OMP_NUM_THREADS=1", ADVKD, "run", "preset=pgd-at", *QUICK, "epochs=12", "out=x"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        # a shell's background jobs ignore Ctrl-C, and so would their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     for line in process.stdout:

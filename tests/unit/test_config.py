@@ -105,7 +105,7 @@ def test_hash_knows_the_configuration_and_nothing_else():
     assert resolved("epochs=30").hash == base
     changes = [
         "epochs=31",
-        "optimizer.lr=0.2",
+        "optimizer.lr=0.3",
         "threat.eps=0.1",
         "split.seed=1",
         "method.total=2",
