@@ -84,6 +84,8 @@ def _trained(
 ) -> Result:
     begin = time.perf_counter()
     with run_folder.locked(folder):
+        if not go_on:
+            run_folder.begin(folder, run)
         device = chosen(run.device)
         splits = split(_source(given.get("data") or run.data), run.split)
         log = Jsonl(path=str(folder / run_folder.METRICS))

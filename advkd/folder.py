@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 from filelock import FileLock, Timeout
 
-from advkd import weights
+from advkd import checkpoint, weights
 from advkd.config.layers import load_yaml
 from advkd.config.resolve import from_raw
 from advkd.config.run import Run
@@ -25,9 +25,9 @@ RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "met
 
 
 def made(run: Run, out: str | Path | None) -> Path:
-    """A new folder holding `run.yaml`; an error if a run is in it already."""
+    """The folder of a new run; an error if one has left something to go on with in it."""
     folder = Path(out).expanduser() if out else _fresh(run)
-    if (folder / RUN).exists():
+    if any((folder / name).exists() for name in (checkpoint.NAME, RESULT)):
         raise error(
             "out",
             "the folder already holds a run",
@@ -40,9 +40,14 @@ def made(run: Run, out: str | Path | None) -> Path:
         raise error(
             "out", cause.strerror or str(cause), given=folder, remedy="choose another out=DIR"
         ) from cause
+    return folder
+
+
+def begin(folder: Path, run: Run) -> None:
+    """Writes `run.yaml`, and removes the metrics of a run that ended before its first checkpoint."""
     text = yaml.safe_dump({"hash": run.hash, **run.resolved}, sort_keys=False)
     weights.atomic(folder / RUN, text.encode())
-    return folder
+    (folder / METRICS).unlink(missing_ok=True)
 
 
 def _fresh(run: Run) -> Path:

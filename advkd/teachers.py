@@ -138,9 +138,12 @@ def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, fo
 
 
 def described(run: Run, splits: Splits) -> dict[str, Any]:
-    """What a file of weights says of itself."""
+    """What a file of weights says of itself: the model they are for, wherever they came from."""
+    model = run.resolved["student"]
+    while model.get("use") in ("file", "trained") and model.get("model"):
+        model = model["model"]
     return {
-        "model": run.resolved["student"],
+        "model": model,
         "classes": splits.classes,
         "shape": list(splits.shape),
         "preset": run.preset,

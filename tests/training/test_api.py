@@ -99,6 +99,38 @@ def test_cost_is_counted_in_images(preset, student, teacher, tiny, tmp_path):
     assert (cost["teacher_forwards"] / images, cost["teacher_backwards"] / images) == teacher
 
 
+def test_a_student_can_go_on_from_a_file(tiny, tmp_path):
+    words = [word for word in tiny if not word.startswith("student")]
+    start = {"use": "tiny-cnn", "width": 4}
+    first = advkd.train(advkd.resolve(*tiny, "preset=standard", "epochs=6"), out=tmp_path / "a")
+    file = tmp_path / "a" / "student.safetensors"
+    word = f"student={{use: file, path: {file}, model: {start}}}".replace("'", "")
+    run = advkd.resolve(*words, "preset=pgd-at", "epochs=1", "optimizer.lr=1e-9", word)
+    assert advkd.train(run, out=tmp_path / "b").clean == pytest.approx(first.clean, abs=0.1)
+    file.unlink()
+    assert advkd.load(tmp_path / "b")(torch.rand(1, 1, 8, 8)).shape == (1, 10)
+
+
+def test_a_run_that_failed_at_its_start_leaves_its_folder_free(tiny, tmp_path):
+    x = TensorDataset(torch.full((40, 1, 8, 8), 2.0), torch.arange(40) % 4)
+    run = advkd.resolve(*tiny, "preset=standard", "split.train=null")
+    with pytest.raises(advkd.AdvkdError, match="divide by 255"):
+        advkd.train(run, data=(x, x), out=tmp_path / "run")
+    assert advkd.train(run, out=tmp_path / "run").clean > 0
+
+
+def test_a_folder_being_written_is_refused(tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=standard")
+
+    def again(record):
+        if record.name == "train.epochs":
+            advkd.train(advkd.resolve(*tiny, "preset=kd"), out=tmp_path / "run")
+
+    with pytest.raises(advkd.AdvkdError, match="another process is writing"):
+        advkd.train(run, out=tmp_path / "run", reporters=[again])
+    assert "preset: standard" in (tmp_path / "run" / "run.yaml").read_text()
+
+
 def test_a_loss_that_is_no_number_stops_the_run(tiny, tmp_path):
     run = advkd.resolve(*tiny, "preset=standard", "optimizer.lr=1e30")
     with pytest.raises(advkd.AdvkdError, match="no longer a finite number"):
