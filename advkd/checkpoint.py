@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -72,8 +71,3 @@ def _under(name: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scalars(content: Mapping[str, Any]) -> dict[str, Any]:
     return _under("optimizer", content["scalars"])
-
-
-def cpu_copy(net: nn.Module) -> dict[str, Tensor]:
-    """The state of a network as it is now, untouched by later training."""
-    return {key: value.detach().clone().to(torch.device("cpu")) for key, value in net.state_dict().items()}
