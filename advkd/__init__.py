@@ -1,7 +1,7 @@
 """advkd: adversarial distillation of small robust students, with honest comparison.
 
-`resolve`, `train`, `evaluate`, `load` and `loss_of` are what the command line itself uses; `register`
-adds a member from a script. Importing the package imports no torch.
+`resolve`, `train`, `evaluate`, `audit`, `load` and `loss_of` are what the command line itself uses;
+`register` adds a member from a script. Importing the package imports no torch.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from advkd.errors import AdvkdError
 from advkd.registry import register
 
 if TYPE_CHECKING:
-    from advkd.api import evaluate, load, loss_of, resolve, train
+    from advkd.api import audit, evaluate, load, loss_of, resolve, train
 
-__all__ = ["AdvkdError", "evaluate", "load", "loss_of", "register", "resolve", "train"]
+__all__ = ["AdvkdError", "audit", "evaluate", "load", "loss_of", "register", "resolve", "train"]
 
 
 def __getattr__(name: str) -> Any:

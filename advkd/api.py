@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from advkd import folder as run_folder
 from advkd import weights
+from advkd.audit.open import audit
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
 from advkd.data.images import Images, in_memory
@@ -31,7 +32,7 @@ from advkd.streams import global_seed
 from advkd.teachers import admitted, described, provided
 from advkd.types import Record, Shape
 
-__all__ = ["Result", "Run", "evaluate", "load", "loss_of", "resolve", "resume", "train"]
+__all__ = ["Result", "Run", "audit", "evaluate", "load", "loss_of", "resolve", "resume", "train"]
 
 Pair = tuple[Dataset[Any], Dataset[Any]]
 

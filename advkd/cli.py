@@ -35,7 +35,9 @@ class _Commands(click.Group):
             err.print(str(cause), style="red" if err.is_terminal else "", markup=False)
             sys.exit(2)
         except Interrupted as stop:
-            err.print(f"\nstopped; go on with: advkd run resume={stop.folder}", markup=False)
+            command = ctx.invoked_subcommand
+            again = "the same command" if command == "eval" else f"advkd run resume={stop.folder}"
+            err.print(f"\nstopped; go on with: {again}", markup=False)
             sys.exit(130)
 
 
@@ -65,7 +67,7 @@ def run(words: tuple[str, ...]) -> None:
     """
     own, words = _own_words(words)
     if "load" in own:
-        load_file(own["load"])
+        _loaded(own["load"])
     from advkd.reporters.console import Console as Progress
     from advkd.tables import results
 
@@ -87,6 +89,46 @@ def _ran(own: dict[str, str], words: tuple[str, ...], progress: Reporter) -> Res
     return api.resume(own["resume"], reporters=[progress])
 
 
+@main.command(name="eval", context_settings=SETTINGS)
+@click.argument("target")
+@click.argument("words", nargs=-1)
+@click.option("--strict", is_flag=True, help="Exit with status 3 if a check raises a flag.")
+def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
+    """Judge the robustness of TARGET, and doubt the verdict.
+
+    TARGET is a run folder, a file of weights (model=NAME if it does not say), timm:NAME or another model
+    source, or FILE.py:FUNCTION. suite=quick|standard|full, setting=NAME or data=... threat.eps=...,
+    teacher=FILE, limit=N, budget=10m, save=images, out=DIR, seed=N. The same command goes on where it
+    was stopped.
+    """
+    own, words = _own_words(words)
+    if "load" in own:
+        _loaded(own["load"])
+    import functools
+
+    from advkd.audit.case import resolve_case
+    from advkd.audit.open import judged
+    from advkd.audit.tables import progress, verdict_table
+
+    console = Console()
+    case = resolve_case(target, *words)
+    verdict = judged(case, own.get("out"), functools.partial(progress, console))
+    verdict_table(console, verdict)
+    if strict and verdict.flags:
+        sys.exit(3)
+
+
+@main.command()
+def selftest() -> None:
+    """Prove on this machine that the checks of `eval` see planted faults, and only those."""
+    from advkd.audit.selftest import run, table
+
+    found = run()
+    table(Console(), found)
+    if not all(row.as_expected for row in found):
+        sys.exit(1)
+
+
 @main.command(name="list")
 @click.argument("slot", required=False)
 def list_(slot: str | None) -> None:
@@ -106,7 +148,7 @@ def show(words: tuple[str, ...]) -> None:
 
     own, words = _own_words(words)
     if "load" in own:
-        load_file(own["load"])
+        _loaded(own["load"])
     if words and "=" not in words[0]:
         slot = slot_named(words[0])
         if len(words) != 2:
@@ -134,21 +176,8 @@ def _own_words(words: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]
     return own, tuple(rest)
 
 
-def load_file(name: str) -> None:
+def _loaded(name: str) -> None:
     """Imports a Python file, so that what it registers can be used."""
-    from importlib.util import module_from_spec, spec_from_file_location
+    from advkd.pyfile import imported
 
-    path = Path(name).expanduser()
-    spec = spec_from_file_location(f"advkd_loaded_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise error("load", "is not a Python file", given=name, remedy="write load=FILE.py")
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except AdvkdError:
-        raise
-    except Exception as cause:
-        raise error(
-            "load", f"{type(cause).__name__}: {cause}", given=name, remedy="repair the file"
-        ) from cause
+    imported(Path(name).expanduser(), "load")

@@ -37,7 +37,7 @@ def evaluate(
     an attack that leaves the threat.
     """
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
-    images = _images(net, data, device)
+    images = images_for(net, data, device)
     right: dict[str, list[Tensor]] = {"clean": []}
     seconds = dict.fromkeys(attacks, 0.0)
     random = streams(seed)
@@ -59,19 +59,26 @@ def evaluate(
 
 def confirmed(x: Tensor, start: Tensor, threat: Threat, name: str) -> None:
     """Raises unless every image lies inside the ball around its start and inside the box."""
-    low, high = threat.box
-    distance = threat.distance(x, start)
-    room = threat.eps * (1 + SLACK) + SLACK * (1 if threat.norm == "linf" else start[0].numel() ** 0.5)
-    if not torch.isfinite(x).all() or (distance > room).any() or x.min() < low or x.max() > high:
+    if not torch.isfinite(x).all() or not inside(x, start, threat).all():
+        distance = threat.distance(x, start).max()
         raise error(
             f"evaluation.{name}",
             f"the attack left the threat {threat}",
-            given=f"distance {distance.max():.6g}, pixels {x.min():.4g} to {x.max():.4g}",
+            given=f"distance {distance:.6g}, pixels {x.min():.4g} to {x.max():.4g}",
             remedy="project with threat.project before returning",
         )
 
 
-def _images(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.device) -> Images:
+def inside(x: Tensor, start: Tensor, threat: Threat) -> Tensor:
+    """(B,) bool: which images `x` (B,C,H,W) lie in the box and in the ball, but for float32 rounding."""
+    low, high = threat.box
+    room = threat.eps * (1 + SLACK) + SLACK * (1 if threat.norm == "linf" else start[0].numel() ** 0.5)
+    flat = x.flatten(1)
+    return (threat.distance(x, start) <= room) & (flat.amin(1) >= low) & (flat.amax(1) <= high)
+
+
+def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.device) -> Images:
+    """The images of `data`, in memory and checked; labels must lie among the classes `net` answers with."""
     first = data[0][0]
     x = first if isinstance(first, Tensor) else None
     if x is None:

@@ -72,20 +72,23 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
 
 
+def written(folder: Path, place: str) -> tuple[Run, str | None]:
+    """The run that `run.yaml` describes, and the hash it had when it was started."""
+    if not (folder / RUN).is_file():
+        raise error(place, "is not the folder of a run: it has no run.yaml", given=folder, remedy="see runs/")
+    raw = load_yaml(folder / RUN, place)
+    started = raw.pop("hash", None)
+    return from_raw(raw), started
+
+
 def opened(folder: Path) -> Run:
     """The run of a folder, to go on with."""
-    if not (folder / RUN).is_file():
-        raise error(
-            "resume", "is not the folder of a run: it has no run.yaml", given=folder, remedy="see runs/"
-        )
-    raw = load_yaml(folder / RUN, "resume")
-    written = raw.pop("hash", None)
-    run = from_raw(raw)
-    if run.hash != written:
+    run, started = written(folder, "resume")
+    if run.hash != started:
         raise error(
             "resume",
             "run.yaml does not describe the run that was started",
-            given=f"{folder}: {written}, now {run.hash}",
+            given=f"{folder}: {started}, now {run.hash}",
             remedy="put it back as it was, or start a new run",
         )
     if (folder / RESULT).exists():

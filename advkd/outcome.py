@@ -9,6 +9,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Outcome:
-    """The images (B,C,H,W) an evaluator ends with; the caller confirms what they do to the network."""
+    """The images (B,C,H,W) an evaluator ends with; the caller confirms what they do to the network.
+
+    `notes` are sentences a reader of the number has to know.
+    """
 
     x: Tensor
+    notes: tuple[str, ...] = ()

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from advkd.step import Step
     from advkd.view import View
 
+Kind = Literal["fixed-budget", "minimal-norm"]
+"""Whether an evaluator searches inside the threat, or for the nearest error, which may lie outside."""
+
+Knowledge = Literal["white-box", "black-box"]
+"""Whether an evaluator uses gradients of the network it judges."""
+
+Passes = tuple[int, int]
+"""Forward and backward passes."""
+
+Memo = Callable[[str, Callable[[], Tensor]], Tensor]
+"""Answers a key with what was computed under it before, else computes and remembers it."""
+
 Objective = Callable[[Tensor], Tensor]
 """What an attack increases: images (B,C,H,W) to one number each, (B,)."""
 
@@ -119,7 +131,23 @@ class ModelSource(Protocol):
 
 
 class Evaluator(Protocol):
-    """Attacks a network on a test batch; the outcome is confirmed by the caller."""
+    """Attacks a network on a test batch; the outcome is confirmed by the caller.
+
+    Optional: `nets` (networks it needs beside the judged one, handed in as the keyword `nets`), a
+    keyword `memo` (to go on after an interruption), `whole` (it wants all examples at once), and
+    `named(classes)` (what its number may be called).
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """What it searches for."""
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What it knows of the network."""
+
+    def passes(self, classes: int) -> Passes | None:
+        """Forward and backward passes an image costs at most; None where that is not known."""
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The images this attack ends with, and what it cost."""

@@ -26,8 +26,12 @@ SLOTS = {
     "reporters": "reporter",
     "presets": "preset",
     "settings": "setting",
+    "suites": "suite",
 }
 """Every slot: plural as folder and entry-point group, singular as key."""
+
+YAML_SLOTS = ("presets", "settings", "suites")
+"""Slots whose entries name a package that holds `NAME.yaml`."""
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from advkd.registry import Entry
+from advkd.registry import YAML_SLOTS, Entry
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Source:
 
 def source_of(entry: Entry) -> Source:
     """The source of an entry; one that cannot be found says so in its text."""
-    if entry.slot in ("presets", "settings"):
+    if entry.slot in YAML_SLOTS:
         return _of_yaml(entry)
     if entry.member is not None:
         return _of_object(entry.member)

@@ -34,14 +34,14 @@ class Splits:
 
     def test(self) -> Images:
         """The test images, for evaluation alone."""
-        return _opened(self.source, "test", self.split)
+        return opened_part(self.source, "test", self.split)
 
 
 def split(source: DataSource, how: Split) -> Splits:
     """Opens the training images and carves the validation images from them."""
     if source.classes < 2:
         raise _one_class(f"{source.classes} classes")
-    images = _opened(source, "train", how)
+    images = opened_part(source, "train", how)
     if (images.y == images.y[0]).all():
         raise _one_class(f"data.train: {len(images)} images, all of class {int(images.y[0])}")
     rest, part = stratified(images.y, how.validation, how.seed)
@@ -53,6 +53,7 @@ def _one_class(given: object) -> AdvkdError:
     return error("data", "has one class only", given=given, remedy=remedy)
 
 
-def _opened(source: DataSource, part: Literal["train", "test"], how: Split) -> Images:
+def opened_part(source: DataSource, part: Literal["train", "test"], how: Split) -> Images:
+    """The images of one part of a source, limited as the split says."""
     images = in_memory(source.open(part), source.classes, f"data.{part}")
     return images.subset(limited(images.y, getattr(how, part), how.seed))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from advkd.registry import SLOTS, Entry, entries, load
+from advkd.registry import SLOTS, YAML_SLOTS, Entry, entries, load
 from advkd.sources import source_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def member(out: Console, entry: Entry) -> None:
     out.print(f"{SLOTS[entry.slot]} {entry.name}", style="bold")
     out.print(f"from {entry.distribution} {entry.version}", highlight=False)
     out.print(f"{source.file}:{source.line}", highlight=False, soft_wrap=True)
-    if entry.slot in ("presets", "settings"):
+    if entry.slot in YAML_SLOTS:
         out.print(Text(source.file.read_text(encoding="utf-8") if source.file else source.text))
         card = source.file.parent / "README.md" if source.file else None
         if card and card.exists():

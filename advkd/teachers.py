@@ -54,11 +54,21 @@ def provided(run: Run, splits: Splits, device: torch.device, report: Reporter) -
     except AdvkdError as cause:
         problems = (replace(p, place=f"teacher.{p.place.rpartition('.')[2]}") for p in cause.problems)
         raise AdvkdError(*problems) from cause
-    record = _record(source) if isinstance(source, File) else {}
+    record = record_of(source) if isinstance(source, File) else {}
     return admitted(net, splits, run.eval_batch_size, record=record, given=given, remedy=remedy)
 
 
-def _record(source: File) -> Mapping[str, Any]:
+def of_run(run: Run) -> File | None:
+    """The file a run has, or could have, learned from; None where it is not there any more."""
+    source = run.teacher
+    if isinstance(source, Trained):
+        path = _cached(run) / BEST
+        return File(path=str(path), model=source.model) if path.exists() else None
+    return source if isinstance(source, File) else None
+
+
+def record_of(source: File) -> Mapping[str, Any]:
+    """What the file of a network says of its validation; nothing if it is of other code."""
     file = Path(source.path).expanduser()
     _, about = weights.read(file / BEST if file.is_dir() else file, "teacher.path")
     record: Mapping[str, Any] = about.get("validation", {})
@@ -77,13 +87,11 @@ def admitted(
     """The teacher, frozen and in eval mode; an error if it is near chance or far below its `record`."""
     net.requires_grad_(False).eval()
     result = evaluate(net, splits.validation, Threat(eps=0.0), {}, batch_size=batch_size)
-    clean, chance = result.clean, 1 / splits.classes
-    slack = 2 * math.sqrt(max(clean * (1 - clean), 0.01) / result.n)
-    known = (record or {}).get("clean")
+    clean, known = result.clean, (record or {}).get("clean")
     why = ""
-    if clean < chance + 0.1 * (1 - chance):
-        why = f"near chance, {100 * chance:.0f} %"
-    elif known is not None and clean < known - ROOM - slack:
+    if near_chance(clean, splits.classes):
+        why = f"near chance, {100 / splits.classes:.0f} %"
+    elif known is not None and short_of(known, clean, result.n):
         why = f"its record says {100 * known:.1f} %"
     if why:
         problem = f"is right on {100 * clean:.1f} % of {result.n} clean validation images: {why}"
@@ -91,14 +99,28 @@ def admitted(
     return net
 
 
+def near_chance(clean: float, classes: int) -> bool:
+    """Whether an accuracy could be that of guessing."""
+    return clean < 1 / classes + 0.1 * (1 - 1 / classes)
+
+
+def short_of(record: float, clean: float, n: int) -> bool:
+    """Whether an accuracy on `n` images is further below its record than sampling explains."""
+    return clean < record - ROOM - 2 * math.sqrt(max(clean * (1 - clean), 0.01) / n)
+
+
 def cache() -> Path:
     """The folder of trained teachers; the environment variable ADVKD_CACHE moves it."""
     return Path(os.environ.get("ADVKD_CACHE", "~/.cache/advkd")).expanduser() / "teachers"
 
 
-def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -> Path:
+def _cached(run: Run) -> Path:
     recipe = teacher_run(run)
-    folder = cache() / f"{recipe.preset}-{recipe.setting}-{recipe.hash}-{recipe.seed}"
+    return cache() / f"{recipe.preset}-{recipe.setting}-{recipe.hash}-{recipe.seed}"
+
+
+def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -> Path:
+    recipe, folder = teacher_run(run), _cached(run)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

@@ -13,10 +13,13 @@ from advkd.errors import AdvkdError, Problem, nearest
 from advkd.registry import load, split_name
 
 
-def applied(raw: Raw, words: list[Word], problems: list[Problem]) -> Raw:
-    """`raw` after all words, in their order; a word that cannot be applied becomes a problem."""
+def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = Spec) -> Raw:
+    """`raw` after all words, in their order; a word that cannot be applied becomes a problem.
+
+    `spec` is the dataclass that `raw` describes.
+    """
     for word in words:
-        problem = _misfit(raw, word)
+        problem = _misfit(raw, word, spec)
         if problem is not None:
             problems.append(problem)
         elif word.op == "drop":
@@ -32,8 +35,8 @@ def _parent(raw: Raw, key: tuple[str, ...]) -> Raw:
     return raw
 
 
-def _misfit(raw: Raw, word: Word) -> Problem | None:
-    annotation: Any = Spec
+def _misfit(raw: Raw, word: Word, spec: type) -> Problem | None:
+    annotation: Any = spec
     node: Any = raw
     for depth, name in enumerate(word.key):
         inner = entry_annotation(annotation)

@@ -9,28 +9,33 @@ from typing import Any
 
 from advkd.config.run import Spec
 from advkd.errors import AdvkdError, Problem, unknown
+from advkd.types import Threat
 
 log = logging.getLogger("advkd")
 
 NETS = ("student", "teacher")
 
 
-def crossed(spec: Spec) -> list[Problem]:
-    """The problems of a run as a whole: step lengths against eps, networks nobody provides."""
+def lengths(spec: Any, threat: Threat) -> list[Problem]:
+    """Steps of all members of `spec` that are too long for the threat; a warning for those above eps."""
     problems: list[Problem] = []
     for place, member in _members(spec, ""):
         size = getattr(member, "step_size", None)
         if size is None:
             continue
         try:
-            length = spec.threat.step(size)
+            length = threat.step(size)
         except AdvkdError as cause:
             problems += [dataclasses.replace(p, place=f"{place}.step_size") for p in cause.problems]
             continue
-        if length > spec.threat.eps * (1 + 1e-9):
-            log.warning(
-                "%s.step_size: a step of %.4g is longer than eps %.4g", place, length, spec.threat.eps
-            )
+        if length > threat.eps * (1 + 1e-9):
+            log.warning("%s.step_size: a step of %.4g is longer than eps %.4g", place, length, threat.eps)
+    return problems
+
+
+def crossed(spec: Spec) -> list[Problem]:
+    """The problems of a run as a whole: step lengths against eps, networks nobody provides."""
+    problems = lengths(spec, spec.threat)
     needed = getattr(spec.method, "nets", ("teacher",))
     for net in needed:
         if net not in NETS:

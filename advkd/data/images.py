@@ -52,6 +52,9 @@ def checked(x: Tensor, y: Tensor, classes: int | None, place: str) -> Images:
     if len(x) == 0:
         raise error(place, "holds no images", remedy="check the path, the split and its limit")
     if x.dtype != torch.uint8:
+        if not x.is_floating_point():
+            given, remedy = str(x.dtype), "give uint8 (0 to 255), or floats in [0,1]"
+            raise error(place, "images of integers", given=given, remedy=remedy)
         _check_pixels(x, place)
     outside = ((y < 0) | (y >= (y.max() + 1 if classes is None else classes))).nonzero()
     if len(outside):

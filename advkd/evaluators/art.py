@@ -12,9 +12,12 @@ import torch
 from torch import nn
 
 from advkd.errors import AdvkdError, error, unknown
-from advkd.modes import evaluating
+from advkd.isolation import isolated
 from advkd.outcome import Outcome
+from advkd.protocols import Kind, Knowledge
 from advkd.types import Batch, Threat
+
+NOTES = {"AutoAttack": ("not the official AutoAttack suite, but the toolbox's own attack of that name",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,33 +29,47 @@ class Art:
     it returns is projected into the threat, so a minimal-norm attack counts only where it succeeds
     within eps. Source: Nicolae et al. 2018 (arXiv 1807.01069). Its attacks draw from numpy's global
     generator, which is seeded for the attack and put back.
+
+    `art:AutoAttack` is not the official suite: it has no FAB and no targeted APGD.
     """
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> Kind:
+        """An attack that takes no eps looks for the nearest error."""
+        return "fixed-budget" if "eps" in inspect.signature(self._class()).parameters else "minimal-norm"
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """An attack that asks its estimator for gradients sees the network."""
+        asked = self._class()._estimator_requirements
+        return "white-box" if any("Gradients" in mixin.__name__ for mixin in asked) else "black-box"
+
+    def passes(self, classes: int) -> None:
+        """Not known before it has run."""
+
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
-        saved = np.random.get_state()  # noqa: NPY002
         seed = int(torch.randint(2**31, (1,), generator=generator))
-        try:
-            with evaluating(net), torch.random.fork_rng():
-                np.random.seed(seed)  # noqa: NPY002
-                torch.manual_seed(seed)
-                attack = self._attack(_classifier(net, batch, threat), len(batch.x), threat)
-                y = batch.y.cpu().numpy()
-                x = attack.generate(batch.x.cpu().numpy(), **({} if _targeted(attack) else {"y": y}))
-        finally:
-            np.random.set_state(saved)  # noqa: NPY002
-        return Outcome(threat.project(torch.as_tensor(x).to(batch.x), batch.x))
+        with isolated(net, seed):
+            attack = self._attack(_classifier(net, batch, threat), len(batch.x), threat)
+            y = batch.y.cpu().numpy()
+            x = attack.generate(batch.x.cpu().numpy(), **({} if _targeted(attack) else {"y": y}))
+        return Outcome(threat.project(torch.as_tensor(x).to(batch.x), batch.x), NOTES.get(self.name, ()))
 
-    def _attack(self, classifier: Any, batch_size: int, threat: Threat) -> Any:
+    def _class(self) -> Any:
         from art.attacks import evasion
 
         cls = getattr(evasion, self.name, None)
         if cls is None:
             names = [n for n in vars(evasion) if inspect.isclass(getattr(evasion, n))]
             raise AdvkdError(unknown("art", "evasion attack", self.name, names))
+        return cls
+
+    def _attack(self, classifier: Any, batch_size: int, threat: Threat) -> Any:
+        cls = self._class()
         norm = np.inf if threat.norm == "linf" else 2
         defaults = {"norm": norm, "eps": threat.eps, "eps_step": threat.eps / 4, "verbose": False}
         defaults["batch_size"] = batch_size

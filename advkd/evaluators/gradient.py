@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from advkd.errors import error
 from advkd.evaluators.strongest import strongest
 from advkd.outcome import Outcome
+from advkd.protocols import Kind, Knowledge, Passes
 from advkd.registry import load
 from advkd.types import Batch, Real, Threat
 
@@ -21,6 +22,13 @@ class FGSMEvaluator:
 
     Source: Goodfellow, Shlens, Szegedy, ICLR 2015 (arXiv 1412.6572).
     """
+
+    kind: ClassVar[Kind] = "fixed-budget"
+    knowledge: ClassVar[Knowledge] = "white-box"
+
+    def passes(self, classes: int) -> Passes:  # noqa: ARG002
+        """Forward and backward passes an image costs at most."""
+        return 3, 1
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
@@ -41,9 +49,16 @@ class PGDEvaluator:
     restarts: int = 5
     loss: Literal["ce", "margin"] = "ce"
 
+    kind: ClassVar[Kind] = "fixed-budget"
+    knowledge: ClassVar[Knowledge] = "white-box"
+
     def __post_init__(self) -> None:
         if self.restarts < 1:
             raise error("restarts", "must be at least 1", given=self.restarts)
+
+    def passes(self, classes: int) -> Passes:  # noqa: ARG002
+        """Forward and backward passes an image costs at most."""
+        return self.restarts * (self.steps + 2), self.restarts * self.steps
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
@@ -63,6 +78,13 @@ class CWLinf:
     steps: int = 30
     step_size: Real | str = "1/4 eps"
     restarts: int = 1
+
+    kind: ClassVar[Kind] = "fixed-budget"
+    knowledge: ClassVar[Knowledge] = "white-box"
+
+    def passes(self, classes: int) -> Passes:  # noqa: ARG002
+        """Forward and backward passes an image costs at most."""
+        return self.restarts * (self.steps + 2), self.restarts * self.steps
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""

@@ -19,35 +19,43 @@ def strongest(
     threat: Threat,
     generator: torch.Generator,
     restarts: int = 1,
+    target: Tensor | None = None,
 ) -> Tensor:
     """Images (B,C,H,W): for each sample the first wrong point with the highest loss, else the highest.
 
-    Samples already wrong when clean are not attacked; each restart takes those still right.
+    Samples already wrong when clean are not attacked; each restart takes those still right. `target`
+    (B,...) is what the loss compares with, the labels if absent.
     """
     best = batch.x.clone()
+    target = batch.y if target is None else target
     with evaluating(net):
         standing = (logits_of(net, batch.x).argmax(1) == batch.y).nonzero().squeeze(1)
         for _ in range(restarts):
             if not len(standing):
                 break
-            x, wrong = _once(
-                net, Batch(batch.x[standing], batch.y[standing]), attack, loss, threat, generator
-            )
+            part = Batch(batch.x[standing], batch.y[standing])
+            x, wrong = _once(net, part, target[standing], attack, loss, threat, generator)
             best[standing] = x
             standing = standing[~wrong]
     return best
 
 
 def _once(
-    net: nn.Module, batch: Batch, attack: Attack, loss: Loss, threat: Threat, generator: torch.Generator
+    net: nn.Module,
+    batch: Batch,
+    target: Tensor,
+    attack: Attack,
+    loss: Loss,
+    threat: Threat,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     probe = Probe(net)
     best, fooled = batch.x.clone(), torch.zeros_like(batch.y, dtype=torch.bool)
     highest = torch.full(batch.y.shape, float("-inf"), dtype=batch.x.dtype, device=batch.x.device)
-    points = attack(lambda x: loss(probe(x), batch.y), batch.x, threat, generator)
+    points = attack(lambda x: loss(probe(x), target), batch.x, threat, generator)
     for x, known in answered(points, probe):
         logits = logits_of(net, x) if known is None else known
-        value, wrong = loss(logits, batch.y), logits.argmax(1) != batch.y
+        value, wrong = loss(logits, target), logits.argmax(1) != batch.y
         better = (wrong & ~fooled) | ((wrong == fooled) & (value > highest))
         best = torch.where(per_sample(better, best), x, best)
         highest = torch.where(better, value, highest)

@@ -1,0 +1,160 @@
+"""One attack on one network: chunk by chunk, watched, confirmed in float32, remembered."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from advkd.audit.ledger import Entry, Ledger
+from advkd.cost import Cost
+from advkd.data.images import Images
+from advkd.errors import AdvkdError, error
+from advkd.evaluation import confirmed, inside
+from advkd.modes import logits_of
+from advkd.outcome import Outcome
+from advkd.protocols import Evaluator
+from advkd.streams import streams
+from advkd.types import Batch, Threat
+
+
+class OutOfTime(Exception):  # noqa: N818
+    """The budget of an audit has run out; what was finished stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What all attacks of an audit share. `nets` are the further networks evaluators may ask."""
+
+    images: Images
+    threat: Threat
+    ledger: Ledger
+    batch_size: int
+    nets: Mapping[str, nn.Module] = field(default_factory=dict)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    seed: int = 0
+    deadline: float | None = None
+    keep_images: bool = False
+    report: Callable[[str, str, Entry], None] = lambda who, name, entry: None  # noqa: ARG005
+
+    def attack(
+        self,
+        who: str,
+        net: nn.Module,
+        name: str,
+        evaluator: Evaluator,
+        rows: Tensor,
+        *,
+        threat: Threat | None = None,
+        stream: str = "",
+    ) -> Entry:
+        """The entry of `evaluator` on the examples `rows` (sorted), from where an earlier audit stopped.
+
+        `stream` names the noise; attacks of one stream start from the same. Raises `OutOfTime`, and
+        `AdvkdError` for an attack that leaves the threat and a network that fails.
+        """
+        entry = self.ledger.entry(who, name)
+        if entry.done:
+            return entry
+        size = max(len(rows), 1) if getattr(evaluator, "whole", False) else self.batch_size
+        for index, part in enumerate(torch.split(rows, size)):
+            if not entry.tried[part].all():
+                generator = streams(self.seed)("evaluate", stream or name, index)
+                call = _Call(self, who, net, name, evaluator, threat or self.threat, generator)
+                call(part, entry, index)
+                self.ledger.save()
+        entry.done = True
+        self.ledger.save()
+        self.ledger.forget(who, name, "batch-")
+        self.report(who, name, entry)
+        return entry
+
+    def batch(self, rows: Tensor) -> Batch:
+        """Examples on the device, in float32."""
+        batch = self.images.batch(rows)
+        return Batch(batch.x.to(self.device), batch.y.to(self.device))
+
+
+@dataclass(frozen=True)
+class _Call:
+    bench: Bench
+    who: str
+    net: nn.Module
+    name: str
+    evaluator: Evaluator
+    threat: Threat
+    generator: torch.Generator
+
+    def __call__(self, rows: Tensor, entry: Entry, index: int) -> None:
+        """Attacks the examples `rows` and writes what became of them into `entry`."""
+        batch = self.bench.batch(rows)
+        cost, begin = Cost({"net": self.net}), time.perf_counter()
+        with _failing(self.name, rows), cost.counting(), self._watched(batch) as seen:
+            outcome = self._outcome(batch)
+        x = outcome.x.detach().to(batch.x).float()
+        confirmed(x, batch.x, self.threat, self.name)
+        with _failing(self.name, rows):
+            logits = logits_of(self.net, x)
+        right = (logits.argmax(1) == batch.y) & torch.isfinite(logits).all(1)
+        entry.tried[rows], entry.right[rows] = True, right.cpu()
+        entry.distance[rows] = self.threat.distance(x, batch.x).cpu()
+        entry.seconds += time.perf_counter() - begin
+        entry.forwards += cost.passes["net_forwards"]
+        entry.backwards += cost.passes["net_backwards"]
+        entry.silent += int((seen & right).sum())
+        entry.notes += [note for note in outcome.notes if note not in entry.notes]
+        if self.bench.keep_images:
+            self.bench.ledger.memo(self.who, self.name)(f"images-{index:06}", lambda: x.cpu())
+
+    def _outcome(self, batch: Batch) -> Outcome:
+        if self.threat.eps == 0:
+            return Outcome(batch.x)
+        taken = inspect.signature(self.evaluator.__call__).parameters
+        offered: dict[str, Any] = {
+            "nets": self.bench.nets,
+            "memo": self.bench.ledger.memo(self.who, self.name),
+        }
+        extra = {key: value for key, value in offered.items() if key in taken}
+        return self.evaluator(self.net, batch, self.threat, self.generator, **extra)
+
+    @contextmanager
+    def _watched(self, batch: Batch) -> Iterator[Tensor]:
+        """(B,) bool, set where the network was seen to fail inside the threat; ends in time."""
+        seen = torch.zeros_like(batch.y, dtype=torch.bool)
+        deadline = self.bench.deadline
+
+        def look(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001
+            if deadline is not None and time.monotonic() > deadline:
+                raise OutOfTime
+            x = args[0].detach()
+            if x.shape == batch.x.shape:
+                wrong = output.detach().argmax(1) != batch.y
+                seen.logical_or_(wrong & inside(x, batch.x, self.threat))
+
+        handle = self.net.register_forward_hook(look)
+        try:
+            yield seen
+        finally:
+            handle.remove()
+
+
+@contextmanager
+def _failing(name: str, rows: Tensor) -> Iterator[None]:
+    """Says on which examples foreign code failed."""
+    try:
+        yield
+    except (AdvkdError, OutOfTime):
+        raise
+    except Exception as cause:
+        raise error(
+            f"evaluators.{name}",
+            f"failed on the examples {int(rows[0])} to {int(rows[-1])}: {type(cause).__name__}: {cause}",
+            given=name,
+            remedy="repair the model or drop the attack; finished attacks are kept, the same command goes on",
+        ) from cause

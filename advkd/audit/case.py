@@ -1,0 +1,94 @@
+"""From the words of `advkd eval` to a `Case`: what is judged, on which data, against which threat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from advkd import weights
+from advkd.config import words as word_module
+from advkd.config.build import Builder
+from advkd.config.case import OFFICIAL, Case, Resolved
+from advkd.config.changes import applied
+from advkd.config.checks import lengths
+from advkd.config.layers import Raw, load_yaml, named, over
+from advkd.errors import AdvkdError, Problem, error
+from advkd.folder import RUN
+from advkd.loop import BEST
+from advkd.registry import entries, split_name
+
+FORMS = "a run folder, a .safetensors or .pt file, timm:NAME or another model source, or FILE.py:FUNCTION"
+OF_SETTING = ("data", "threat", "split")
+
+
+def resolve_case(target: str, *words: str) -> Resolved:
+    """The audit of `target` that `words` describe: `suite=`, `setting=`, `data=`, `threat.eps=`, ...
+
+    A run folder brings its own data, threat and split; a file of this toolkit names its setting. Raises
+    `AdvkdError` with every problem found.
+    """
+    parsed = word_module.parse(words)
+    chosen = {w.path: str(w.value) for w in parsed if w.op == "set" and w.path in ("setting", "suite")}
+    suite = chosen.get("suite", "standard")
+    raw = over(_base(target, chosen.get("setting"), parsed), named("suites", suite))
+    raw = over(raw, {"target": target, "suite": Path(suite).stem})
+    problems: list[Problem] = []
+    rest = [w for w in parsed if w.path not in ("setting", "suite")]
+    raw = applied(raw, rest, problems, Case)
+    if "data" not in raw or "threat" not in raw:
+        problems.append(_no_data())
+    if not problems:
+        case, resolved = Builder(problems).record(Case, raw, "")
+    if not problems:
+        problems += [*lengths(case, case.threat), *_misnamed(resolved)]
+    if problems:
+        raise AdvkdError(*problems)
+    return Resolved(**vars(case), resolved=resolved)
+
+
+def _no_data() -> Problem:
+    return Problem(
+        place="data",
+        problem="on which images, against which threat?",
+        names=list(entries("settings")),
+        remedy="write setting=NAME, or data=... threat.eps=...",
+    )
+
+
+def _misnamed(resolved: Raw) -> list[Problem]:
+    """Look-alikes under the name of the official suite."""
+    used = resolved["evaluators"].get(OFFICIAL, {}).get("use", OFFICIAL)
+    if used == OFFICIAL:
+        return []
+    problem = f"is kept for the official suite, not for {used}"
+    return [Problem(place=f"evaluators.{OFFICIAL}", problem=problem, remedy="give it another name")]
+
+
+def _base(target: str, setting: str | None, parsed: list[Any]) -> Raw:
+    """Data, threat and split of the target itself, or of the setting."""
+    path = Path(target).expanduser()
+    base: Raw = {}
+    if path.is_dir():
+        if not (path / RUN).is_file():
+            raise error("target", "is not the folder of a run: it has no run.yaml", given=target)
+        base = load_yaml(path / RUN, "target")
+    elif path.suffix in (".safetensors", ".pt", ".pth"):
+        _, about = weights.read(path, "target")
+        setting = setting or about.get("setting")
+    elif ".py:" not in target:
+        source = split_name(target)[0]
+        if source not in entries("models"):
+            raise error("target", "cannot be judged: it is none of the forms", given=target, remedy=FORMS)
+    if setting:
+        base = over(base, {k: v for k, v in named("settings", setting).items() if k in OF_SETTING})
+    elif not base and any(w.path == "data" for w in parsed):
+        base = {"threat": {}}
+    return {key: base[key] for key in OF_SETTING if key in base}
+
+
+def weights_of(folder: Path, name: str = BEST) -> Path:
+    """A file of weights of a run folder; an error that says what is missing."""
+    path = folder / name
+    if not path.exists():
+        raise error("target", f"the run has no {name} yet", given=folder, remedy=f"advkd run resume={folder}")
+    return path

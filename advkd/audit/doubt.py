@@ -1,0 +1,183 @@
+"""Flags that attacks raise: what they should have found, and what they found instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from advkd.audit import probe as probes
+from advkd.audit.curves import ONE_STEP, Point
+from advkd.audit.ledger import Entry
+from advkd.audit.probe import Flag, Probe
+from advkd.modes import buffers_kept, evaluating
+from advkd.protocols import Evaluator
+from advkd.registry import load
+from advkd.teachers import WRONG_INPUT, near_chance, short_of
+from advkd.walk import ascending
+
+
+def network_flags(probe: Probe) -> Iterator[Flag]:
+    """What the network gives reason to doubt."""
+    checks = (
+        probes.zero_gradient,
+        probes.probabilities,
+        probes.random_forward,
+        probes.train_mode,
+        probes.non_differentiable,
+        loss_flat,
+        below_record,
+    )
+    for check in checks:
+        flag = check(probe)
+        if flag is not None:
+            yield flag
+
+
+def attack_flags(
+    points: Sequence[Point], entries: Mapping[str, Entry], suite: Mapping[str, Evaluator], chance: float
+) -> Iterator[Flag]:
+    """What the curves and the attacks of the suite give reason to doubt."""
+    found = (
+        one_step_better(points),
+        not_converged(points),
+        above_chance(points, chance),
+        black_box_better(entries, suite),
+        best_not_returned(entries),
+    )
+    yield from (flag for flag in found if flag is not None)
+
+
+def notable(count: int, n: int) -> bool:
+    """More than two examples, and more than 2 % of them: what honest networks do not show by accident."""
+    return count > max(2, 0.02 * n)
+
+
+def loss_flat(probe: Probe) -> Flag | None:
+    """An attack whose loss does not rise."""
+    x, y = probe.batch.x, probe.batch.y
+    margin, first = load("losses", "margin")(), probe.gradient("margin")
+    if first is None or not probe.threat.eps:
+        return None
+
+    def objective(at: Tensor) -> Tensor:
+        values: Tensor = margin(probe.net(at), y)
+        return values
+
+    with evaluating(probe.net), buffers_kept(probe.net):
+        attack = load("attacks", "pgd")(steps=10, init="none")
+        best = torch.full_like(first[0], -torch.inf)
+        for point in list(attack(objective, x, probe.threat, torch.Generator()))[1:]:
+            best = torch.maximum(best, ascending(objective, point)[0])
+    flat = int((best <= first[0]).sum())
+    if not notable(flat, len(y)):
+        return None
+    return Flag(
+        name="loss-flat",
+        says="ten gradient steps do not raise the attack's loss",
+        evidence=f"on {flat} of {len(y)} images the margin is no larger than before",
+        remedy="the gradient leads nowhere: it is masked, or the step is far too long",
+    )
+
+
+def below_record(probe: Probe) -> Flag | None:
+    """Clean accuracy that no trained network would have."""
+    classes, known = probe.logits().shape[1], probe.record.get("clean")
+    if near_chance(probe.clean, classes):
+        against = f"chance is {100 / classes:.0f} %"
+    elif known is not None and short_of(known, probe.clean, probe.n):
+        against = f"its record says {100 * known:.1f} %"
+    else:
+        return None
+    return Flag(
+        name="below-record",
+        says="clean accuracy is far below what it should be",
+        evidence=f"{100 * probe.clean:.1f} % on {probe.n} images; {against}",
+        remedy=WRONG_INPUT,
+    )
+
+
+def one_step_better(points: Sequence[Point]) -> Flag | None:
+    """FGSM breaks what many steps of PGD leave standing."""
+    single = next((p.entry for p in points if p.axis == ONE_STEP), None)
+    many = [p for p in points if p.axis == "steps" and p.value >= 10]
+    if single is None or not many:
+        return None
+    last = max(many, key=lambda p: p.value)
+    count, n = int((single.broken & last.entry.right).sum()), int(single.tried.sum())
+    if not notable(count, n):
+        return None
+    return Flag(
+        name="one-step-better",
+        says="one step breaks what many steps do not",
+        evidence=f"{count} of {n} images fall to FGSM and stand against PGD-{last.value:.0f}",
+        remedy="gradients mislead away from the image: a sign of masking (Carlini et al. 2019)",
+    )
+
+
+def not_converged(points: Sequence[Point]) -> Flag | None:
+    """Twice the steps break notably more."""
+    steps = sorted((p for p in points if p.axis == "steps"), key=lambda p: p.value)
+    if len(steps) < 2:
+        return None
+    few, many = steps[-2:]
+    n = int(many.entry.tried.sum())
+    count = int(many.entry.broken.sum()) - int(few.entry.broken.sum())
+    if not notable(count, n):
+        return None
+    return Flag(
+        name="not-converged",
+        says="more steps still change the result",
+        evidence=f"PGD-{many.value:.0f} breaks {count} of {n} images more than PGD-{few.value:.0f}",
+        remedy="raise steps and restarts until the number stands still",
+    )
+
+
+def above_chance(points: Sequence[Point], chance: float) -> Flag | None:
+    """Accuracy left where the adversary may draw any image."""
+    last = max((p for p in points if p.axis == "eps"), key=lambda p: p.value, default=None)
+    if last is None or last.accuracy <= chance:
+        return None
+    return Flag(
+        name="above-chance",
+        says="accuracy stays above chance at an eps where anything may be drawn",
+        evidence=f"{100 * last.accuracy:.1f} % at eps {last.value:g}, chance is {100 * chance:.1f} %",
+        remedy="no network can be that robust: the attack fails, so its other numbers are too high as well",
+    )
+
+
+def black_box_better(entries: Mapping[str, Entry], suite: Mapping[str, Evaluator]) -> Flag | None:
+    """Attacks without gradients break what attacks with gradients do not."""
+    sides: dict[str, list[tuple[str, Entry]]] = {"white-box": [], "black-box": []}
+    for name, entry in entries.items():
+        if name in suite and entry.tried.any():
+            sides[suite[name].knowledge].append((name, entry))
+    if not sides["white-box"] or not sides["black-box"]:
+        return None
+    white = torch.stack([entry.broken for _, entry in sides["white-box"]]).any(0)
+    tried = torch.stack([entry.tried for _, entry in sides["white-box"]]).any(0)
+    for name, entry in sides["black-box"]:
+        count, n = int((entry.broken & tried & ~white).sum()), int(entry.tried.sum())
+        if notable(count, n):
+            return Flag(
+                name="black-box-better",
+                says="an attack without gradients breaks what attacks with gradients do not",
+                evidence=f"{name} breaks {count} of {n} images that no white-box attack breaks",
+                remedy="the gradients are masked: the white-box numbers are too high",
+            )
+    return None
+
+
+def best_not_returned(entries: Mapping[str, Entry]) -> Flag | None:
+    """An attack passed an error and ended elsewhere."""
+    for name, entry in entries.items():
+        n = int(entry.tried.sum())
+        if notable(entry.silent, n):
+            return Flag(
+                name="best-not-returned",
+                says="an attack finds errors and does not return them",
+                evidence=f"{name}: {entry.silent} of {n} images were misclassified on the way",
+                remedy="the attack must keep its best iterate; until then its number is too high",
+            )
+    return None

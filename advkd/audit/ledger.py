@@ -1,0 +1,160 @@
+"""What an audit has found so far: one bit per example and attack, kept on disk as it grows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from advkd import weights
+from advkd.errors import error
+from advkd.folder import EXAMPLES
+from advkd.protocols import Memo
+
+PARTIAL = "partial"
+ARRAYS = ("tried", "right", "distance")
+
+Key = tuple[str, str]
+"""Whose outcome, under what attack."""
+
+
+@dataclass
+class Entry:
+    """One attack on one network, over all n examples; `right` and `distance` speak where `tried`.
+
+    `silent` counts images that were misclassified on the way and right at the end of the attack.
+    """
+
+    tried: Tensor
+    right: Tensor
+    distance: Tensor
+    seconds: float = 0.0
+    forwards: int = 0
+    backwards: int = 0
+    silent: int = 0
+    notes: list[str] = field(default_factory=list)
+    done: bool = False
+
+    @property
+    def broken(self) -> Tensor:
+        """(n,) bool: attacked with success."""
+        return self.tried & ~self.right
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Everything but the arrays."""
+        return {key: value for key, value in vars(self).items() if key not in ARRAYS}
+
+
+class Ledger:
+    """The entries of an audit of `n` examples; with a folder, every `save` survives a kill."""
+
+    def __init__(self, n: int, about: Mapping[str, Any], folder: Path | None = None) -> None:
+        self.n, self.about, self.folder = n, dict(about), folder
+        self.entries: dict[Key, Entry] = {}
+        if folder is not None and (folder / EXAMPLES).exists():
+            self._read(folder / EXAMPLES)
+
+    def entry(self, who: str, name: str) -> Entry:
+        """The entry of one attack on one network, new if there is none."""
+        empty = torch.zeros(self.n, dtype=torch.bool)
+        fresh = Entry(empty, empty.clone(), torch.full((self.n,), torch.nan))
+        return self.entries.setdefault((who, name), fresh)
+
+    def of(self, who: str) -> dict[str, Entry]:
+        """The entries of one network by attack."""
+        return {name: entry for (owner, name), entry in self.entries.items() if owner == who}
+
+    def save(self, images: Mapping[Key, Tensor] | None = None) -> None:
+        """Writes everything so far, whole or not at all."""
+        if self.folder is None:
+            return
+        arrays: dict[str, Any] = {}
+        for (who, name), entry in self.entries.items():
+            arrays[f"{who}.{name}"] = entry.right.numpy()
+            arrays[f"{who}.{name}.tried"] = entry.tried.numpy()
+            arrays[f"{who}.{name}.distance"] = entry.distance.numpy()
+        for (who, name), x in (images or {}).items():
+            arrays[f"{who}.{name}.images"] = x.numpy()
+        about = [[*key, entry.about] for key, entry in self.entries.items()]
+        arrays["about"] = np.array(json.dumps({**self.about, "entries": about}))
+        buffer = BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        weights.atomic(self.folder / EXAMPLES, buffer.getvalue())
+
+    def _read(self, path: Path) -> None:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                about = json.loads(str(file["about"]))
+                listed = about.pop("entries")
+                for who, name, rest in listed:
+                    ends = {"tried": ".tried", "right": "", "distance": ".distance"}
+                    arrays = {k: torch.from_numpy(file[f"{who}.{name}{end}"]) for k, end in ends.items()}
+                    self.entries[who, name] = Entry(**(rest | arrays))
+        # numpy and zipfile raise each their own on a file that is cut short
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as cause:
+            raise error(
+                EXAMPLES,
+                "is cut short, or was not written by an audit",
+                given=path,
+                remedy="remove it to begin again, or choose another out=DIR",
+            ) from cause
+        self._same(about, path)
+
+    def _same(self, written: Mapping[str, Any], path: Path) -> None:
+        for key, what in (("images", "data"), ("nets", "model"), ("plan", "options")):
+            if written.get(key) != self.about.get(key):
+                raise error(
+                    EXAMPLES,
+                    f"belongs to an audit of other {what}" if what != "model" else "is of another model",
+                    given=path,
+                    remedy="choose another out=DIR; what is there has not been changed",
+                )
+        # the bits depend on which images share a batch
+        self.about["batch_size"] = written["batch_size"]
+
+    def memo(self, who: str, name: str) -> Memo:
+        """Tensors of one attack by key, kept on disk until `forget`."""
+        folder = self.folder
+
+        def remembered(key: str, compute: Callable[[], Tensor]) -> Tensor:
+            if folder is None:
+                return compute()
+            path = folder / PARTIAL / f"{who}.{name}.{key}.safetensors"
+            if path.exists():
+                return weights.read(path, EXAMPLES)[0]["x"]
+            path.parent.mkdir(exist_ok=True)
+            x = compute()
+            weights.write(path, {"x": x}, {})
+            return x
+
+        return remembered
+
+    def forget(self, who: str, name: str, start: str = "") -> None:
+        """Removes the tensors of one attack whose key begins with `start`."""
+        for path in (self.folder / PARTIAL).glob(f"{who}.{name}.{start}*") if self.folder else ():
+            path.unlink(missing_ok=True)
+
+
+def fingerprint(net: nn.Module) -> str:
+    """Sixteen digits that name a network: its layers and every number in its state."""
+    digest = hashlib.sha256(repr(net).encode())
+    for key, value in net.state_dict().items():
+        digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def data_fingerprint(x: Tensor, y: Tensor) -> str:
+    """Sixteen digits that name images and labels."""
+    digest = hashlib.sha256(repr((tuple(x.shape), str(x.dtype))).encode())
+    digest.update(x.contiguous().numpy().tobytes() + y.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

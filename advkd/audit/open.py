@@ -1,0 +1,124 @@
+"""The two doors to an audit: a `Case` from words (`advkd eval`), and a network in Python (`advkd.audit`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from advkd.audit import report
+from advkd.audit.audit import Audit, Subject
+from advkd.audit.ledger import Entry
+from advkd.audit.targets import opened
+from advkd.audit.verdict import Verdict
+from advkd.config.build import Builder
+from advkd.config.case import Plan, Resolved
+from advkd.config.layers import named, over
+from advkd.device import chosen
+from advkd.errors import AdvkdError, Interrupted, Problem, error
+from advkd.evaluation import images_for
+from advkd.folder import RUN, locked
+from advkd.splits import opened_part
+from advkd.types import Threat
+
+Progress = Callable[[str, str, Entry], None]
+
+
+def quiet(who: str, name: str, entry: Entry) -> None:
+    """Progress that nobody sees."""
+
+
+def judged(case: Resolved, out: str | Path | None = None, progress: Progress = quiet) -> Verdict:
+    """Audits what a case says and leaves a folder; the same case goes on where it was stopped."""
+    folder = Path(out).expanduser() if out else _folder(case)
+    device = chosen(case.device)
+    images = opened_part(case.data, "test", case.split)
+    subjects, nets = opened(case, case.data.classes, case.data.shape, device)
+    audit = Audit(
+        subjects=subjects,
+        images=images,
+        classes=case.data.classes,
+        threat=case.threat,
+        plan=case,
+        options=case.resolved,
+        nets=nets,
+        device=device,
+        folder=folder,
+        report=progress,
+    )
+    return _left(audit, folder)
+
+
+def audit(
+    net: nn.Module,
+    data: Dataset[Any],
+    threat: Threat,
+    *,
+    suite: str = "standard",
+    nets: Mapping[str, nn.Module] | None = None,
+    out: str | Path | None = None,
+    **options: Any,
+) -> Verdict:
+    """A robustness verdict for any network: pixels in [0,1] (B,C,H,W) to logits (B,N), on its own device.
+
+    `data` holds ((C,H,W), int). `nets` are further networks attacks may ask, `teacher` first of all.
+    `options` are those of `Plan`: limit, budget, seed, batch_size, evaluators, curves. With `out` the
+    audit leaves a folder there and the same call goes on where it was stopped. Raises `AdvkdError`.
+    """
+    problems: list[Problem] = []
+    raw = over(named("suites", suite), {"suite": suite, **options})
+    plan, dump = Builder(problems).record(Plan, raw, "")
+    if problems:
+        raise AdvkdError(*problems)
+    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+    images = images_for(net, data, device)
+    classes = int(images.y.max()) + 1
+    folder = Path(out).expanduser() if out else None
+    others = {name: other.to(device) for name, other in (nets or {}).items()}
+    subjects = [Subject("model", net)]
+    if "teacher" in others:
+        subjects.append(Subject("teacher", others["teacher"]))
+    whole = Audit(
+        subjects=subjects,
+        images=images,
+        classes=classes,
+        threat=threat,
+        plan=plan,
+        options={**dump, "threat": vars(threat)},
+        nets=others,
+        device=device,
+        folder=folder,
+    )
+    return _left(whole, folder)
+
+
+def _left(audit: Audit, folder: Path | None) -> Verdict:
+    if folder is None:
+        return audit.run()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise error(
+            "out", cause.strerror or str(cause), given=folder, remedy="choose another out=DIR"
+        ) from cause
+    if (folder / RUN).exists():
+        raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
+    with locked(folder):
+        try:
+            verdict = audit.run()
+        except KeyboardInterrupt:
+            raise Interrupted(folder) from None
+        report.write(folder, verdict)
+    return verdict
+
+
+def _folder(case: Resolved) -> Path:
+    target = Path(case.target).expanduser()
+    name = f"{case.suite}-{case.hash}"
+    if (target / RUN).is_file():
+        return target / "eval" / name
+    return Path("evals") / f"{target.stem.replace(':', '-')}-{name}"

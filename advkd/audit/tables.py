@@ -1,0 +1,73 @@
+"""An audit in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from advkd.audit.ledger import Entry
+from advkd.audit.report import names, percent
+from advkd.audit.verdict import CLEAN, Verdict
+
+
+def progress(out: Console, who: str, name: str, entry: Entry) -> None:
+    """One line for an attack that has ended."""
+    n, broken = int(entry.tried.sum()), int(entry.broken.sum())
+    out.print(
+        f"  {who}  {name:<12} {n:>6} tried {broken:>6} broken  {entry.seconds:7.1f} s",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def verdict_table(out: Console, verdict: Verdict) -> None:
+    """The table of a verdict, then what a reader has to know beside it."""
+    main = verdict.main
+    table = Table(title=f"accuracy in %, {main.n} test images, {verdict.threat}, suite {verdict.suite}")
+    table.add_column("")
+    for who in verdict.rows:
+        table.add_column(who, justify="right")
+    for name in names(verdict):
+        cells = [percent(row.alone(name)) if name in row.entries else "-" for row in verdict.rows.values()]
+        table.add_row(name, *cells, end_section=name == names(verdict)[-1])
+    bound = "" if verdict.complete else "<= "
+    table.add_row(
+        "worst case", *[f"{bound}{percent(row.robust)}" for row in verdict.rows.values()], style="bold"
+    )
+    table.add_row("95 % interval", *[percent(row.interval["robust"]) for row in verdict.rows.values()])
+    for what in ("worst", "spread"):
+        cells = [percent(row.about["classes"][what]) for row in verdict.rows.values()]
+        table.add_row(f"{what} class" if what == "worst" else "spread of classes", *cells)
+    out.print(table)
+    _beside(out, verdict)
+
+
+def _beside(out: Console, verdict: Verdict) -> None:
+    def say(text: str, style: str = "") -> None:
+        out.print(Text(text, style=style), soft_wrap=True)
+
+    if not verdict.complete:
+        say("the budget ran out: the worst case is an upper bound", "yellow")
+    if any(len(set(map(str, row.alone(name)))) > 1 for row in verdict.rows.values() for name in row.entries):
+        say("a range: not run on examples that an earlier attack had broken", "dim")
+    for name, notes in verdict.notes.items():
+        for note in notes:
+            say(f"{name}: {note}")
+    if verdict.agreement:
+        clean, robust = (percent(verdict.agreement[key]) for key in (CLEAN, "robust"))
+        say(f"teacher and student: same answer on {clean} % when clean, same fate on {robust} %")
+    for flag in verdict.flags:
+        say(f"flag {flag.name}: {flag.says}", "bold red")
+        say(f"  {flag.evidence}")
+        say(f"  {flag.remedy}")
+    if not verdict.flags:
+        say("no check raised a flag", "green")
+    say("not tried: " + "; ".join(verdict.not_tried), "dim")
+    cost = verdict.cost
+    say(
+        f"{cost['seconds']:.0f} s, images passed: {cost['forwards']:,} forward {cost['backwards']:,} "
+        f"backward, batch {cost['batch_size']}, {cost['peak_memory_mb']:.0f} MB at most"
+    )
+    if verdict.folder is not None:
+        say(f"audit folder: {verdict.folder}")

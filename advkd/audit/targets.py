@@ -1,0 +1,100 @@
+"""Opening what is judged: a run, a file, a model source, a function of a Python file."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from advkd.audit.audit import Subject
+from advkd.audit.case import FORMS, weights_of
+from advkd.config.build import member
+from advkd.config.case import Resolved
+from advkd.errors import AdvkdError, error, unknown
+from advkd.folder import RUN, written
+from advkd.loop import BEST, LAST
+from advkd.models.file import File
+from advkd.pyfile import imported
+from advkd.registry import split_name
+from advkd.teachers import of_run, record_of
+from advkd.types import Shape
+
+Nets = dict[str, nn.Module]
+
+
+def opened(case: Resolved, classes: int, shape: Shape, device: torch.device) -> tuple[list[Subject], Nets]:
+    """The subjects of an audit, the judged one first, and the networks its attacks may ask."""
+    path = Path(case.target).expanduser()
+    nets = {name: _placed(source(classes, shape), device) for name, source in case.nets.items()}
+    subjects = _run(case, path, classes, shape) if (path / RUN).is_file() else [_single(case, classes, shape)]
+    if case.teacher is not None:
+        subjects = [s for s in subjects if s.who != "teacher"]
+        subjects.append(Subject("teacher", case.teacher(classes, shape).eval()))
+    subjects = [replace(s, net=s.net.to(device)) for s in subjects]
+    nets |= {s.who: s.net for s in subjects if s.who == "teacher"}
+    return [s for s in subjects if s.who != "teacher" or "teacher" in case.rows], nets
+
+
+def _run(case: Resolved, folder: Path, classes: int, shape: Shape) -> list[Subject]:
+    files = {"best": ("student", BEST), "last": ("last", LAST)}
+    rows = [files[row] for row in case.rows if row in files] or [files["best"]]
+    subjects = [
+        _file(who, File(path=str(weights_of(folder, name)), model=case.model), classes, shape)
+        for who, name in rows
+    ]
+    teacher = of_run(written(folder, "target")[0])
+    return subjects if teacher is None else [*subjects, _file("teacher", teacher, classes, shape)]
+
+
+def _single(case: Resolved, classes: int, shape: Shape) -> Subject:
+    target = case.target
+    file, colon, function = target.rpartition(":")
+    if colon and file.endswith(".py"):
+        return Subject("model", returned(Path(file).expanduser(), function))
+    if Path(target).suffix in (".safetensors", ".pt", ".pth"):
+        return _file("model", File(path=target, model=case.model), classes, shape)
+    name, rest = split_name(target)
+    options: dict[str, Any] = {"pretrained": True} if name == "timm" else {}
+    source = member("models", {"use": target if rest is not None else name, **options}, "target")[0]
+    try:
+        return Subject("model", source(classes, shape).eval())
+    except AdvkdError as cause:
+        raise AdvkdError(*(replace(p, place=f"target {target}") for p in cause.problems)) from cause
+
+
+def _file(who: str, source: File, classes: int, shape: Shape) -> Subject:
+    try:
+        return Subject(who, source(classes, shape).eval(), record_of(source))
+    except AdvkdError as cause:
+        words = {"file.path": "target", "file.model": "model"}
+        problems = (replace(p, place=words.get(p.place, p.place)) for p in cause.problems)
+        raise AdvkdError(*problems) from cause
+
+
+def returned(file: Path, function: str) -> nn.Module:
+    """What a function of a Python file returns, in the mode it comes in; an error unless it is a network."""
+    module = imported(file, "target")
+    make = getattr(module, function, None)
+    if make is None or not callable(make):
+        names = [name for name, value in vars(module).items() if inspect.isfunction(value)]
+        raise AdvkdError(unknown("target", f"function of {file.name}", function, names))
+    try:
+        net = make()
+    # it is somebody's code and fails in its own way
+    except Exception as cause:
+        problem = f"{function}() failed: {type(cause).__name__}: {cause}"
+        raise error(
+            "target", problem, given=file, remedy="repair it; it is called without arguments"
+        ) from cause
+    if not isinstance(net, nn.Module):
+        given = f"{type(net).__name__} from {function}()"
+        raise error("target", "is no torch.nn.Module", given=given, remedy=FORMS)
+    return net
+
+
+def _placed(net: nn.Module, device: torch.device) -> nn.Module:
+    return net.to(device).eval().requires_grad_(False)

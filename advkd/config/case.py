@@ -1,0 +1,107 @@
+"""The configuration of an audit: how to attack (`Plan`), and what (`Case`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from advkd.config.run import Split
+from advkd.errors import error
+from advkd.protocols import DataSource, Evaluator, ModelSource
+from advkd.types import Real, Threat
+
+UNHASHED = ("budget", "device", "rows")
+UNITS = {"s": 1, "m": 60, "h": 3600}
+OFFICIAL = "autoattack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """The sanity curves: `images` of the test split, PGD on the margin.
+
+    `eps` are multiples of the threat's; the curve goes on to the width of the box. `steps` and
+    `restarts` are the numbers tried at the threat itself.
+    """
+
+    images: int = 200
+    eps: tuple[Real, ...] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
+    steps: tuple[int, ...] = (1, 5, 10, 20, 40)
+    restarts: tuple[int, ...] = (1, 5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a network is attacked.
+
+    With `cascade` the evaluators run in their order on what still stands; without it each one runs on
+    every example. `subset` limits an evaluator to so many of its examples; `limit` limits them all, by
+    a seeded stratified choice. `budget` (`90s`, `10m`, `1h`) ends the audit in time. `save: images` keeps
+    the attacked images beside the bits. `batch_size` is found from the memory there is when null.
+    """
+
+    suite: str
+    evaluators: Mapping[str, Evaluator]
+    cascade: bool = True
+    subset: Mapping[str, int] = field(default_factory=dict)
+    curves: Curves = field(default_factory=Curves)
+    limit: int | None = None
+    budget: str | None = None
+    save: Literal["bits", "images"] = "bits"
+    batch_size: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        seconds(self.budget)
+        for place, value in (("limit", self.limit), ("batch_size", self.batch_size)):
+            if value is not None and value < 1:
+                raise error(place, "must be at least 1", given=value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(Plan):
+    """A `Plan`, and what it is for: a target, the data, the threat, further networks by name.
+
+    `rows` says which networks of a run folder are judged: its best student, its last, its teacher.
+    """
+
+    target: str
+    data: DataSource
+    threat: Threat
+    split: Split = field(default_factory=Split)
+    model: ModelSource | None = None
+    teacher: ModelSource | None = None
+    nets: Mapping[str, ModelSource] = field(default_factory=dict)
+    rows: tuple[Literal["best", "last", "teacher"], ...] = ("best", "last", "teacher")
+    device: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved(Case):
+    """A `Case` with `resolved`, the plain values it was built from, all defaults filled in."""
+
+    resolved: Mapping[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """Eight digits that name the audit, whatever its budget and device."""
+        return hash_of(self.resolved)
+
+
+def hash_of(values: Mapping[str, Any]) -> str:
+    """Eight digits that name plain values, without what changes no number."""
+    content = {key: value for key, value in values.items() if key not in UNHASHED}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def seconds(budget: str | None) -> float | None:
+    """A length of time written as `90s`, `10m` or `1h`."""
+    if budget is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", budget.strip())
+    if found is None:
+        raise error("budget", "is no length of time", given=budget, remedy="write 90s, 10m or 1h")
+    return float(found[1]) * UNITS[found[2]]

@@ -1,0 +1,117 @@
+"""The official standard AutoAttack suite (`autoattack`)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from advkd.evaluators.official import TARGETS, classes_of, common
+from advkd.isolation import isolated
+from advkd.outcome import Outcome
+from advkd.protocols import Kind, Knowledge, Memo, Passes
+from advkd.types import Batch, Threat
+
+
+def computed(key: str, compute: Callable[[], Tensor]) -> Tensor:  # noqa: ARG001
+    """The memo that remembers nothing."""
+    return compute()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoAttack:
+    """AutoAttack, version `standard`, as its authors' code runs it (package `pyautoattack`).
+
+    On all given examples, in float32, in its own order (apgd-ce, apgd-t, fab-t, square), with the given
+    `seed` and `batch_size`: example by example what calling the package yields. It aims at 9 wrong
+    classes and cannot run with fewer than 10 classes as it is; there it aims at all wrong classes,
+    without apgd-t below 4, and its number is called `autoattack-adapted`.
+
+    Source: Croce, Hein, ICML 2020 (arXiv 2003.01690).
+    """
+
+    batch_size: int = 250
+    seed: int = 0
+
+    kind: ClassVar[Kind] = "fixed-budget"
+    knowledge: ClassVar[Knowledge] = "white-box"
+    whole: ClassVar[bool] = True
+
+    def passes(self, classes: int) -> Passes:
+        """Forward and backward passes an image costs at most."""
+        targets = min(TARGETS, classes - 1)
+        dlr = targets if classes >= 4 else 0
+        return 102 + 103 * dlr + 204 * targets + 5003, 101 + 101 * dlr + 100 * targets
+
+    def named(self, classes: int) -> str:
+        """What its number may be called with so many classes."""
+        return "autoattack" if classes > TARGETS else "autoattack-adapted"
+
+    def __call__(
+        self,
+        net: nn.Module,
+        batch: Batch,
+        threat: Threat,
+        generator: torch.Generator,  # noqa: ARG002
+        *,
+        memo: Memo = computed,
+    ) -> Outcome:
+        """The attacked images; `memo` answers for batches an interrupted run has already attacked."""
+        import pyautoattack
+
+        classes, notes = classes_of(net, batch.x), [f"pyautoattack {metadata.version('pyautoattack')}"]
+        with isolated(net, self.seed), _said(notes):
+            suite = pyautoattack.AutoAttack(net, **common(threat, self.seed, batch.x.device))
+            if classes <= TARGETS:
+                suite.apgd_targeted.n_target_classes = suite.fab.n_target_classes = classes - 1
+                if classes < 4:
+                    suite.attacks_to_run = [name for name in suite.attacks_to_run if name != "apgd-t"]
+                notes.append(
+                    f"not the standard suite: {classes} classes; {', '.join(suite.attacks_to_run)} "
+                    f"toward {classes - 1} wrong classes"
+                )
+            _remembering((suite.apgd, suite.apgd_targeted, suite.fab, suite.square), memo)
+            x, _ = suite.run_standard_evaluation(batch.x, batch.y, batch_size=self.batch_size)
+        return Outcome(x.detach(), tuple(notes))
+
+
+def _remembering(attacks: tuple[object, ...], memo: Memo) -> None:
+    """Puts `memo` before each attack: every call seeds itself, so an answer of before is the same answer."""
+    count = 0
+
+    def through(perturb: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+        def called(x: Tensor, y: Tensor) -> Tensor:
+            nonlocal count
+            count += 1
+            return memo(f"batch-{count}", lambda: perturb(x, y)).to(x)
+
+        return called
+
+    for attack in attacks:
+        attack.perturb = through(attack.perturb)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _said(notes: list[str]) -> Iterator[None]:
+    """Collects what the official code warns of, each sentence once."""
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage().replace(" See flags_doc.md for details.", "")
+            if text not in notes:
+                notes.append(text)
+
+    logger, handler = logging.getLogger("auto-attack"), Collect(logging.WARNING)
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate

@@ -1,0 +1,46 @@
+"""The minimal-norm l2 attack of Carlini and Wagner (`cw-l2`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from advkd.evaluators.art import Art
+from advkd.outcome import Outcome
+from advkd.protocols import Kind, Knowledge, Passes
+from advkd.types import Batch, Real, Threat
+
+
+@dataclass(frozen=True, kw_only=True)
+class CWL2:
+    """The nearest error in l2, by gradient descent under a searched weight of its margin.
+
+    It counts where what it finds, brought into the threat, is still an error. For an l2 threat that is
+    its own measure; for linf it is weak, and `cw-linf` is what distillation papers mean by C&W.
+
+    Source: Carlini, Wagner, S&P 2017 (arXiv 1608.04644), section VI.A, as run by
+    adversarial-robustness-toolbox.
+    """
+
+    steps: int = 100
+    searches: int = 5
+    learning_rate: Real = 0.01
+
+    kind: ClassVar[Kind] = "minimal-norm"
+    knowledge: ClassVar[Knowledge] = "white-box"
+
+    def passes(self, classes: int) -> Passes:  # noqa: ARG002
+        """Forward and backward passes an image costs at most, without its halvings of the step."""
+        return 2 * self.steps * self.searches, self.steps * self.searches
+
+    def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
+        """The attacked images."""
+        options = {
+            "max_iter": self.steps,
+            "binary_search_steps": self.searches,
+            "learning_rate": self.learning_rate,
+        }
+        return Art(name="CarliniL2Method", options=options)(net, batch, threat, generator)

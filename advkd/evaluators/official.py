@@ -1,0 +1,162 @@
+"""The four attacks of the official AutoAttack code, one by one (`apgd-ce apgd-t fab-t square`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from advkd.errors import error
+from advkd.isolation import isolated
+from advkd.modes import logits_of
+from advkd.outcome import Outcome
+from advkd.protocols import Kind, Knowledge, Passes
+from advkd.types import Batch, Threat
+
+NORMS = {"linf": "Linf", "l2": "L2"}
+TARGETS = 9
+"""How many wrong classes the standard suite aims at, where there are as many."""
+
+
+def common(threat: Threat, seed: int, device: torch.device) -> dict[str, Any]:
+    """What all constructors of the official code take; an error for pixels outside [0,1]."""
+    if threat.box != (0.0, 1.0):
+        raise error("threat.box", "the official AutoAttack code knows pixels in [0,1] only", given=threat.box)
+    return {"norm": NORMS[threat.norm], "eps": threat.eps, "seed": seed, "device": device}
+
+
+def classes_of(net: nn.Module, x: Tensor) -> int:
+    """How many logits `net` answers with."""
+    return logits_of(net, x[:1]).shape[1]
+
+
+def perturbed(attack: Any, net: nn.Module, batch: Batch, seed: int) -> Outcome:
+    """What an attack of the official code makes of a batch; nothing of its run stays behind."""
+    with isolated(net, seed), torch.no_grad():
+        return Outcome(attack.perturb(batch.x.clone(), batch.y.clone()).detach())
+
+
+def drawn(generator: torch.Generator) -> int:
+    """A seed for code that seeds itself."""
+    return int(torch.randint(2**31, (1,), generator=generator))
+
+
+@dataclass(frozen=True, kw_only=True)
+class APGDCE:
+    """Auto-PGD on cross-entropy, of the official code. Source: Croce, Hein, ICML 2020 (arXiv 2003.01690)."""
+
+    steps: int = 100
+    restarts: int = 1
+
+    kind: ClassVar[Kind] = "fixed-budget"
+    knowledge: ClassVar[Knowledge] = "white-box"
+
+    def passes(self, classes: int) -> Passes:  # noqa: ARG002
+        """Forward and backward passes an image costs at most."""
+        return self.restarts * (self.steps + 1) + 1, self.restarts * (self.steps + 1)
+
+    def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
+        """The attacked images."""
+        from pyautoattack.autopgd_base import APGDAttack
+
+        seed = drawn(generator)
+        options = common(threat, seed, batch.x.device)
+        attack = APGDAttack(net, n_iter=self.steps, n_restarts=self.restarts, loss="ce", **options)
+        return perturbed(attack, net, batch, seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class APGDT:
+    """Auto-PGD on the targeted DLR loss, toward each of the likeliest wrong classes in turn.
+
+    The loss divides by the spread of the four largest logits. With three classes the spread is that of
+    all three; with two the plain difference is taken, since its ratio to the spread would be constant:
+    both are ours, the official code fails there. Source: Croce, Hein, ICML 2020 (arXiv 2003.01690).
+    """
+
+    steps: int = 100
+    targets: int = TARGETS
+
+    kind: ClassVar[Kind] = "fixed-budget"
+    knowledge: ClassVar[Knowledge] = "white-box"
+
+    def passes(self, classes: int) -> Passes:
+        """Forward and backward passes an image costs at most."""
+        targets = min(self.targets, classes - 1)
+        return targets * (self.steps + 2) + 1, targets * (self.steps + 1)
+
+    def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
+        """The attacked images."""
+        from pyautoattack.autopgd_base import APGDAttack_targeted
+
+        class FewClasses(APGDAttack_targeted):  # type: ignore[misc]
+            def dlr_loss_targeted(self, x: Tensor, y: Tensor) -> Tensor:
+                rows = torch.arange(len(x), device=x.device)
+                ahead = x[rows, self.y_target] - x[rows, y]
+                return ahead if x.shape[1] == 2 else ahead / (x.amax(1) - x.amin(1) + 1e-12)
+
+        seed, classes = drawn(generator), classes_of(net, batch.x)
+        attack = (FewClasses if classes < 4 else APGDAttack_targeted)(
+            net,
+            n_iter=self.steps,
+            n_target_classes=min(self.targets, classes - 1),
+            **common(threat, seed, batch.x.device),
+        )
+        return perturbed(attack, net, batch, seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FABT:
+    """Fast Adaptive Boundary toward the likeliest wrong classes; counts where it ends within eps.
+
+    Source: Croce, Hein, ICML 2020 (arXiv 1907.02044).
+    """
+
+    steps: int = 100
+    targets: int = TARGETS
+
+    kind: ClassVar[Kind] = "minimal-norm"
+    knowledge: ClassVar[Knowledge] = "white-box"
+
+    def passes(self, classes: int) -> Passes:
+        """Forward and backward passes an image costs at most."""
+        targets = min(self.targets, classes - 1)
+        return targets * (2 * self.steps + 4), targets * self.steps
+
+    def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
+        """The attacked images."""
+        from pyautoattack.fab_pt import FABAttack_PT
+
+        seed = drawn(generator)
+        targets = min(self.targets, classes_of(net, batch.x) - 1)
+        options = common(threat, seed, batch.x.device)
+        attack = FABAttack_PT(net, n_iter=self.steps, targeted=True, n_target_classes=targets, **options)
+        return perturbed(attack, net, batch, seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    """Random search with squares: asks for logits only, needs no gradient.
+
+    Source: Andriushchenko, Croce, Flammarion, Hein, ECCV 2020 (arXiv 1912.00049), on the margin.
+    """
+
+    queries: int = 5000
+
+    kind: ClassVar[Kind] = "fixed-budget"
+    knowledge: ClassVar[Knowledge] = "black-box"
+
+    def passes(self, classes: int) -> Passes:  # noqa: ARG002
+        """Forward and backward passes an image costs at most."""
+        return self.queries + 3, 0
+
+    def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
+        """The attacked images."""
+        from pyautoattack.square import SquareAttack
+
+        seed = drawn(generator)
+        options = common(threat, seed, batch.x.device)
+        attack = SquareAttack(net, n_queries=self.queries, resc_schedule=False, **options)
+        return perturbed(attack, net, batch, seed)

@@ -1,0 +1,39 @@
+"""Running code of others on a network without anything of it staying behind."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+from advkd.modes import buffers_kept, evaluating
+
+
+@contextmanager
+def isolated(net: nn.Module, seed: int) -> Iterator[None]:
+    """`net` frozen and in eval mode, every global generator seeded; all of it put back after the block.
+
+    Put back are module modes, buffers, which parameters take gradients, the gradients themselves, the
+    generators of torch, numpy and `random`, and the process's trace function.
+    """
+    trace = sys.gettrace()
+    states = np.random.get_state(), random.getstate()  # noqa: NPY002
+    wanted = [(p, p.requires_grad) for p in net.parameters()]
+    try:
+        with evaluating(net), buffers_kept(net), torch.random.fork_rng():
+            net.requires_grad_(False)
+            torch.manual_seed(seed)
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+            random.seed(seed)
+            yield
+    finally:
+        for parameter, flag in wanted:
+            parameter.requires_grad_(flag)
+        np.random.set_state(states[0])  # noqa: NPY002
+        random.setstate(states[1])
+        sys.settrace(trace)

@@ -1,0 +1,1 @@
+"""Suites: which attacks judge a network, in which order, one YAML file each."""
