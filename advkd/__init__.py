@@ -13,9 +13,9 @@ from advkd.errors import AdvkdError
 from advkd.registry import register
 
 if TYPE_CHECKING:
-    from advkd.api import audit, evaluate, load, loss_of, resolve, train
+    from advkd.api import Threat, audit, evaluate, load, loss_of, resolve, train
 
-__all__ = ["AdvkdError", "audit", "evaluate", "load", "loss_of", "register", "resolve", "train"]
+__all__ = ["AdvkdError", "Threat", "audit", "evaluate", "load", "loss_of", "register", "resolve", "train"]
 
 
 def __getattr__(name: str) -> Any:

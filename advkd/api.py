@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from advkd import folder as run_folder
 from advkd import weights
-from advkd.audit.open import audit
+from advkd.auditing.open import audit
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
 from advkd.data.images import Images, in_memory
@@ -30,9 +30,9 @@ from advkd.result import Result
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
 from advkd.teachers import admitted, described, provided
-from advkd.types import Record, Shape
+from advkd.types import Record, Shape, Threat
 
-__all__ = ["Result", "Run", "audit", "evaluate", "load", "loss_of", "resolve", "resume", "train"]
+__all__ = ["Result", "Run", "Threat", "audit", "evaluate", "load", "loss_of", "resolve", "resume", "train"]
 
 Pair = tuple[Dataset[Any], Dataset[Any]]
 

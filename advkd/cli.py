@@ -106,9 +106,9 @@ def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
         _loaded(own["load"])
     import functools
 
-    from advkd.audit.case import resolve_case
-    from advkd.audit.open import judged
-    from advkd.audit.tables import progress, verdict_table
+    from advkd.auditing.case import resolve_case
+    from advkd.auditing.open import judged
+    from advkd.auditing.tables import progress, verdict_table
 
     console = Console()
     case = resolve_case(target, *words)
@@ -121,7 +121,7 @@ def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
 @main.command()
 def selftest() -> None:
     """Prove on this machine that the checks of `eval` see planted faults, and only those."""
-    from advkd.audit.selftest import run, table
+    from advkd.auditing.selftest import run, table
 
     found = run()
     table(Console(), found)

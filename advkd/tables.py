@@ -46,7 +46,20 @@ def member(out: Console, entry: Entry) -> None:
         return
     out.print()
     out.print(Text(source.text), soft_wrap=True)
+    if entry.slot == "evaluators":
+        judging(out, load(entry.slot, entry.name))
     options(out, load(entry.slot, entry.name), set())
+
+
+def judging(out: Console, cls: Any) -> None:
+    """What an evaluator says of itself: what it searches for, what it knows, what an image costs."""
+    if any(p.default is inspect.Parameter.empty for p in inspect.signature(cls).parameters.values()):
+        return
+    evaluator = cls()
+    passes = evaluator.passes(10)
+    cost = "not known" if passes is None else f"{passes[0]} forward and {passes[1]} backward passes"
+    out.print()
+    out.print(f"{evaluator.kind}, {evaluator.knowledge}; an image of 10 classes costs at most: {cost}")
 
 
 def options(out: Console, cls: Any, shown: set[Any]) -> None:

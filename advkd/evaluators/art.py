@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from advkd.errors import AdvkdError, error, unknown
 from advkd.isolation import isolated
@@ -76,9 +76,25 @@ class Art:
         taken = inspect.signature(cls).parameters
         options = {key: value for key, value in defaults.items() if key in taken} | dict(self.options)
         try:
-            return cls(classifier, **options)
+            attack = cls(classifier, **options)
         except (TypeError, ValueError) as cause:
             raise error(f"art:{self.name}", str(cause), given=options, remedy="set its options") from cause
+        for inner in getattr(attack, "attacks", ()):
+            inner.verbose = False
+        return attack
+
+
+class _Whole(nn.Module):
+    """A network as one layer: the toolbox runs a Sequential layer by layer, past its hooks."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,C,H,W) to (B,N)."""
+        answer: Tensor = self.net(x)
+        return answer
 
 
 def _targeted(attack: Any) -> bool:
@@ -91,7 +107,7 @@ def _classifier(net: nn.Module, batch: Batch, threat: Threat) -> Any:
     with torch.no_grad():
         classes = net(batch.x[:1]).shape[1]
     return PyTorchClassifier(
-        net,
+        _Whole(net).eval(),
         nn.CrossEntropyLoss(),
         tuple(batch.x.shape[1:]),
         classes,

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from advkd.evaluators.official import TARGETS, classes_of, common
+from advkd.evaluators.official import TARGETS, classes_of, common, without_link
 from advkd.isolation import isolated
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Memo, Passes
@@ -103,7 +103,7 @@ def _said(notes: list[str]) -> Iterator[None]:
 
     class Collect(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            text = record.getMessage().replace(" See flags_doc.md for details.", "")
+            text = without_link(record.getMessage())
             if text not in notes:
                 notes.append(text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -34,8 +35,15 @@ def classes_of(net: nn.Module, x: Tensor) -> int:
 
 def perturbed(attack: Any, net: nn.Module, batch: Batch, seed: int) -> Outcome:
     """What an attack of the official code makes of a batch; nothing of its run stays behind."""
-    with isolated(net, seed), torch.no_grad():
-        return Outcome(attack.perturb(batch.x.clone(), batch.y.clone()).detach())
+    with isolated(net, seed), torch.no_grad(), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        x = attack.perturb(batch.x.clone(), batch.y.clone()).detach()
+    return Outcome(x, tuple(dict.fromkeys(without_link(str(warning.message)) for warning in said)))
+
+
+def without_link(text: str) -> str:
+    """A warning of the official code without the file it refers to, which is not installed."""
+    return text.replace(" See flags_doc.md for details.", "")
 
 
 def drawn(generator: torch.Generator) -> int:

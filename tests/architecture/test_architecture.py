@@ -76,6 +76,8 @@ def test_every_package_and_entry_point_is_declared():
     assert {line.split("=")[0].strip() for line in entry_lines(config, "advkd.presets")} == files
     files = {path.stem for path in ROOT.glob("advkd/settings/*.yaml")}
     assert {line.split("=")[0].strip() for line in entry_lines(config, "advkd.settings")} == files
+    files = {path.stem for path in ROOT.glob("advkd/suites/*.yaml")}
+    assert {line.split("=")[0].strip() for line in entry_lines(config, "advkd.suites")} == files
 
 
 def entry_lines(config: configparser.ConfigParser, group: str) -> list[str]:
@@ -94,6 +96,6 @@ def test_the_wheel_holds_the_tree(tmp_path):
     tree = set()
     for base in (ROOT / "advkd", ROOT / "plugins" / "advkd_plugins"):
         for file in base.rglob("*"):
-            if file.suffix in (".py", ".yaml", ".md", ".typed"):
+            if file.suffix in (".py", ".yaml", ".md", ".typed", ".html", ".safetensors"):
                 tree.add(f"{base.name}/{file.relative_to(base).as_posix()}")
     assert packed == tree

@@ -27,6 +27,8 @@ MEMBER_SLOTS = list(SLOT_OF.values())
 NEEDS = {
     "product": {"left": "end", "right": "teacher-trust"},
     "art": {"name": "FastGradientMethod"},
+    "square": {"queries": 100},
+    "cw-l2": {"steps": 10, "searches": 2},
 }
 
 
@@ -140,7 +142,7 @@ def test_path_keeps_labels_and_starts_clean(name, batch, student, teacher, threa
         assert (path.goal != path.y).all()
 
 
-SIZED = [n for n in names("models") if n not in ("timm", "file", "trained", "wideresnet")]
+SIZED = [n for n in names("models") if n not in ("timm", "file", "trained", "wideresnet", "robustbench")]
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32)])
@@ -159,7 +161,12 @@ def test_evaluator_stays_inside_and_never_helps(name, batch):
     undecided(net, x)
     clean = net.eval()(x).argmax(1)
     batch, threat = Batch(x, clean), Threat(eps=0.1)
-    outcome = built("evaluators", name)(net, batch, threat, torch.Generator().manual_seed(0))
+    evaluator = built("evaluators", name)
+    needed = {"nets": {n: small_net(8, seed=2).float().eval() for n in getattr(evaluator, "nets", ())}}
+    extra = needed if needed["nets"] else {}
+    outcome = evaluator(net, batch, threat, torch.Generator().manual_seed(0), **extra)
+    assert evaluator.kind in ("fixed-budget", "minimal-norm")
+    assert evaluator.knowledge in ("white-box", "black-box")
     assert isinstance(outcome, Outcome)
     confirmed(outcome.x, x, threat, name)
     assert (net(outcome.x).argmax(1) == clean).sum() <= len(x)

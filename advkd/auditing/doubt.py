@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from advkd.audit import probe as probes
-from advkd.audit.curves import ONE_STEP, Point
-from advkd.audit.ledger import Entry
-from advkd.audit.probe import Flag, Probe
+from advkd.auditing import probe as probes
+from advkd.auditing.curves import ONE_STEP, Point
+from advkd.auditing.ledger import Entry
+from advkd.auditing.probe import Flag, Probe
 from advkd.modes import buffers_kept, evaluating
 from advkd.protocols import Evaluator
 from advkd.registry import load

@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from advkd import weights
-from advkd.audit.curves import ONE_STEP, Point
-from advkd.audit.verdict import Verdict
+from advkd.auditing.curves import ONE_STEP, Point
+from advkd.auditing.verdict import Verdict
 from advkd.folder import RESULT
 
 REPORT = "report.html"
@@ -28,7 +28,7 @@ def write(folder: Path, verdict: Verdict) -> None:
 
 def html(verdict: Verdict) -> str:
     """One self-contained page."""
-    text = files("advkd.audit").joinpath("report.html").read_text(encoding="utf-8")
+    text = files("advkd.auditing").joinpath("report.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters["percent"] = percent
     return page.from_string(text).render(

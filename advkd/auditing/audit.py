@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advkd.audit import curves
-from advkd.audit.admission import admit, fitting_batch
-from advkd.audit.bench import Bench, OutOfTime
-from advkd.audit.doubt import attack_flags, network_flags
-from advkd.audit.ledger import Entry, Ledger, data_fingerprint, fingerprint
-from advkd.audit.probe import Flag, Probe, left_in_train_mode
-from advkd.audit.scope import left_out, skipped
-from advkd.audit.verdict import CLEAN, Row, Verdict
+from advkd.auditing import curves
+from advkd.auditing.admission import admit, fitting_batch
+from advkd.auditing.bench import Bench, OutOfTime
+from advkd.auditing.doubt import attack_flags, network_flags
+from advkd.auditing.ledger import Entry, Ledger, data_fingerprint, fingerprint
+from advkd.auditing.probe import Flag, Probe, left_in_train_mode
+from advkd.auditing.scope import left_out, skipped
+from advkd.auditing.verdict import CLEAN, Row, Verdict
 from advkd.config.case import Plan, hash_of, seconds
 from advkd.cost import peak_memory_mb
 from advkd.data.images import Images
@@ -68,6 +68,8 @@ class Audit:
                 step()
         except OutOfTime:
             judged.complete = False
+        if judged.complete:
+            bench.ledger.join_images()
         spent = list(bench.ledger.entries.values())
         return Verdict(
             rows=judged.rows(),

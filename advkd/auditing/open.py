@@ -10,11 +10,11 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from advkd.audit import report
-from advkd.audit.audit import Audit, Subject
-from advkd.audit.ledger import Entry
-from advkd.audit.targets import opened
-from advkd.audit.verdict import Verdict
+from advkd.auditing import report
+from advkd.auditing.audit import Audit, Subject
+from advkd.auditing.ledger import Entry
+from advkd.auditing.targets import opened
+from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
 from advkd.config.case import Plan, Resolved
 from advkd.config.layers import named, over
@@ -22,6 +22,7 @@ from advkd.device import chosen
 from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.evaluation import images_for
 from advkd.folder import RUN, locked
+from advkd.modes import logits_of
 from advkd.splits import opened_part
 from advkd.types import Threat
 
@@ -66,17 +67,20 @@ def audit(
     """A robustness verdict for any network: pixels in [0,1] (B,C,H,W) to logits (B,N), on its own device.
 
     `data` holds ((C,H,W), int). `nets` are further networks attacks may ask, `teacher` first of all.
-    `options` are those of `Plan`: limit, budget, seed, batch_size, evaluators, curves. With `out` the
+    `options` are those of `Plan`: limit, budget, seed, batch_size, curves, and `evaluators`, which takes
+    the place of the suite's. With `out` the
     audit leaves a folder there and the same call goes on where it was stopped. Raises `AdvkdError`.
     """
     problems: list[Problem] = []
-    raw = over(named("suites", suite), {"suite": suite, **options})
+    raw = named("suites", suite)
+    raw |= {"evaluators": options.pop("evaluators", raw["evaluators"])}
+    raw = over(raw, {"suite": suite, **options})
     plan, dump = Builder(problems).record(Plan, raw, "")
     if problems:
         raise AdvkdError(*problems)
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
     images = images_for(net, data, device)
-    classes = int(images.y.max()) + 1
+    classes = logits_of(net, images.batch(torch.zeros(1, dtype=torch.long)).x.to(device)).shape[1]
     folder = Path(out).expanduser() if out else None
     others = {name: other.to(device) for name, other in (nets or {}).items()}
     subjects = [Subject("model", net)]

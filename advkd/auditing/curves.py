@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from advkd.audit.bench import Bench
-from advkd.audit.ledger import Entry
+from advkd.auditing.bench import Bench
+from advkd.auditing.ledger import Entry
 from advkd.config.case import Curves
 from advkd.registry import load
 from advkd.types import Threat

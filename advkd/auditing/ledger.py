@@ -93,7 +93,7 @@ class Ledger:
 
     def _read(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 about = json.loads(str(file["about"]))
                 listed = about.pop("entries")
                 for who, name, rest in listed:
@@ -143,6 +143,18 @@ class Ledger:
         """Removes the tensors of one attack whose key begins with `start`."""
         for path in (self.folder / PARTIAL).glob(f"{who}.{name}.{start}*") if self.folder else ():
             path.unlink(missing_ok=True)
+
+    def join_images(self) -> None:
+        """Moves the attacked images of a finished audit into the file of the bits, (tried,C,H,W) each."""
+        images = {}
+        for key, entry in self.entries.items():
+            parts = sorted((self.folder / PARTIAL).glob(f"{'.'.join(key)}.images-*")) if self.folder else []
+            if parts and entry.done:
+                images[key] = torch.cat([weights.read(part, EXAMPLES)[0]["x"] for part in parts])
+        if images:
+            self.save(images)
+            for who, name in images:
+                self.forget(who, name)
 
 
 def fingerprint(net: nn.Module) -> str:

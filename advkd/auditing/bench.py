@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advkd.audit.ledger import Entry, Ledger
+from advkd.auditing.ledger import Entry, Ledger
 from advkd.cost import Cost
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
@@ -66,7 +66,7 @@ class Bench:
         for index, part in enumerate(torch.split(rows, size)):
             if not entry.tried[part].all():
                 generator = streams(self.seed)("evaluate", stream or name, index)
-                call = _Call(self, who, net, name, evaluator, threat or self.threat, generator)
+                call = _Call(self, who, net, name, evaluator, threat or self.threat, generator, stream)
                 call(part, entry, index)
                 self.ledger.save()
         entry.done = True
@@ -90,6 +90,7 @@ class _Call:
     evaluator: Evaluator
     threat: Threat
     generator: torch.Generator
+    stream: str
 
     def __call__(self, rows: Tensor, entry: Entry, index: int) -> None:
         """Attacks the examples `rows` and writes what became of them into `entry`."""
@@ -109,7 +110,7 @@ class _Call:
         entry.backwards += cost.passes["net_backwards"]
         entry.silent += int((seen & right).sum())
         entry.notes += [note for note in outcome.notes if note not in entry.notes]
-        if self.bench.keep_images:
+        if self.bench.keep_images and not self.stream:
             self.bench.ledger.memo(self.who, self.name)(f"images-{index:06}", lambda: x.cpu())
 
     def _outcome(self, batch: Batch) -> Outcome:

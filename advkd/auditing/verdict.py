@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from advkd.audit.curves import Point
-from advkd.audit.ledger import Entry
-from advkd.audit.probe import Flag
+from advkd.auditing.curves import Point
+from advkd.auditing.ledger import Entry
+from advkd.auditing.probe import Flag
 from advkd.result import Interval, wilson
 
 CLEAN = "clean"

@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from advkd.audit.ledger import Entry
-from advkd.audit.report import names, percent
-from advkd.audit.verdict import CLEAN, Verdict
+from advkd.auditing.ledger import Entry
+from advkd.auditing.report import names, percent
+from advkd.auditing.verdict import CLEAN, Verdict
 
 
 def progress(out: Console, who: str, name: str, entry: Entry) -> None:

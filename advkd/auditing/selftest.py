@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from advkd import weights
-from advkd.audit.audit import Audit, Subject
-from advkd.audit.verdict import Verdict
+from advkd.auditing.audit import Audit, Subject
+from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
 from advkd.config.case import Plan
 from advkd.config.layers import named
@@ -142,7 +142,7 @@ class Checked:
 
 def shipped(name: str) -> Subject:
     """A shipped network, `robust` or `plain` (a tiny CNN for digits), with its record."""
-    with as_file(files("advkd.audit").joinpath(f"{name}.safetensors")) as path:
+    with as_file(files("advkd.auditing").joinpath(f"{name}.safetensors")) as path:
         net = File(path=str(path))(10, SHAPE).eval()
         return Subject("model", net, weights.read(path, "selftest")[1]["validation"])
 

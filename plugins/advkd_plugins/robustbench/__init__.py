@@ -1,0 +1,1 @@
+"""RobustBench's model zoo as networks to judge and to learn from."""

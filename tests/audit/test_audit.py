@@ -1,0 +1,161 @@
+"""Verdicts: right where the truth is known, worst case example by example, complete or labelled."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from audit_parts import BRIEF, Linear, untrained
+from torch.utils.data import TensorDataset
+
+import advkd
+from advkd.auditing.ledger import Entry
+from advkd.auditing.verdict import Row
+from advkd.data.images import Images
+from advkd.types import Threat
+
+
+def linear_case(norm: str, eps: float):
+    """Images in the middle of the box, where only the ball binds, and which of them no attack can break."""
+    net = Linear()
+    x = 0.5 + 0.1 * torch.randn(200, 1, 4, 4, generator=torch.Generator().manual_seed(2)).clamp(-2, 2)
+    y = net(x).argmax(1)
+    y[:10] = (y[:10] + 1) % 4
+    logits = net(x).detach()
+    apart = (net.weight[y][:, None] - net.weight[None]).detach()
+    reach = eps * (apart.abs().sum(2) if norm == "linf" else apart.norm(dim=2))
+    lead = logits.gather(1, y[:, None]) - logits - reach
+    lead.scatter_(1, y[:, None], torch.inf)
+    # what lies on the edge could fall to either side by rounding
+    clear = lead.abs().amin(1) > 1e-3
+    return net, Images(x[clear], y[clear]), (lead.amin(1) > 0)[clear]
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.015), ("l2", 0.06)])
+@pytest.mark.parametrize("cascade", [True, False])
+def test_a_linear_model_meets_its_closed_form(norm, eps, cascade):
+    net, images, stands = linear_case(norm, eps)
+    evaluators = {
+        "cw-linf": {"use": "cw-linf", "steps": 100, "restarts": 3},
+        "apgd-t": {"use": "apgd-t", "targets": 3},
+    }
+    options = {"evaluators": evaluators, "curves": {"images": 0}, "cascade": cascade}
+    verdict = advkd.audit(net, images, Threat(norm=norm, eps=eps), **options)
+    assert 0.2 < stands.double().mean() < 0.9
+    assert torch.equal(verdict.main.survivors, stands)
+
+
+def test_worst_case_is_never_above_any_attack(robust, digits, threat):
+    for cascade in (True, False):
+        verdict = advkd.audit(robust, digits, threat, suite="quick", cascade=cascade, curves={"images": 0})
+        row = verdict.main
+        assert verdict.robust <= min(row.attacks.values()) <= verdict.clean
+        assert all(low <= high for low, high in map(row.alone, row.entries))
+        assert verdict.robust == row.survivors.double().mean().item()
+    assert {row.alone(name)[0] == row.alone(name)[1] for name in row.entries} == {True}
+
+
+def test_eps_zero_is_clean_exactly(robust, digits):
+    verdict = advkd.audit(robust, digits, Threat(eps=0.0), suite="quick")
+    assert verdict.robust == verdict.clean == verdict.main.attacks["pgd-20"]
+    assert any("eps is 0" in what for what in verdict.not_tried)
+    assert not verdict.flags
+
+
+def test_only_what_stands_goes_on(robust, digits, threat):
+    verdict = advkd.audit(robust, digits, threat, **BRIEF)
+    standing = verdict.main.entries["clean"].right
+    for name in BRIEF["evaluators"]:
+        entry = verdict.main.entries[name]
+        assert torch.equal(entry.tried, standing)
+        assert torch.isnan(entry.distance[~entry.tried]).all()
+        assert (entry.distance[entry.tried] <= 0.2 + 1e-6).all()
+        standing = standing & ~entry.broken
+
+
+def test_a_subset_is_stated_and_counts_as_standing(robust, digits, threat):
+    options = {"evaluators": {"noise": "noise", "square": {"use": "square", "queries": 20}}}
+    verdict = advkd.audit(robust, digits, threat, subset={"square": 10}, curves={"images": 0}, **options)
+    assert verdict.main.entries["square"].tried.sum() == 10
+    assert any("square on" in what for what in verdict.not_tried)
+
+
+def test_limit_is_stratified_and_seeded(robust, digits, threat):
+    first, again, other = (
+        advkd.audit(robust, digits, threat, limit=20, seed=seed, **BRIEF) for seed in (0, 0, 1)
+    )
+    assert first.main.n == 20
+    assert len(first.main.y.unique()) == 10
+    assert torch.equal(first.main.survivors, again.main.survivors)
+    assert not torch.equal(first.main.y, other.main.y) or first.about != other.about
+
+
+def test_budget_ends_in_time_with_an_upper_bound(robust, digits, threat, tmp_path):
+    suite = {"evaluators": BRIEF["evaluators"] | {"square": "square"}, "curves": {"images": 0}}
+    early = advkd.audit(robust, digits, threat, budget="2s", out=tmp_path, **suite)
+    assert not early.complete
+    assert early.about["cost"]["seconds"] < 4
+    assert any("budget of 2s ran out" in what for what in early.not_tried)
+    assert "at most" in (tmp_path / "report.html").read_text()
+    suite["evaluators"]["square"] = {"use": "square", "queries": 5000}
+    late = advkd.audit(robust, digits, threat, out=tmp_path, **suite)
+    assert late.complete
+    assert late.robust <= early.robust
+    assert json.loads((tmp_path / "result.json").read_text())["complete"]
+
+
+def test_images_are_kept_where_asked(robust, digits, threat, tmp_path):
+    verdict = advkd.audit(robust, digits, threat, save="images", out=tmp_path, batch_size=16, **BRIEF)
+    entry = verdict.main.entries["pgd"]
+    with np.load(tmp_path / "examples.npz") as file:
+        x = torch.from_numpy(file["model.pgd.images"])
+    start = digits.x[entry.tried]
+    assert torch.allclose((x - start).abs().flatten(1).amax(1), entry.distance[entry.tried])
+    assert torch.equal(robust(x).argmax(1) == digits.y[entry.tried], entry.right[entry.tried])
+    assert not list(tmp_path.glob("partial/*"))
+
+
+def test_classes_are_told_apart():
+    y = torch.tensor([0, 0, 1, 1, 1, 1])
+    right = torch.tensor([True, True, True, True, True, False])
+    tried = right.clone()
+    stands = torch.tensor([True, True, True, False, False, False])
+    distance = torch.zeros(6)
+    entries = {
+        "clean": Entry(torch.ones(6, dtype=torch.bool), right, distance),
+        "pgd": Entry(tried, stands, distance),
+    }
+    row = Row(entries=entries, y=y, classes=2)
+    assert row.about["classes"] == {
+        "clean": [1.0, 0.75],
+        "robust": [1.0, 0.25],
+        "worst": 0.25,
+        "spread": 0.75,
+    }
+    assert (row.robust, row.alone("pgd")) == (0.5, (0.5, 0.5))
+
+
+def test_teacher_row_and_agreement(robust, digits, threat):
+    other = untrained(10)
+    evaluators = BRIEF["evaluators"] | {
+        "transfer": "transfer",
+        "kl-teacher": {"use": "kl-teacher", "steps": 3},
+    }
+    options = {"curves": {"images": 0}, "evaluators": evaluators}
+    verdict = advkd.audit(robust, digits, threat, nets={"teacher": other}, **options)
+    assert list(verdict.rows) == ["model", "teacher"]
+    wanted = (robust(digits.x).argmax(1) == other(digits.x).argmax(1)).double().mean().item()
+    assert verdict.agreement["clean"] == wanted
+    assert "transfer" in verdict.main.entries
+    assert "transfer" not in verdict.rows["teacher"].entries
+    assert any("kl-teacher on the teacher: needs another network" in what for what in verdict.not_tried)
+
+
+def test_any_dataset_and_any_size():
+    net = untrained(3, (3, 11, 7))
+    data = TensorDataset(torch.rand(12, 3, 11, 7), torch.arange(12) % 3)
+    verdict = advkd.audit(net, data, Threat(norm="l2", eps=0.5), **BRIEF)
+    assert verdict.main.n == 12
+    assert len(verdict.about["classes"]["clean"]) == 3

@@ -1,0 +1,147 @@
+"""Every flag is raised by its fault and by nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import nn
+
+import advkd
+from advkd.auditing import doubt, probe, selftest
+from advkd.auditing.curves import ONE_STEP, Point
+from advkd.auditing.ledger import Entry
+from advkd.auditing.probe import Probe
+from advkd.outcome import Outcome
+from advkd.registry import _registered
+from advkd.types import Batch, Threat
+
+CHECKS = {
+    "zero gradient": (probe, "zero_gradient"),
+    "softmax output": (probe, "probabilities"),
+    "random forward": (probe, "random_forward"),
+    "input quantiser": (probe, "non_differentiable"),
+    "straight-through quantiser": (probe, "non_differentiable"),
+    "train-mode BatchNorm": (probe, "train_mode"),
+    "wrong normalisation": (doubt, "below_record"),
+    "masking clamp": (doubt, "black_box_better"),
+}
+
+
+@pytest.mark.parametrize("name", list(selftest.FAULTS))
+def test_a_planted_fault_is_seen_and_an_honest_network_is_not_accused(name):
+    (row,) = selftest.run((name,))
+    assert row.as_expected, row.flags
+    if name == "honest":
+        assert row.flags == []
+        assert 0.5 < row.verdict.robust < row.verdict.clean
+
+
+@pytest.mark.parametrize("name", list(CHECKS))
+def test_without_its_check_a_fault_is_not_seen(name, monkeypatch):
+    module, check = CHECKS[name]
+    monkeypatch.setattr(module, check, lambda *args: None)
+    (row,) = selftest.run((name,))
+    assert not row.as_expected
+
+
+def test_masking_shows_in_the_attacks_too():
+    (row,) = selftest.run(("zero gradient",))
+    assert {"loss-flat", "above-chance", "black-box-better"} <= set(row.flags)
+    (row,) = selftest.run(("masking clamp",))
+    assert {"one-step-better", "loss-flat"} <= set(row.flags)
+
+
+def entry(broken: int, n: int = 100, **rest) -> Entry:
+    right = torch.arange(n) >= broken
+    return Entry(torch.ones(n, dtype=torch.bool), right, torch.zeros(n), **rest)
+
+
+@pytest.mark.parametrize(("few", "many", "flagged"), [(40, 50, True), (40, 41, False), (50, 40, False)])
+def test_steps_that_still_change_the_result(few, many, flagged):
+    points = [Point("steps", 20, entry(few)), Point("steps", 40, entry(many))]
+    assert (doubt.not_converged(points) is not None) == flagged
+    assert doubt.not_converged(points[:1]) is None
+
+
+@pytest.mark.parametrize(("single", "many", "flagged"), [(50, 40, True), (41, 40, False), (30, 40, False)])
+def test_one_step_that_beats_many(single, many, flagged):
+    points = [Point(ONE_STEP, 1, entry(single)), Point("steps", 20, entry(many))]
+    assert (doubt.one_step_better(points) is not None) == flagged
+
+
+@pytest.mark.parametrize(("broken", "flagged"), [(80, True), (90, False), (100, False)])
+def test_accuracy_where_anything_may_be_drawn(broken, flagged):
+    points = [Point("eps", 0.1, entry(10)), Point("eps", 1.0, entry(broken))]
+    assert (doubt.above_chance(points, 0.1) is not None) == flagged
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastIterate:
+    """Finds an error and returns where it began."""
+
+    kind: ClassVar[str] = "fixed-budget"
+    knowledge: ClassVar[str] = "white-box"
+
+    def passes(self, classes: int):
+        """One."""
+        return 1, 0
+
+    def __call__(self, net, batch, threat, generator):
+        x = batch.x.clone().requires_grad_()
+        with torch.enable_grad():
+            loss = nn.functional.cross_entropy(net(x), batch.y, reduction="sum")
+        with torch.no_grad():
+            net(threat.project(batch.x + threat.eps * torch.autograd.grad(loss, x)[0].sign(), batch.x))
+        return Outcome(batch.x)
+
+
+def test_an_attack_that_does_not_return_its_best(robust, digits, threat):
+    advkd.register("evaluators", "last-iterate")(LastIterate)
+    try:
+        verdict = advkd.audit(robust, digits, threat, evaluators={"it": "last-iterate"}, curves={"images": 0})
+    finally:
+        del _registered["evaluators", "last-iterate"]
+    assert [flag.name for flag in verdict.flags] == ["best-not-returned"]
+    assert verdict.main.entries["it"].silent > 5
+
+
+def test_layers_given_in_train_mode_are_flagged_and_judged_in_eval_mode(robust, digits, threat):
+    quiet = {"evaluators": {"fgsm": "fgsm"}, "curves": {"images": 0}}
+    given = advkd.audit(robust, digits, threat, **quiet)
+    robust.train()
+    trained = advkd.audit(robust, digits, threat, **quiet)
+    assert "train-mode" in [flag.name for flag in trained.flags]
+    assert torch.equal(given.main.survivors, trained.main.survivors)
+    assert robust.training
+
+
+def probed(net: nn.Module, clean: float, **rest) -> Probe:
+    x = torch.rand(4, 1, 8, 8)
+    batch = Batch(x, net(x).argmax(1))
+    return Probe(net=net, batch=batch, threat=Threat(eps=0.1), clean=clean, n=500, **rest)
+
+
+@pytest.mark.parametrize(
+    ("clean", "record", "flagged"), [(0.8, 0.95, True), (0.93, 0.95, False), (0.15, None, True)]
+)
+def test_clean_accuracy_against_the_record(clean, record, flagged, robust):
+    known = {} if record is None else {"clean": record}
+    assert (doubt.below_record(probed(robust, clean, record=known)) is not None) == flagged
+
+
+def test_a_network_that_cuts_the_graph_is_judged_by_what_needs_none(robust, digits, threat):
+    class Cut(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = robust
+
+        def forward(self, x):
+            return self.net(x.detach()).detach()
+
+    verdict = advkd.audit(Cut(), digits, threat, suite="quick")
+    assert "zero-gradient" in [flag.name for flag in verdict.flags]
+    assert any("pgd-20 on the model: no gradient reaches the image" in what for what in verdict.not_tried)
+    assert "noise" in verdict.main.entries

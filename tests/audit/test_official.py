@@ -1,0 +1,150 @@
+"""The official suite and its parts: the same numbers as the package, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+
+import numpy as np
+import pyautoattack
+import pytest
+import torch
+from audit_parts import BRIEF, untrained
+from torch import nn
+
+import advkd
+from advkd.config.build import member
+from advkd.errors import AdvkdError
+from advkd.evaluation import confirmed
+from advkd.evaluators.autoattack import AutoAttack
+from advkd.registry import entries
+from advkd.types import Batch, Threat
+
+NEEDS = {
+    "art": {"name": "SquareAttack", "options": {"max_iter": 10}},
+    "square": {"queries": 30},
+    "cw-l2": {"steps": 5, "searches": 2},
+    "apgd-ce": {"steps": 5},
+    "apgd-t": {"steps": 3},
+    "fab-t": {"steps": 3},
+}
+
+
+def built(name: str):
+    return member("evaluators", {"use": name, **NEEDS.get(name, {})}, "evaluators")[0]
+
+
+def test_the_suite_is_the_package_example_by_example(robust, digits, threat, tmp_path):
+    images = digits.subset(torch.arange(20))
+    verdict = advkd.audit(
+        robust, images, threat, suite="full", curves={"images": 0}, save="images", out=tmp_path, seed=5
+    )
+    entry = verdict.main.entries["autoattack"]
+    with torch.random.fork_rng():
+        direct = pyautoattack.AutoAttack(robust, norm="Linf", eps=0.2, seed=0, device="cpu")
+        x, _ = direct.run_standard_evaluation(images.x, images.y, batch_size=250)
+        stands = robust(x).argmax(1) == images.y
+    assert torch.equal(entry.right, stands)
+    assert 0 < stands.sum() < len(stands)
+    stored = np.load(tmp_path / "examples.npz")["model.autoattack.images"]
+    assert torch.equal(torch.from_numpy(stored), x)
+    assert verdict.about["options"]["evaluators"]["autoattack"] == {
+        "use": "autoattack",
+        "batch_size": 250,
+        "seed": 0,
+    }
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("classes", [2, 3, 5])
+@pytest.mark.parametrize("name", ["apgd-ce", "apgd-t", "fab-t", "square"])
+def test_parts_follow_the_class_count(name, classes, norm):
+    net, x = untrained(classes), torch.rand(12, 1, 8, 8)
+    y = net(x).argmax(1)
+    threat = Threat(norm=norm, eps=0.3 if norm == "linf" else 3.0)
+    outcome = built(name)(net, Batch(x, y), threat, torch.Generator().manual_seed(0))
+    confirmed(outcome.x, x, threat, name)
+    assert (net(outcome.x).argmax(1) != y).any()
+
+
+@pytest.mark.parametrize(("classes", "ran"), [(2, "apgd-ce, fab-t, square toward 1"), (5, "apgd-t, fab-t")])
+def test_an_adapted_suite_does_not_bear_the_name(classes, ran):
+    net, x = untrained(classes), torch.rand(6, 1, 8, 8)
+    evaluator = AutoAttack()
+    outcome = evaluator(net, Batch(x, net(x).argmax(1)), Threat(eps=0.1), torch.Generator())
+    assert evaluator.named(classes) == "autoattack-adapted"
+    assert any("not the standard suite" in note and ran in note for note in outcome.notes)
+    assert evaluator.named(10) == "autoattack"
+
+
+class Failing(nn.Module):
+    """Fails at its nth forward pass."""
+
+    def __init__(self, net: nn.Module, at: int) -> None:
+        super().__init__()
+        self.net, self.left = net, at
+
+    def forward(self, x):
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("out of order")
+        return self.net(x)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("fails_at", [None, 4])
+@pytest.mark.parametrize("name", list(entries("evaluators")))
+def test_nothing_leaks(name, fails_at):
+    inner = untrained(10).train()
+    inner[2].eval()
+    net = inner if fails_at is None else Failing(inner, fails_at)
+    x = torch.rand(8, 1, 8, 8)
+    y = torch.arange(8) if fails_at is None else untrained(10)(x).argmax(1)
+
+    def state():
+        return [
+            torch.get_rng_state().tolist(),
+            np.random.get_state()[1].tolist(),
+            random.getstate(),
+            [m.training for m in net.modules()],
+            [b.tolist() for b in net.buffers()],
+            [p.grad for p in net.parameters()],
+            [p.requires_grad for p in net.parameters()],
+            sys.gettrace(),
+        ]
+
+    def tracer(frame, event, arg):
+        return None
+
+    before_test, evaluator = sys.gettrace(), built(name)
+    sys.settrace(tracer)
+    try:
+        before = state()
+        nets = {"nets": {"teacher": untrained(10)}} if getattr(evaluator, "nets", ()) else {}
+        # clean, noise and transfer ask the network less than four times
+        with contextlib.suppress(RuntimeError, AdvkdError):
+            evaluator(net, Batch(x, y), Threat(eps=0.1), torch.Generator().manual_seed(0), **nets)
+        after = state()
+    finally:
+        sys.settrace(before_test)
+    assert before == after
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SquareAttack", {"max_iter": 20}),
+        ("CarliniLInfMethod", {"max_iter": 3}),
+        ("AutoAttack", {}),
+    ],
+)
+def test_attacks_of_the_toolbox(name, options, robust, digits, threat):
+    evaluators = {"toolbox": {"use": "art", "name": name, "options": options}}
+    images = digits.subset(torch.arange(1, 3))
+    verdict = advkd.audit(robust, images, threat, **(BRIEF | {"evaluators": evaluators}))
+    entry = verdict.main.entries["toolbox"]
+    assert entry.tried.sum() == verdict.main.entries["clean"].right.sum()
+    labelled = any("not the official AutoAttack suite" in note for note in entry.notes)
+    assert labelled == (name == "AutoAttack")

@@ -1,0 +1,228 @@
+"""What can be judged from the command line, and what is said of everything else."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+from advkd import api
+from advkd.auditing.selftest import shipped
+from advkd.cli import main
+
+QUICK = ("suite=quick", "curves.images=0", "limit=20")
+
+
+def run(*words: str, status: int = 0) -> str:
+    result = CliRunner().invoke(main, ["eval", *words])
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """The shipped network as other code would save it."""
+    file = tmp_path / "weights.pt"
+    torch.save(shipped("robust").net.state_dict(), file)
+    return file
+
+
+def test_a_run_folder_with_best_last_and_teacher(tiny, tmp_path):
+    folder = tmp_path / "run"
+    api.train(api.resolve("preset=rslad", *tiny), out=folder)
+    said = run(str(folder), "suite=quick", "curves.images=0")
+    (out,) = (folder / "eval").iterdir()
+    found = json.loads((out / "result.json").read_text())
+    assert found["judged"] == "student"
+    assert {"last", "teacher", "agreement"} <= found.keys()
+    assert found["n_test"] == 60
+    assert found["threat"] == "linf eps 0.2"
+    assert found["robust"] <= min(found["attacks"].values()) <= found["clean"]
+    assert set(found["cost"]) == {"seconds", "forwards", "backwards", "peak_memory_mb", "batch_size"}
+    assert "torch" in found["environment"]
+    assert "same answer on" in said
+    page = (out / "report.html").read_text()
+    assert f"{100 * found['robust']:.1f} % robust" in page
+    assert "http" not in page
+    again = run(str(folder), "suite=quick", "curves.images=0")
+    assert "tried" not in again.split("accuracy in %")[0]
+    assert "worst case" in again
+    only = run(str(folder), "suite=quick", "curves.images=0", "rows=[best]", f"out={tmp_path / 'best'}")
+    assert "last" not in only.split("95 %")[0]
+
+
+def test_a_file_of_this_toolkit_says_what_it_is(tmp_path):
+    file = tmp_path / "net.safetensors"
+    from importlib.resources import files
+
+    file.write_bytes(files("advkd.auditing").joinpath("robust.safetensors").read_bytes())
+    assert "no check raised a flag" in run(str(file), *QUICK, f"out={tmp_path / 'out'}")
+
+
+def test_a_file_of_other_code_needs_a_model_and_data(weights, tmp_path):
+    words = (str(weights), *QUICK, f"out={tmp_path / 'out'}")
+    assert "on which images, against which threat?" in run(*words, status=2)
+    said = run(*words, "setting=digits", status=2)
+    assert "model: the file does not say which model" in said
+    model = ("model.use=tiny-cnn", "model.width=9")
+    assert "worst case" in run(*words, "setting=digits", *model)
+    other = (*words[:-1], f"out={tmp_path / 'other'}", "data=digits", "threat.eps=0.1", *model)
+    run(*other)
+    assert json.loads((tmp_path / "other" / "result.json").read_text())["threat"] == "linf eps 0.1"
+
+
+FILE = """
+import torch
+from torch import nn
+
+def good():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+def few():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+
+def nan():
+    class Nan(nn.Module):
+        def forward(self, x):
+            return torch.full((len(x), 10), float("nan"))
+    return Nan()
+
+def picky():
+    class Picky(nn.Module):
+        def forward(self, x):
+            if len(x) == 4:
+                raise ValueError("not four")
+            return x.flatten(1)[:, :10]
+    return Picky()
+
+def words():
+    return "a network"
+
+def broken():
+    return 1 / 0
+
+def features():
+    return nn.Conv2d(1, 10, 3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        ("few", "model: answers with 4 classes, the data has 10"),
+        ("nan", "model: answers with NaN or infinity\n  given    image 0"),
+        ("picky", "model: fails on the images 16 to 19: ValueError: not four"),
+        ("words", "target: is no torch.nn.Module\n  given    str from words()"),
+        ("broken", "target: broken() failed: ZeroDivisionError"),
+        ("features", "model: does not answer with logits (B,N)"),
+        ("god", "target: unknown function of nets.py\n  given    god\n  nearest  good"),
+    ],
+)
+def test_functions_that_give_no_network_to_judge(function, says, tmp_path):
+    (tmp_path / "nets.py").write_text(FILE)
+    words = ("setting=digits", *QUICK, "batch_size=8", f"out={tmp_path / 'out'}")
+    assert says in run(f"{tmp_path / 'nets.py'}:{function}", *words, status=2)
+
+
+def test_a_function_of_a_file(tmp_path):
+    (tmp_path / "nets.py").write_text(FILE)
+    said = run(f"{tmp_path / 'nets.py'}:good", "setting=digits", *QUICK, f"out={tmp_path / 'out'}")
+    assert "flag below-record" in said
+    strict = ("--strict", "setting=digits", *QUICK, f"out={tmp_path / 'out'}")
+    run(f"{tmp_path / 'nets.py'}:good", *strict, status=3)
+
+
+@pytest.mark.parametrize(
+    ("x", "says"),
+    [
+        (np.zeros((4, 1, 8, 8), dtype=np.int64), "images of integers\n  given    torch.int64"),
+        (np.full((4, 1, 8, 8), 200.0, dtype=np.float32), "pixels must lie in [0,1]\n  given    200 to 200"),
+    ],
+)
+def test_images_of_another_range(x, says, tmp_path):
+    (tmp_path / "nets.py").write_text(FILE)
+    y = np.arange(4) % 2
+    np.savez(tmp_path / "images.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    words = (f"{tmp_path / 'nets.py'}:good", "data=arrays", f"data.path={tmp_path / 'images.npz'}")
+    assert says in run(*words, "threat.eps=0.1", "suite=quick", status=2)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("nowhere", "target: cannot be judged: it is none of the forms"),
+        ("nowhere.safetensors", "target: no such file"),
+        ("nowhere.py:net", "target: is not a Python file"),
+        ("timm:resnet1", "unknown timm model"),
+        ("robustbench:Some2020Net", "pip install 'advkd[robustbench]'"),
+    ],
+)
+def test_what_cannot_be_opened(target, says, monkeypatch):
+    monkeypatch.setitem(sys.modules, "robustbench", None)
+    assert says in run(target, "setting=digits", *QUICK, status=2)
+
+
+def test_a_folder_that_is_no_run_and_one_that_is(tmp_path, tiny):
+    assert "it has no run.yaml" in run(str(tmp_path), *QUICK, status=2)
+    (tmp_path / "run.yaml").write_text("preset: rslad\n")
+    file = str(tmp_path)
+    assert "data: on which images" in run(file, *QUICK, status=2)
+
+
+def test_the_official_name_is_not_lent(tmp_path):
+    (tmp_path / "nets.py").write_text(FILE)
+    words = ("setting=digits", "suite=full", "evaluators.autoattack=art:AutoAttack")
+    said = run(f"{tmp_path / 'nets.py'}:good", *words, status=2)
+    assert "evaluators.autoattack: is kept for the official suite, not for art" in said
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("budget=soon", "budget: is no length of time"),
+        ("suite=ful", "nearest  full"),
+        ("evaluators.pgdd.steps=3", "evaluators.pgdd: no such entry"),
+        ("limit=0", "limit: must be at least 1"),
+        ("threat.eps=8", "eps is wider than the box"),
+    ],
+)
+def test_words_that_do_not_fit(word, says, tmp_path):
+    (tmp_path / "nets.py").write_text(FILE)
+    assert says in run(f"{tmp_path / 'nets.py'}:good", "setting=digits", word, status=2)
+
+
+def test_robustbench_is_asked_by_name(monkeypatch, tmp_path):
+    calls = []
+
+    def load_model(name, **options):
+        calls.append((name, options))
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+    modules = {
+        "robustbench": types.ModuleType("robustbench"),
+        "robustbench.model_zoo": types.ModuleType("robustbench.model_zoo"),
+        "robustbench.model_zoo.enums": types.SimpleNamespace(BenchmarkDataset=str, ThreatModel=str),
+        "robustbench.model_zoo.models": types.SimpleNamespace(
+            model_dicts={"cifar10": {"Linf": {"Engstrom2019Robustness": {}}}}
+        ),
+        "robustbench.utils": types.SimpleNamespace(load_model=load_model),
+    }
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    words = ("setting=digits", *QUICK, f"out={tmp_path}")
+    assert "worst case" in run("robustbench:Engstrom2019Robustness", *words)
+    assert calls == [
+        (
+            "Engstrom2019Robustness",
+            {"model_dir": "models", "dataset": "cifar10", "threat_model": "Linf"},
+        )
+    ]
+    said = run("robustbench:Engstrom2019", *words, status=2)
+    assert "nearest  Engstrom2019Robustness" in said
