@@ -64,7 +64,9 @@ def of_run(run: Run) -> File | None:
     if isinstance(source, Trained):
         path = _cached(run) / BEST
         return File(path=str(path), model=source.model) if path.exists() else None
-    return source if isinstance(source, File) else None
+    if isinstance(source, File) and Path(source.path).expanduser().exists():
+        return source
+    return None
 
 
 def record_of(source: File) -> Mapping[str, Any]:

@@ -111,8 +111,14 @@ class Ledger:
         self._same(about, path)
 
     def _same(self, written: Mapping[str, Any], path: Path) -> None:
-        for key, what in (("images", "data"), ("nets", "model"), ("plan", "options")):
-            if written.get(key) != self.about.get(key):
+        nets: Mapping[str, str] = written["nets"]
+        differ = {
+            "model": any(nets.get(who, mine) != mine for who, mine in self.about["nets"].items()),
+            "data": written["images"] != self.about["images"],
+            "options": written["plan"] != self.about["plan"],
+        }
+        for what, differs in differ.items():
+            if differs:
                 raise error(
                     EXAMPLES,
                     f"belongs to an audit of other {what}" if what != "model" else "is of another model",
@@ -121,6 +127,7 @@ class Ledger:
                 )
         # the bits depend on which images share a batch
         self.about["batch_size"] = written["batch_size"]
+        self.about["nets"] = {**nets, **self.about["nets"]}
 
     def memo(self, who: str, name: str) -> Memo:
         """Tensors of one attack by key, kept on disk until `forget`."""

@@ -18,6 +18,7 @@ from advkd.errors import AdvkdError, error, unknown
 from advkd.folder import RUN, written
 from advkd.loop import BEST, LAST
 from advkd.models.file import File
+from advkd.models.timm import published_classes
 from advkd.pyfile import imported
 from advkd.registry import split_name
 from advkd.teachers import of_run, record_of
@@ -58,7 +59,14 @@ def _single(case: Resolved, classes: int, shape: Shape) -> Subject:
     if Path(target).suffix in (".safetensors", ".pt", ".pth"):
         return _file("model", File(path=target, model=case.model), classes, shape)
     name, rest = split_name(target)
-    options: dict[str, Any] = {"pretrained": True} if name == "timm" else {}
+    options: dict[str, Any] = {}
+    if name == "timm" and rest is not None:
+        options["pretrained"] = True
+        published = published_classes(rest)
+        if published not in (None, classes):
+            raise error(
+                "target", f"was trained for {published} classes, the data has {classes}", given=target
+            )
     source = member("models", {"use": target if rest is not None else name, **options}, "target")[0]
     try:
         return Subject("model", source(classes, shape).eval())

@@ -87,6 +87,14 @@ def _layer(slot: str, name: str, problems: list[Problem]) -> Raw:
 
 
 def _teacher(raw: Any, setting: Raw) -> Any:
+    raw = file_or_name(raw)
+    if isinstance(raw, dict) and raw.get("use") == "trained":
+        return over({key: setting[key] for key in RECIPE if key in setting}, raw)
+    return raw
+
+
+def file_or_name(raw: Any) -> Any:
+    """A network as words give it: what looks like a path means the file there."""
     if isinstance(raw, str):
         raw = {"use": raw}
     if not isinstance(raw, dict):
@@ -94,6 +102,4 @@ def _teacher(raw: Any, setting: Raw) -> Any:
     name = str(raw.get("use"))
     if "/" in name or name.endswith((".pt", ".pth", ".safetensors")) or Path(name).is_dir():
         return {**raw, "use": "file", "path": name}
-    if name == "trained":
-        return over({key: setting[key] for key in RECIPE if key in setting}, raw)
     return raw

@@ -64,6 +64,14 @@ class Timm:
             return create()
 
 
+def published_classes(name: str) -> int | None:
+    """How many classes the published weights of a timm network tell apart; None if it has none."""
+    import timm
+
+    cfg = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    return None if cfg is None else cfg.num_classes
+
+
 def fitted(values: Sequence[float], channels: int) -> list[float]:
     """Statistics of another channel count: averaged for one channel, repeated in turn for more."""
     if channels == 1:

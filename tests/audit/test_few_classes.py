@@ -18,7 +18,9 @@ from torch import nn
 def net():
     torch.manual_seed(0)
     net = nn.Sequential(
-        nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 6, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(54, {classes})
+        nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(),
+        nn.Conv2d(4, 6, 3, 2, 1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(54, {classes}),
     )
     with torch.no_grad():
         net[-1].weight *= 10

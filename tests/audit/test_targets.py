@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from torch import nn
 
 from advkd import api
+from advkd.auditing import selftest
 from advkd.auditing.selftest import shipped
 from advkd.cli import main
 
@@ -53,8 +54,11 @@ def test_a_run_folder_with_best_last_and_teacher(tiny, tmp_path):
     again = run(str(folder), "suite=quick", "curves.images=0")
     assert "tried" not in again.split("accuracy in %")[0]
     assert "worst case" in again
-    only = run(str(folder), "suite=quick", "curves.images=0", "rows=[best]", f"out={tmp_path / 'best'}")
+    only = run(str(folder), "suite=quick", "curves.images=0", "rows=[best]")
     assert "last" not in only.split("95 %")[0]
+    more = ("teacher=" + str(folder / "student-last.safetensors"), f"out={tmp_path / 'more'}")
+    run(str(folder / "student.safetensors"), *QUICK, *more)
+    assert "teacher" in json.loads((tmp_path / "more" / "result.json").read_text())
 
 
 def test_a_file_of_this_toolkit_says_what_it_is(tmp_path):
@@ -161,6 +165,7 @@ def test_images_of_another_range(x, says, tmp_path):
         ("nowhere.safetensors", "target: no such file"),
         ("nowhere.py:net", "target: is not a Python file"),
         ("timm:resnet1", "unknown timm model"),
+        ("timm:resnet18", "target: was trained for 1000 classes, the data has 10"),
         ("robustbench:Some2020Net", "pip install 'advkd[robustbench]'"),
     ],
 )
@@ -226,3 +231,34 @@ def test_robustbench_is_asked_by_name(monkeypatch, tmp_path):
     ]
     said = run("robustbench:Engstrom2019", *words, status=2)
     assert "nearest  Engstrom2019Robustness" in said
+
+
+def test_an_interrupted_audit_says_how_to_go_on(monkeypatch, tmp_path):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("advkd.evaluators.noise.Noise.__call__", interrupted)
+    (tmp_path / "nets.py").write_text(FILE)
+    words = (f"{tmp_path / 'nets.py'}:good", "setting=digits", *QUICK, f"out={tmp_path / 'out'}")
+    assert "go on with: the same command" in run(*words, status=130)
+    monkeypatch.undo()
+    again = run(*words)
+    assert "clean" not in again.split("accuracy in %")[0]
+
+
+def test_selftest_fails_where_a_check_is_blind(monkeypatch):
+    only = selftest.run
+    monkeypatch.setattr(selftest, "run", lambda: only(("honest", "softmax output")))
+    done = CliRunner().invoke(main, ["selftest"])
+    assert done.exit_code == 0
+    assert done.output.count("ok") == 2
+    monkeypatch.setattr("advkd.auditing.probe.probabilities", lambda probe: None)
+    done = CliRunner().invoke(main, ["selftest"])
+    assert done.exit_code == 1
+    assert "NOT SEEN" in done.output
+
+
+def test_data_given_in_python_must_be_given_again(tmp_path, digits):
+    api.train(api.resolve("preset=standard", "epochs=1"), data=(digits, digits), out=tmp_path)
+    assert "data: the run was given data of its own" in run(str(tmp_path), *QUICK, status=2)
+    run(str(tmp_path), *QUICK, "data=digits", f"out={tmp_path / 'out'}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import advkd
+from advkd.auditing.case import resolve_case
 from advkd.registry import entries
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def commands() -> list[tuple[str, str]]:
         for line in page.read_text(encoding="utf-8").splitlines():
             line = line.split("  #")[0].strip().strip("`")
             match = re.search(r"advkd (?:run|show) (.*=.*)", line)
-            if match and "|" not in line and "resume=" not in line:
+            if match and not {"|", "`"} & set(line) and "resume=" not in line:
                 found.append((title(page), match[1].split("&&")[0]))
     return found
 
@@ -55,6 +56,19 @@ def commands() -> list[tuple[str, str]]:
 def test_commands_resolve(page, words):
     run = advkd.resolve(*[word for word in shlex.split(words) if not word.startswith(("out=", "load="))])
     assert run.epochs > 0
+
+
+def audits() -> list[tuple[str, str]]:
+    lines = [(title(page), line) for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]
+    found = [(page, re.search(r"advkd eval \S+ (.*=.*)", line.split("  #")[0])) for page, line in lines]
+    return [(page, match[1]) for page, match in found if match and "`" not in match[1]]
+
+
+@pytest.mark.parametrize(("page", "words"), audits())
+def test_audits_resolve(page, words):
+    kept = [word for word in shlex.split(words) if not word.startswith("out=")]
+    case = resolve_case("nets.py:make", "setting=digits", *kept)
+    assert case.evaluators
 
 
 def options() -> list[tuple[str, str]]:
@@ -76,6 +90,7 @@ def test_options_of_cards_resolve(preset, words):
 def test_there_are_commands_to_check():
     assert len(options()) > 12
     assert len(commands()) > 8
+    assert len(audits()) > 5
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=title)
