@@ -71,16 +71,10 @@ def audit(
     the place of the suite's. With `out` the
     audit leaves a folder there and the same call goes on where it was stopped. Raises `AdvkdError`.
     """
-    problems: list[Problem] = []
-    raw = named("suites", suite)
-    raw |= {"evaluators": options.pop("evaluators", raw["evaluators"])}
-    raw = over(raw, {"suite": suite, **options})
-    plan, dump = Builder(problems).record(Plan, raw, "")
-    if problems:
-        raise AdvkdError(*problems)
+    plan, dump = _plan(suite, options)
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
     images = images_for(net, data, device)
-    classes = logits_of(net, images.batch(torch.zeros(1, dtype=torch.long)).x.to(device)).shape[1]
+    first = images.batch(torch.zeros(1, dtype=torch.long)).x.to(device)
     folder = Path(out).expanduser() if out else None
     others = {name: other.to(device) for name, other in (nets or {}).items()}
     subjects = [Subject("model", net)]
@@ -89,7 +83,7 @@ def audit(
     whole = Audit(
         subjects=subjects,
         images=images,
-        classes=classes,
+        classes=logits_of(net, first).shape[1],
         threat=threat,
         plan=plan,
         options={**dump, "threat": vars(threat)},
@@ -98,6 +92,17 @@ def audit(
         folder=folder,
     )
     return _left(whole, folder)
+
+
+def _plan(suite: str, options: Mapping[str, Any]) -> tuple[Plan, dict[str, Any]]:
+    problems: list[Problem] = []
+    raw = named("suites", suite)
+    raw["evaluators"] = options.get("evaluators", raw["evaluators"])
+    rest = {key: value for key, value in options.items() if key != "evaluators"}
+    plan, dump = Builder(problems).record(Plan, over(raw, {"suite": suite, **rest}), "")
+    if problems:
+        raise AdvkdError(*problems)
+    return plan, dump
 
 
 def _left(audit: Audit, folder: Path | None) -> Verdict:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import TINY
+from parts import TINY
 
 ADVKD = Path(sys.executable).with_name("advkd")
 QUICK = [word for word in TINY if not word.startswith("teacher")]

@@ -7,7 +7,7 @@ import inspect
 
 import pytest
 import torch
-from conftest import small_net, undecided
+from parts import small_net, undecided
 from torch import nn
 
 from advkd.config.build import Builder, member, options_of

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
+from parts import TINY
 from PIL import Image
 from torch.utils.data import TensorDataset
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import small_net, undecided
+from parts import small_net, undecided
 from torch.utils.data import TensorDataset
 
 import advkd

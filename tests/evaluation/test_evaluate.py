@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from conftest import small_net, undecided
+from parts import small_net, undecided
 from scipy.stats import binomtest
 from torch import nn
 from torch.utils.data import TensorDataset

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import small_net
+from parts import small_net
 from torch import nn
 from torch.utils.data import TensorDataset
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from conftest import small_net
+from parts import small_net
 from test_branches import method_of, run_step, step_of
 
 from advkd.streams import streams
