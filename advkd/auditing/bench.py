@@ -108,10 +108,15 @@ class _Call:
         entry.seconds += time.perf_counter() - begin
         entry.forwards += cost.passes["net_forwards"]
         entry.backwards += cost.passes["net_backwards"]
-        entry.silent += int((seen & right).sum())
+        entry.silent += int((seen & right & self._right_when_clean(rows).to(right.device)).sum())
         entry.notes += [note for note in outcome.notes if note not in entry.notes]
         if self.bench.keep_images and not self.stream:
             self.bench.ledger.memo(self.who, self.name)(f"images-{index:06}", lambda: x.cpu())
+
+    def _right_when_clean(self, rows: Tensor) -> Tensor:
+        """(B,) bool; an image that is wrong as it is needs no attack to be."""
+        clean = self.bench.ledger.of(self.who).get("clean")
+        return torch.zeros(len(rows), dtype=torch.bool) if clean is None else clean.right[rows]
 
     def _outcome(self, batch: Batch) -> Outcome:
         if self.threat.eps == 0:

@@ -36,10 +36,12 @@ def html(verdict: Verdict) -> str:
     )
 
 
-def percent(share: float | Sequence[float]) -> str:
-    """A share as per cent; a range as both of its ends, or as one number where they agree."""
+def percent(share: float | Sequence[float] | None) -> str:
+    """A share as per cent, a dash for none; a range as both of its ends, or once where they agree."""
+    if share is None:
+        return "-"
     if isinstance(share, (int, float)):
-        return "-" if share != share else f"{100 * share:.1f}"
+        return f"{100 * share:.1f}"
     low, high = (f"{100 * end:.1f}" for end in share)
     return low if low == high else f"{low} to {high}"
 

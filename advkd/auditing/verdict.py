@@ -67,15 +67,16 @@ class Row:
         least = clean & entry.tried & entry.right
         return _share(least), _share(clean & ~entry.broken)
 
-    def by_class(self, of: Tensor) -> list[float]:
-        """The share of `of` (n,) bool in each class; NaN for a class without examples."""
-        return [_share(of[self.y == c]) for c in range(self.classes)]
+    def by_class(self, of: Tensor) -> list[float | None]:
+        """The share of `of` (n,) bool in each class; None for a class without examples."""
+        parts = [of[self.y == c] for c in range(self.classes)]
+        return [_share(part) if len(part) else None for part in parts]
 
     @property
     def about(self) -> dict[str, Any]:
         """As `result.json` holds it."""
         clean, robust = (self.by_class(of) for of in (self.entries[CLEAN].right, self.survivors))
-        known = [value for value in robust if value == value]
+        known = [value for value in robust if value is not None]
         return {
             "clean": self.clean,
             "robust": self.robust,

@@ -137,6 +137,15 @@ def test_classes_are_told_apart():
     assert (row.robust, row.alone("pgd")) == (0.5, (0.5, 0.5))
 
 
+def test_a_class_without_examples_is_left_out(robust, digits, threat, tmp_path):
+    images = digits.subset((digits.y != 3).nonzero().squeeze(1))
+    verdict = advkd.audit(robust, images, threat, out=tmp_path, **BRIEF)
+    found = json.loads((tmp_path / "result.json").read_text())
+    assert found["classes"]["robust"][3] is None
+    assert len(found["classes"]["clean"]) == 10
+    assert verdict.about["classes"]["worst"] == min(v for v in found["classes"]["robust"] if v is not None)
+
+
 def test_teacher_row_and_agreement(robust, digits, threat):
     other = untrained(10)
     evaluators = BRIEF["evaluators"] | {

@@ -59,6 +59,10 @@ def test_a_run_folder_with_best_last_and_teacher(tiny, tmp_path):
     more = ("teacher=" + str(folder / "student-last.safetensors"), f"out={tmp_path / 'more'}")
     run(str(folder / "student.safetensors"), *QUICK, *more)
     assert "teacher" in json.loads((tmp_path / "more" / "result.json").read_text())
+    sibling = "+nets.sibling={use: file, path: " + str(folder / "student-last.safetensors") + "}"
+    attack = "+evaluators.sibling={use: transfer, source: sibling}"
+    said = run(str(folder / "student.safetensors"), *QUICK, sibling, attack, f"out={tmp_path / 'sibling'}")
+    assert "sibling" in said.split("worst case")[0].split("accuracy in %")[1]
 
 
 def test_a_file_of_this_toolkit_says_what_it_is(tmp_path):
