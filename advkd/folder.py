@@ -34,6 +34,11 @@ def made(run: Run, out: str | Path | None) -> Path:
             given=folder,
             remedy=f"go on with it by resume={folder}, or choose another out=DIR",
         )
+    return created(folder)
+
+
+def created(folder: Path) -> Path:
+    """The folder, made if it is not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

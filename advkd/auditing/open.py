@@ -21,7 +21,7 @@ from advkd.config.layers import named, over
 from advkd.device import chosen
 from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.evaluation import images_for
-from advkd.folder import RUN, locked
+from advkd.folder import RUN, created, locked
 from advkd.modes import logits_of
 from advkd.splits import opened_part
 from advkd.types import Threat
@@ -108,15 +108,9 @@ def _plan(suite: str, options: Mapping[str, Any]) -> tuple[Plan, dict[str, Any]]
 def _left(audit: Audit, folder: Path | None) -> Verdict:
     if folder is None:
         return audit.run()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise error(
-            "out", cause.strerror or str(cause), given=folder, remedy="choose another out=DIR"
-        ) from cause
     if (folder / RUN).exists():
         raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
-    with locked(folder):
+    with locked(created(folder)):
         try:
             verdict = audit.run()
         except KeyboardInterrupt:
