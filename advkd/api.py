@@ -111,6 +111,7 @@ def _trained(
         cost = {"seconds": round(time.perf_counter() - begin, 3), **training.cost.summary()}
         result = replace(result, cost=cost, folder=folder, net=nets["student"].eval())
         content = run_folder.summary(run, result, environment(device))
+        content["engine"] = training.engine.about
         content["given"] = sorted(name for name, value in given.items() if value is not None)
         run_folder.finish(folder, content, result)
     return result

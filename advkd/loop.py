@@ -18,6 +18,7 @@ from advkd import checkpoint, weights
 from advkd.config.run import Run
 from advkd.cost import Cost
 from advkd.data.images import Images
+from advkd.engine import Engine, decided
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.protocols import Method, Reporter
@@ -57,7 +58,8 @@ class Training:
             "student": self.student,
             **{f"method.{k}": m.to(self.device) for k, m in extra.items()},
         }
-        self.cost = Cost(parts.nets)
+        size = len(parts.train) * run.epochs
+        self._equip(decided(self.student, parts.train.shape, size, run.compile, run.precision))
         self.streams = streams(run.seed)
         self.steps = max(len(parts.train) // run.batch_size, 1)
         trained = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]
@@ -80,6 +82,14 @@ class Training:
             self.epoch += 1
             self._save()
         self.optimizer.zero_grad(set_to_none=True)
+        for net in self.parts.nets.values():
+            # as a loaded network is, to the same bits
+            net.to(memory_format=torch.contiguous_format)
+
+    def _equip(self, engine: Engine) -> None:
+        self.engine = engine
+        self.nets = {name: engine(net) for name, net in self.parts.nets.items()}
+        self.cost = Cost(self.nets)
 
     def resumes_at(self) -> int:
         """The epoch that training would go on with."""
@@ -87,7 +97,9 @@ class Training:
         return int(weights.read(path, "resume")[1]["run"]["epoch"]) if path.exists() else 0
 
     def _epoch(self) -> None:
-        self.student.train()
+        self.nets["student"].train()
+        for net in self.nets.values():
+            net.check()
         size = self.run.batch_size
         order = torch.randperm(len(self.parts.train), generator=self.streams("order", self.epoch))
         totals: Counter[str] = Counter()
@@ -115,7 +127,7 @@ class Training:
     def _step(self, index: int, batch: Batch) -> tuple[dict[str, float], list[str]]:
         done = (self.epoch * self.steps + index) / (self.run.epochs * self.steps)
         step = Step(
-            nets=self.parts.nets,
+            nets=self.nets,
             threat=self.run.threat,
             streams=self.streams,
             epoch=self.epoch,
@@ -165,6 +177,7 @@ class Training:
             "epoch": self.epoch,
             "best": self.best,
             "cost": self.cost.state(),
+            "engine": self.engine.about,
             "hash": self.run.hash,
             "seed": self.run.seed,
         }
@@ -179,6 +192,7 @@ class Training:
         about = checkpoint.restore(path, self.modules, self.optimizer, self.scheduler)
         if (about["hash"], about["seed"]) != (self.run.hash, self.run.seed):
             raise error("resume", "the checkpoint belongs to another configuration", given=path)
+        self._equip(Engine(**about["engine"]))
         self.epoch, self.best = about["epoch"], about["best"]
         self.cost.load(about["cost"])
 

@@ -73,7 +73,7 @@ def teacher_run(run: Run) -> Run:
             "teacher": None,
             "evaluation": {},
             "seed": teacher["seed"],
-            "device": run.device,
+            **{key: run.resolved[key] for key in ("device", "compile", "precision")},
         }
     )
 

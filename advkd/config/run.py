@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advkd.augment import Augment
+from advkd.engine import Compile, Precision
 from advkd.errors import error
 from advkd.optim import Optimizer, Schedule
 from advkd.protocols import DataSource, Evaluator, Method, ModelSource, Reporter
 from advkd.types import Real, Threat
 
-UNHASHED = ("seed", "device", "reporters")
+UNHASHED = ("seed", "device", "reporters", "compile", "precision")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,8 @@ class Spec:
     eval_batch_size: int = 512
     seed: int = 0
     device: str = "auto"
+    compile: Compile = "auto"
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "eval_batch_size"):
@@ -79,7 +82,7 @@ class Run(Spec):
 
     @property
     def hash(self) -> str:
-        """Eight digits that name the configuration whatever its seed, device and reporters."""
+        """Eight digits that name the configuration whatever its seed, device, reporters and engine."""
         content = {key: value for key, value in self.resolved.items() if key not in UNHASHED}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from advkd.engine import plain
 from advkd.errors import error
 from advkd.methods.norms import Branched, OwnNorms
 from advkd.methods.spec import Ascend, Branch
@@ -99,7 +100,7 @@ class Branches:
     def _seen_by(self, name: str, step: Step) -> Step:
         if name not in self._own:
             return step
-        return step.with_student(Branched(step.nets["student"], self._own[name]))  # type: ignore[arg-type]
+        return step.with_student(Branched(plain(step.nets["student"]), self._own[name]))  # type: ignore[arg-type]
 
     def _walk(self, name: str, batch: Batch, step: Step) -> Path | None:
         branch = self.branches[name]

@@ -1,0 +1,158 @@
+"""Running networks fast: frozen twins for attacks, bf16 where it is fast, compiled where it pays."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import sysconfig
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from advkd.errors import error
+from advkd.modes import evaluating
+from advkd.types import Shape
+
+Compile = Literal["auto", "always", "never"]
+Precision = Literal["auto", "float32", "bf16"]
+
+SMALL = 2e6
+"""FLOP of one forward pass of one image, below which calls cost more than arithmetic: stays float32."""
+
+REPAYS = 3e14
+"""FLOP of a training above which compiling repays its warm-up of about a minute."""
+
+log = logging.getLogger("advkd")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How networks are run; the same for every network of a training."""
+
+    bf16: bool = False
+    compiled: bool = False
+
+    def __call__(self, net: nn.Module) -> Fast:
+        """`net` behind this engine; its parameters and buffers stay where they are."""
+        return Fast(net, self)
+
+    @property
+    def about(self) -> dict[str, bool]:
+        """As checkpoints and `result.json` hold it."""
+        return asdict(self)
+
+
+class Fast(nn.Module):
+    """A network as a training step sees it: images (B,C,H,W) to float32 logits (B,N).
+
+    In train mode `net` itself runs. In eval mode a frozen twin does: the same parameter and buffer
+    storage, no gradients for parameters, so that an attack pays for the image's gradient alone.
+    """
+
+    def __init__(self, net: nn.Module, engine: Engine) -> None:
+        super().__init__()
+        self.net = net.to(memory_format=torch.channels_last)
+        self.train(net.training)
+        # not a child: state, parameters and modes are those of `net`
+        self.__dict__["twin"] = twin_of(self.net)
+        self._eval = _ran(self.__dict__["twin"], engine)
+        self._train = _ran(self.net, engine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B,N)."""
+        answer = (self._train if self.training else self._eval)(
+            x.contiguous(memory_format=torch.channels_last)
+        )
+        return answer.float()
+
+    def check(self) -> None:
+        """Raises if the twin no longer shares every number with the network."""
+        mine, twins = _storage(self.net), _storage(self.__dict__["twin"])
+        if mine != twins:
+            raise RuntimeError(f"the frozen twin has parted from its network: {mine ^ twins}")
+
+
+def plain(net: nn.Module) -> nn.Module:
+    """The network behind an engine, or `net` itself."""
+    return net.net if isinstance(net, Fast) else net
+
+
+def twin_of(net: nn.Module) -> nn.Module:
+    """A frozen copy in eval mode that shares every parameter and buffer with `net`."""
+    shared: dict[int, Any] = {id(b): b for b in net.buffers()}
+    shared |= {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in net.parameters()}
+    twin: nn.Module = copy.deepcopy(net, shared)
+    for parameter in twin.parameters():
+        parameter.requires_grad_(False)
+    return twin.eval()
+
+
+def _storage(net: nn.Module) -> set[tuple[str, int]]:
+    return {(name, t.data_ptr()) for name, t in (*net.named_parameters(), *net.named_buffers())}
+
+
+def _ran(net: nn.Module, engine: Engine) -> Callable[[Tensor], Tensor]:
+    def forward(x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=engine.bf16):
+            answer: Tensor = net(x)
+        return answer
+
+    return torch.compile(forward, dynamic=False) if engine.compiled else forward
+
+
+def decided(net: nn.Module, shape: Shape, images: int, compile: Compile, precision: Precision) -> Engine:
+    """The engine of a training that passes `images` images of `shape` (epochs times their number).
+
+    Depends on the machine and on the configuration alone, never on a clock, so that a resumed run
+    decides the same. Raises `AdvkdError` where `compile=always` cannot be.
+    """
+    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+    flops = flops_of(net, shape, device)
+    bf16 = precision == "bf16" or (precision == "auto" and flops >= SMALL and fast_bf16(device))
+    # ten attack steps, two points, forward and backward: about 36 forward passes for an image
+    pays = 36.0 * flops * images >= REPAYS
+    wanted = compile == "always" or (compile == "auto" and pays)
+    missing = cannot_compile(device) if wanted else ""
+    if missing and compile == "always":
+        raise error("compile", f"this machine cannot: {missing}", remedy="install it, or compile=auto")
+    if missing:
+        log.info("not compiled: %s", missing)
+    return Engine(bf16, wanted and not missing)
+
+
+def flops_of(net: nn.Module, shape: Shape, device: torch.device) -> float:
+    """Floating point operations of one forward pass of one image, by torch's counter."""
+    counter = FlopCounterMode(display=False)
+    with evaluating(net), torch.no_grad(), counter:
+        net(torch.zeros(1, *shape, device=device))
+    return float(counter.get_total_flops())
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 is faster than float32 here."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
+
+
+def cannot_compile(device: torch.device) -> str:
+    """What `torch.compile` lacks on this machine; empty if nothing."""
+    if device.type == "cuda":
+        from torch.utils._triton import has_triton
+
+        return "" if has_triton() else "triton is missing"
+    from torch._inductor.cpp_builder import get_cpp_compiler
+
+    try:
+        get_cpp_compiler()
+    # torch raises an error of its own, which has moved between versions
+    except Exception:
+        return "there is no C++ compiler"
+    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    return "" if header.exists() else f"the headers of Python are missing ({header.name})"
