@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd import checkpoint, weights
+from advkd.augment import Augment
 from advkd.config.run import Run
 from advkd.cost import Cost
 from advkd.data.images import Images
@@ -22,6 +23,7 @@ from advkd.engine import Engine, decided
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.protocols import Method, Reporter
+from advkd.remembered import Remembered
 from advkd.result import Result
 from advkd.step import Step
 from advkd.streams import global_seed, streams
@@ -90,6 +92,8 @@ class Training:
         self.engine = engine
         self.nets = {name: engine(net) for name, net in self.parts.nets.items()}
         self.cost = Cost(self.nets)
+        frozen = {name: net for name, net in self.nets.items() if name != "student"}
+        self.remembered = Remembered(frozen, self.parts.train, self.run.eval_batch_size)
 
     def resumes_at(self) -> int:
         """The epoch that training would go on with."""
@@ -107,7 +111,7 @@ class Training:
         begin, seconds = self.cost.images, self.cost.seconds
         for index, rows in enumerate(torch.split(order[: self.steps * size], size)):
             with self.cost.counting(), global_seed(self.run.seed, "step", self.epoch, index):
-                found, missed = self._step(index, self._batch(rows, index))
+                found, missed = self._step(index, self._batch(rows, index), rows)
             skipped.update(missed)
             totals.update(found)
             self._say("step.loss", sum(found.values()), step=index, parts=found)
@@ -124,7 +128,11 @@ class Training:
         x, y = batch.x.to(self.device), batch.y.to(self.device)
         return Batch(self.run.augment(x, self.streams("augment", self.epoch, index)), y)
 
-    def _step(self, index: int, batch: Batch) -> tuple[dict[str, float], list[str]]:
+    def _step(self, index: int, batch: Batch, rows: Tensor) -> tuple[dict[str, float], list[str]]:
+        def clean(net: str, x: Tensor) -> Tensor | None:
+            known = self.run.augment == Augment() and torch.equal(x, batch.x)
+            return self.remembered(net, rows) if known else None
+
         done = (self.epoch * self.steps + index) / (self.run.epochs * self.steps)
         step = Step(
             nets=self.nets,
@@ -133,6 +141,7 @@ class Training:
             epoch=self.epoch,
             index=index,
             progress=done,
+            clean=clean,
         )
         self.optimizer.zero_grad(set_to_none=True)
         paths = self.method.paths(batch, step)

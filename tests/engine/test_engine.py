@@ -191,3 +191,21 @@ def test_compiled_agrees_and_is_compiled_once():
         built.paths(batch(), step_of(fast))
         lowered(built, fast, paths, same["student"])
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs
+
+
+@pytest.mark.parametrize(("words", "passes"), [((), 1), (("augment.flip=true",), 3)])
+def test_the_clean_teacher_is_asked_once_where_nothing_is_augmented(words, passes, tiny, tmp_path):
+    result = advkd.train(advkd.resolve("preset=rslad", *tiny, *words), out=tmp_path / "run")
+    images = 259
+    assert result.cost["teacher_forwards"] == (images if passes == 1 else passes * (images // 32) * 32)
+
+
+def test_what_is_remembered_is_what_the_network_says():
+    from advkd.data.images import Images
+    from advkd.remembered import Remembered
+
+    teacher, rows = nets()["teacher"], torch.tensor([20, 3, 7])
+    images = Images(batch().x, batch().y)
+    remembered = Remembered({"teacher": teacher}, images, batch_size=5)
+    assert torch.allclose(remembered("teacher", rows), teacher(images.x[rows]), atol=1e-6)
+    assert remembered("student", rows) is None
