@@ -11,6 +11,7 @@ from audit_parts import BRIEF, Linear, untrained
 from torch.utils.data import TensorDataset
 
 import advkd
+from advkd.auditing import admission
 from advkd.auditing.ledger import Entry
 from advkd.auditing.verdict import Row
 from advkd.data.images import Images
@@ -168,3 +169,20 @@ def test_any_dataset_and_any_size():
     verdict = advkd.audit(net, data, Threat(norm="l2", eps=0.5), **BRIEF)
     assert verdict.main.n == 12
     assert len(verdict.about["classes"]["clean"]) == 3
+
+
+def test_the_batch_fits_the_memory_there_is(robust, digits, monkeypatch):
+    device, sizes = torch.device("cpu"), []
+    for free in (2e5, 2e6, 2e12):
+        monkeypatch.setattr(admission, "free_memory", lambda _, free=free: free)
+        sizes.append(admission.fitting_batch(robust, "model", digits, device))
+    assert 1 <= sizes[0] < sizes[1] < sizes[2] == 512
+    assert all(size & (size - 1) == 0 for size in sizes)
+
+
+def test_a_batch_size_found_once_is_kept(robust, digits, threat, tmp_path, monkeypatch):
+    monkeypatch.setattr(admission, "free_memory", lambda _: 2e6)
+    first = advkd.audit(robust, digits, threat, out=tmp_path, **BRIEF)
+    monkeypatch.setattr(admission, "free_memory", lambda _: 2e12)
+    again = advkd.audit(robust, digits, threat, out=tmp_path, **BRIEF)
+    assert again.cost["batch_size"] == first.cost["batch_size"] < 512

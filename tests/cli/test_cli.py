@@ -38,7 +38,7 @@ def test_answers_at_once(words):
 
 def test_list_shows_every_slot_with_distribution():
     text = advkd("list").stdout
-    for word in ("attacks", "paths", "weightings", "losses", "methods", "presets", "settings", "path-dual"):
+    for word in ("attacks", "paths", "weightings", "losses", "methods", "presets", "settings", "suites", "path-dual"):
         assert re.search(rf"^{word}\b", text, re.MULTILINE)
     assert re.search(r"^pgd +Projected gradient ascent.* advkd 0", text, re.MULTILINE)
 
@@ -55,6 +55,12 @@ def test_show_member():
     assert "CVPR 2024" in text
     assert re.search(r"kappa +real +0\.25", text)
     assert re.search(r"net +student \| teacher +'student'", text)
+
+
+def test_show_evaluator_says_what_it_searches_knows_and_costs():
+    text = " ".join(advkd("show", "evaluator", "square").stdout.split())
+    assert "fixed-budget, black-box; an image of 10 classes costs at most: 5003 forward" in text
+    assert "minimal-norm, white-box" in advkd("show", "evaluator", "fab-t").stdout
 
 
 def test_show_preset_names_its_card():
