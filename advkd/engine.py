@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Literal
 
 import torch
@@ -102,7 +103,18 @@ def _ran(net: nn.Module, engine: Engine) -> Callable[[Tensor], Tensor]:
             answer: Tensor = net(x)
         return answer
 
-    return torch.compile(forward, dynamic=False) if engine.compiled else forward
+    return torch.compile(_with_own_code(forward), dynamic=False) if engine.compiled else forward
+
+
+def _with_own_code(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same function behind a code object of its own.
+
+    Torch counts compiled variants per code object and silently stops compiling after eight; closures
+    share theirs, so the networks of two trainings in one process would use the count up.
+    """
+    assert isinstance(function, FunctionType)
+    code = function.__code__.replace()
+    return FunctionType(code, function.__globals__, function.__name__, None, function.__closure__)
 
 
 def decided(net: nn.Module, shape: Shape, images: int, compile: Compile, precision: Precision) -> Engine:

@@ -38,7 +38,17 @@ def test_answers_at_once(words):
 
 def test_list_shows_every_slot_with_distribution():
     text = advkd("list").stdout
-    for word in ("attacks", "paths", "weightings", "losses", "methods", "presets", "settings", "suites", "path-dual"):
+    for word in (
+        "attacks",
+        "paths",
+        "weightings",
+        "losses",
+        "methods",
+        "presets",
+        "settings",
+        "suites",
+        "path-dual",
+    ):
         assert re.search(rf"^{word}\b", text, re.MULTILINE)
     assert re.search(r"^pgd +Projected gradient ascent.* advkd 0", text, re.MULTILINE)
 

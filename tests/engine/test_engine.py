@@ -209,3 +209,16 @@ def test_what_is_remembered_is_what_the_network_says():
     remembered = Remembered({"teacher": teacher}, images, batch_size=5)
     assert torch.allclose(remembered("teacher", rows), teacher(images.x[rows]), atol=1e-6)
     assert remembered("student", rows) is None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_many_networks_of_one_process_are_all_compiled(monkeypatch):
+    compile = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **how: compile(f, backend="eager", **how))
+    torch._dynamo.reset()
+    stats = torch._dynamo.utils.counters["stats"]
+    for seed in range(12):
+        before = stats["unique_graphs"]
+        fast = Engine(compiled=True)(small_net(4, seed=seed).float().eval())
+        fast(torch.rand(2, 1, 6, 6))
+        assert stats["unique_graphs"] == before + 1
