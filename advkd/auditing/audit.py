@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,13 +136,13 @@ class _Judged:
     def steps(self) -> Iterator[Callable[[], None]]:
         """The parts of an audit in their order: everybody clean, the judged network in full, the others."""
         for subject in self.audit.subjects:
-            yield lambda subject=subject: self._clean(subject)  # type: ignore[misc]
+            yield partial(self._clean, subject)
         yield self._probe
-        yield lambda: self._suite(self.main)
+        yield partial(self._suite, self.main)
         yield self._curves
         for subject in self.audit.subjects[1:]:
             if self.prints[subject.who] != self.prints[self.main.who]:
-                yield lambda subject=subject: self._suite(subject)  # type: ignore[misc]
+                yield partial(self._suite, subject)
 
     def _clean(self, subject: Subject) -> None:
         everything = torch.arange(len(self.images))
