@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.errors import error
+from advkd.folding import fold
 from advkd.modes import evaluating
 from advkd.types import Shape
 
@@ -61,6 +62,8 @@ class Fast(nn.Module):
         self.train(net.training)
         # not a child: state, parameters and modes are those of `net`
         self.__dict__["twin"] = twin_of(self.net)
+        if engine.bf16 or engine.compiled:
+            fold(self.__dict__["twin"])
         self._eval = _ran(self.__dict__["twin"], engine)
         self._train = _ran(self.net, engine)
 
@@ -75,7 +78,7 @@ class Fast(nn.Module):
         """Raises if the twin no longer shares every number with the network."""
         mine, twins = _storage(self.net), _storage(self.__dict__["twin"])
         if mine != twins:
-            raise RuntimeError(f"the frozen twin has parted from its network: {mine ^ twins}")
+            raise RuntimeError(f"the frozen twin has parted from its network in {len(mine - twins)} tensors")
 
 
 def plain(net: nn.Module) -> nn.Module:
@@ -93,8 +96,8 @@ def twin_of(net: nn.Module) -> nn.Module:
     return twin.eval()
 
 
-def _storage(net: nn.Module) -> set[tuple[str, int]]:
-    return {(name, t.data_ptr()) for name, t in (*net.named_parameters(), *net.named_buffers())}
+def _storage(net: nn.Module) -> set[int]:
+    return {t.data_ptr() for t in (*net.parameters(), *net.buffers())}
 
 
 def _ran(net: nn.Module, engine: Engine) -> Callable[[Tensor], Tensor]:
