@@ -27,7 +27,7 @@ SMALL = 2e6
 """FLOP of one forward pass of one image, below which calls cost more than arithmetic: stays float32."""
 
 REPAYS = 3e14
-"""FLOP of a training above which compiling repays its warm-up of about a minute."""
+"""FLOP of a training or an audit above which compiling repays its warm-up of about a minute."""
 
 log = logging.getLogger("advkd")
 
@@ -120,8 +120,8 @@ def _with_own_code(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], T
     return FunctionType(code, function.__globals__, function.__name__, None, function.__closure__)
 
 
-def decided(net: nn.Module, shape: Shape, images: int, compile: Compile, precision: Precision) -> Engine:
-    """The engine of a training that passes `images` images of `shape` (epochs times their number).
+def decided(net: nn.Module, shape: Shape, passes: float, compile: Compile, precision: Precision) -> Engine:
+    """The engine for `passes` forward passes of an image of `shape`; a backward pass counts as two.
 
     Depends on the machine and on the configuration alone, never on a clock, so that a resumed run
     decides the same. Raises `AdvkdError` where `compile=always` cannot be.
@@ -129,8 +129,7 @@ def decided(net: nn.Module, shape: Shape, images: int, compile: Compile, precisi
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
     flops = flops_of(net, shape, device)
     bf16 = precision == "bf16" or (precision == "auto" and flops >= SMALL and fast_bf16(device))
-    # ten attack steps, two points, forward and backward: about 36 forward passes for an image
-    pays = 36.0 * flops * images >= REPAYS
+    pays = flops * passes >= REPAYS
     wanted = compile == "always" or (compile == "auto" and pays)
     missing = cannot_compile(device) if wanted else ""
     if missing and compile == "always":

@@ -31,6 +31,9 @@ from advkd.types import Batch, Record
 
 BEST, LAST = "student.safetensors", "student-last.safetensors"
 
+PASSES = 36.0
+"""Forward passes a training image costs, roughly: ten attack steps and two points, there and back."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -60,8 +63,8 @@ class Training:
             "student": self.student,
             **{f"method.{k}": m.to(self.device) for k, m in extra.items()},
         }
-        size = len(parts.train) * run.epochs
-        self._equip(decided(self.student, parts.train.shape, size, run.compile, run.precision))
+        passes = PASSES * len(parts.train) * run.epochs
+        self._equip(decided(self.student, parts.train.shape, passes, run.compile, run.precision))
         self.streams = streams(run.seed)
         self.steps = max(len(parts.train) // run.batch_size, 1)
         trained = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]

@@ -134,7 +134,8 @@ class Evaluator(Protocol):
     """Attacks a network on a test batch; the outcome is confirmed by the caller.
 
     Optional: `nets` (networks it needs beside the judged one, handed in as the keyword `nets`), a
-    keyword `memo` (to go on after an interruption), `whole` (it wants all examples at once), and
+    keyword `memo` (to go on after an interruption), `whole` (it wants all examples at once), `exact` (it
+    searches the network itself, never a fast twin; assumed where the norm is minimised), and
     `named(classes)` (what its number may be called).
     """
 

@@ -32,21 +32,23 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
 SHAPE = (3, 32, 32)
 
 
-def networks(name: str) -> tuple[nn.Module, nn.Module]:
+def networks(name: str, classes: int = 10) -> tuple[nn.Module, nn.Module]:
     """A student and, for its teacher, one of the same kind; the same weights each time."""
     made = []
     for seed in (0, 1):
         with global_seed(seed, "benchmark"):
-            made.append(member("models", dict(NETWORKS[name]), "student")[0](10, SHAPE))
+            made.append(member("models", dict(NETWORKS[name]), "student")[0](classes, SHAPE))
     return made[0], made[1].eval().requires_grad_(False)
 
 
-def trainer(preset: str, network: str, x: Tensor, y: Tensor, *words: str) -> Callable[[], None]:
+def trainer(
+    preset: str, network: str, x: Tensor, y: Tensor, *words: str, classes: int = 10
+) -> Callable[[], None]:
     """One training step of the toolkit on fixed images, as its loop makes it."""
     run = advkd.resolve(
         f"preset={preset}", "setting=cifar10", f"batch_size={len(x)}", "teacher=resnet20", *words
     )
-    student, teacher = networks(network)
+    student, teacher = networks(network, classes)
     images = Images(x, y)
     parts = Parts(
         nets={"student": student, "teacher": teacher},
@@ -69,7 +71,7 @@ def trainer(preset: str, network: str, x: Tensor, y: Tensor, *words: str) -> Cal
     return step
 
 
-def in_turn(steps: Mapping[str, Callable[[], None]], rounds: int = 5) -> dict[str, float]:
+def in_turn(steps: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
     """Median seconds of each step, measured in turn; the first two calls of each are not counted."""
     for step in steps.values():
         step()

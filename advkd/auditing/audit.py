@@ -19,16 +19,18 @@ from advkd.auditing.doubt import attack_flags, network_flags
 from advkd.auditing.ledger import Entry, Ledger, data_fingerprint, fingerprint
 from advkd.auditing.probe import Flag, Probe, left_in_train_mode
 from advkd.auditing.scope import left_out, skipped
+from advkd.auditing.search import Searches, engine_for
 from advkd.auditing.verdict import CLEAN, Row, Verdict
 from advkd.config.case import Plan, hash_of, seconds
 from advkd.cost import peak_memory_mb
 from advkd.data.images import Images
 from advkd.data.split import limited
 from advkd.device import environment
+from advkd.engine import Engine
 from advkd.modes import logits_of
 from advkd.registry import load
 from advkd.streams import streams
-from advkd.types import Threat
+from advkd.types import Batch, Threat
 
 PROBED = 64
 
@@ -86,6 +88,7 @@ class Audit:
                 "backwards": sum(entry.backwards for entry in spent),
                 "peak_memory_mb": peak_memory_mb(),
                 "batch_size": bench.batch_size,
+                "engine": bench.ledger.about["engine"],
             },
             environment=environment(self.device),
             agreement=judged.agreement(),
@@ -96,16 +99,20 @@ class Audit:
     def _bench(self, images: Images, begin: float) -> Bench:
         first = self.subjects[0]
         size = self.plan.batch_size or fitting_batch(first.net, first.who, images, self.device)
+        for subject in self.subjects:
+            admit(subject.net, subject.who, images, self.classes, size, self.device)
+        engine = engine_for(first.net, self.plan, images.shape, self.classes, len(images))
         about = {
             "images": data_fingerprint(images.x, images.y),
             "nets": {subject.who: fingerprint(subject.net) for subject in self.subjects},
             "plan": hash_of(self.options),
             "batch_size": size,
+            "engine": engine.about,
         }
         ledger = Ledger(len(images), about, self.folder)
         budget = seconds(self.plan.budget)
-        for subject in self.subjects:
-            admit(subject.net, subject.who, images, self.classes, size, self.device)
+        few = images.batch(torch.arange(min(PROBED, len(images))))
+        few = Batch(few.x.to(self.device), few.y.to(self.device))
         return Bench(
             images=images,
             threat=self.threat,
@@ -116,6 +123,7 @@ class Audit:
             seed=self.plan.seed,
             deadline=None if budget is None else begin + budget,
             keep_images=self.plan.save == "images",
+            searched=Searches(Engine(**ledger.about["engine"]), few),
             report=self.report,
         )
 

@@ -31,7 +31,8 @@ Key = tuple[str, str]
 class Entry:
     """One attack on one network, over all n examples; `right` and `distance` speak where `tried`.
 
-    `silent` counts images that were misclassified on the way and right at the end of the attack.
+    `silent` counts images that were misclassified on the way and right at the end of the attack, `again`
+    those that fooled the fast twin alone and were attacked again in float32.
     """
 
     tried: Tensor
@@ -41,6 +42,7 @@ class Entry:
     forwards: int = 0
     backwards: int = 0
     silent: int = 0
+    again: int = 0
     notes: list[str] = field(default_factory=list)
     done: bool = False
 
@@ -125,8 +127,8 @@ class Ledger:
                     given=path,
                     remedy="choose another out=DIR; what is there has not been changed",
                 )
-        # the bits depend on which images share a batch
-        self.about["batch_size"] = written["batch_size"]
+        # the bits depend on which images share a batch, and on how networks are run
+        self.about["batch_size"], self.about["engine"] = written["batch_size"], written["engine"]
         self.about["nets"] = {**nets, **self.about["nets"]}
 
     def memo(self, who: str, name: str) -> Memo:

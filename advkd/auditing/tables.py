@@ -69,5 +69,8 @@ def _beside(out: Console, verdict: Verdict) -> None:
         f"{cost['seconds']:.0f} s, images passed: {cost['forwards']:,} forward {cost['backwards']:,} "
         f"backward, batch {cost['batch_size']}, {cost['peak_memory_mb']:.0f} MB at most"
     )
+    fast = " ".join(name for name, on in cost["engine"].items() if on)
+    if fast:
+        say(f"attacks searched on a twin of the network ({fast}); every success was confirmed in float32")
     if verdict.folder is not None:
         say(f"audit folder: {verdict.folder}")

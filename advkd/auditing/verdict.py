@@ -118,7 +118,7 @@ class Verdict:
     points: Sequence[Point]
     not_tried: Sequence[str]
     complete: bool
-    cost: Mapping[str, float]
+    cost: Mapping[str, Any]
     environment: Mapping[str, Any]
     agreement: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)

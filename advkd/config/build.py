@@ -80,7 +80,12 @@ class Builder:
         if dataclasses.is_dataclass(annotation):
             return self.record(annotation, raw, place)
         inner = entry_annotation(annotation)
-        if inner is not None and isinstance(raw, dict):
+        if inner is not None and not isinstance(raw, dict):
+            remedy = f"set one entry, {place}.NAME=VALUE, or take one out, drop={place}.NAME"
+            problem = Problem(place=place, problem="is a group of entries", given=str(raw), remedy=remedy)
+            self.problems.append(problem)
+            return None, None
+        if inner is not None:
             built = {k: self.build(inner, v, f"{place}.{k}") for k, v in raw.items() if v is not None}
             return {k: v for k, (v, _) in built.items()}, {k: d for k, (_, d) in built.items()}
         return self._plain(annotation, raw, place)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from advkd.config.run import Split
+from advkd.engine import Compile, Precision
 from advkd.errors import error
 from advkd.protocols import DataSource, Evaluator, ModelSource
 from advkd.types import Real, Threat
 
-UNHASHED = ("budget", "device", "rows")
+UNHASHED = ("budget", "device", "rows", "compile", "precision")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 OFFICIAL = "autoattack"
 
@@ -41,6 +42,7 @@ class Plan:
     every example. `subset` limits an evaluator to so many of its examples; `limit` limits them all, by
     a seeded stratified choice. `budget` (`90s`, `10m`, `1h`) ends the audit in time. `save: images` keeps
     the attacked images beside the bits. `batch_size` is found from the memory there is when null.
+    `compile` and `precision` say how attacks search; what they find is always confirmed in float32.
     """
 
     suite: str
@@ -53,6 +55,8 @@ class Plan:
     save: Literal["bits", "images"] = "bits"
     batch_size: int | None = None
     seed: int = 0
+    compile: Compile = "auto"
+    precision: Precision = "auto"
 
     def __post_init__(self) -> None:
         seconds(self.budget)

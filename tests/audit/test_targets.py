@@ -45,7 +45,14 @@ def test_a_run_folder_with_best_last_and_teacher(tiny, tmp_path):
     assert found["n_test"] == 60
     assert found["threat"] == "linf eps 0.2"
     assert found["robust"] <= min(found["attacks"].values()) <= found["clean"]
-    assert set(found["cost"]) == {"seconds", "forwards", "backwards", "peak_memory_mb", "batch_size"}
+    assert set(found["cost"]) == {
+        "seconds",
+        "forwards",
+        "backwards",
+        "peak_memory_mb",
+        "batch_size",
+        "engine",
+    }
     assert "torch" in found["environment"]
     assert "same answer on" in said
     page = (out / "report.html").read_text()

@@ -123,6 +123,7 @@ CASES: dict[str, Callable[[], None]] = {
     "unknown member": lambda: run("preset=rslad", "method.branches.untargeted.attack=pdg"),
     "unknown option": lambda: run("preset=rslad", "student.widht=8"),
     "unknown key": lambda: run("preset=rslad", "epoch=3"),
+    "a group replaced by a value": lambda: run("preset=rslad", "evaluation=none"),
     "unknown branch": lambda: run("preset=rslad", "method.branches.untargted.scale=2"),
     "not a word": lambda: run("preset=rslad", "epochs"),
     "wrong type": lambda: run("preset=rslad", "epochs=many"),

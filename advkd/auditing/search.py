@@ -1,0 +1,94 @@
+"""The network as attacks search it: a fast twin of the judged one, trusted only if it points the same way."""
+
+from __future__ import annotations
+
+import copy
+import logging
+
+import torch
+from torch import Tensor, nn
+
+from advkd.config.case import Plan
+from advkd.engine import Engine, decided
+from advkd.modes import buffers_kept, evaluating, logits_of
+from advkd.registry import load
+from advkd.types import Batch, Shape
+from advkd.walk import ascending
+
+CHUNKS = (64, 16)
+"""Images per compiled call; fixed sizes, since every other one would be compiled anew."""
+
+ALIKE = 0.9
+"""Median cosine, over images, of the margin's gradient on both networks, below which float32 searches."""
+
+log = logging.getLogger("advkd")
+
+
+def engine_for(net: nn.Module, plan: Plan, shape: Shape, classes: int, images: int) -> Engine:
+    """How the attacks of a plan on `images` images of `shape` run `net`, from what they cost at most."""
+    found = [evaluator.passes(classes) for evaluator in plan.evaluators.values()]
+    passes = sum(forward + 2 * backward for cost in found if cost for forward, backward in [cost])
+    return decided(net, shape, passes * images, plan.compile, plan.precision)
+
+
+class Search(nn.Module):
+    """A copy of `net` behind `engine`: images (B,C,H,W) of any number to float32 logits (B,N)."""
+
+    def __init__(self, net: nn.Module, engine: Engine) -> None:
+        super().__init__()
+        self.fast = engine(copy.deepcopy(net).eval())
+        self.sizes = CHUNKS if engine.compiled else ()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B,N)."""
+        if not self.sizes:
+            return self.fast(x)  # type: ignore[no-any-return]
+        answers, large, small = [], *self.sizes
+        for part in torch.split(x, large):
+            size = small if len(part) <= small else large
+            blank = part.new_zeros(size - len(part), *part.shape[1:])
+            answers.append(self.fast(torch.cat([part, blank]))[: len(part)])
+        return torch.cat(answers)
+
+
+class Searches:
+    """For a network the one on which its attacks search; made when first wanted.
+
+    That is its fast twin, or the network itself where the twin fails or would mislead the attacks, by
+    what the two say of the images of `batch`.
+    """
+
+    def __init__(self, engine: Engine, batch: Batch) -> None:
+        self._engine, self._batch = engine, batch
+        self._made: dict[nn.Module, nn.Module] = {}
+
+    def __call__(self, net: nn.Module) -> nn.Module:
+        """What attacks of `net` are to search."""
+        if net not in self._made:
+            self._made[net] = net if self._engine == Engine() else self._trusted(net)
+        return self._made[net]
+
+    def _trusted(self, net: nn.Module) -> nn.Module:
+        try:
+            twin = Search(net, self._engine)
+            cosine = _alike(net, twin, self._batch)
+        # a foreign network may resist copying, autocast or the compiler, each with an error of its own
+        except Exception as cause:
+            reason = f"{type(cause).__name__}: {cause}".splitlines()[0]
+        else:
+            if cosine >= ALIKE:
+                return twin
+            reason = f"the fast twin has other gradients (median cosine {cosine:.2f})"
+        log.info("attacks search in plain float32: %s", reason)
+        return net
+
+
+def _alike(net: nn.Module, twin: nn.Module, batch: Batch) -> float:
+    margin = load("losses", "margin")()
+
+    def gradient(module: nn.Module) -> Tensor:
+        with evaluating(module), buffers_kept(module):
+            return ascending(lambda at: margin(module(at), batch.y), batch.x)[1].flatten(1)
+
+    cosine = torch.cosine_similarity(gradient(net), gradient(twin)).median().item()
+    return cosine if torch.isfinite(logits_of(twin, batch.x)).all() else 0.0

@@ -1,0 +1,114 @@
+"""Attacks search on a fast twin; the verdict is that of the judged network in float32."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from audit_parts import BRIEF, untrained
+from torch import Tensor, nn
+
+import advkd
+from advkd.auditing import search
+from advkd.auditing.search import Search, Searches
+from advkd.engine import Engine
+from advkd.modes import logits_of
+from advkd.types import Batch
+
+FAST = BRIEF | {"precision": "bf16", "compile": "never"}
+
+
+class Easy(nn.Module):
+    """A twin that is always wrong: it sees success everywhere."""
+
+    def __init__(self, net: nn.Module, engine: Engine) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -self.net(x)
+
+
+def few(n: int = 20) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    return Batch(torch.rand(n, 1, 8, 8, generator=generator), torch.zeros(n, dtype=torch.long))
+
+
+def test_the_verdict_is_what_the_network_itself_says_of_the_attacked_images(robust, digits, threat, tmp_path):
+    verdict = advkd.audit(robust, digits, threat, out=tmp_path, save="images", **FAST)
+    assert verdict.cost["engine"] == {"bf16": True, "compiled": False}
+    entries = verdict.main.entries
+    assert "bf16" in (tmp_path / "report.html").read_text()
+    plain = advkd.audit(robust, digits, threat, **BRIEF | {"precision": "float32"})
+    for name in BRIEF["evaluators"]:
+        differ = (entries[name].right != plain.main.entries[name].right).double().mean()
+        assert differ <= 0.05
+
+
+def test_success_on_the_twin_alone_is_attacked_again_in_float32(robust, digits, threat, monkeypatch):
+    monkeypatch.setattr(search, "Search", Easy)
+    monkeypatch.setattr(search, "ALIKE", -2.0)
+    misled = advkd.audit(robust, digits, threat, **FAST)
+    plain = advkd.audit(robust, digits, threat, **BRIEF | {"precision": "float32"})
+    for name in ("fgsm", "pgd", "cw-linf"):
+        assert misled.main.entries[name].again > 0
+    # every image the twin was wrong about met the same attacks, on the network itself
+    assert misled.main.survivors.sum() <= plain.main.survivors.sum() + 2
+
+
+def test_a_twin_with_other_gradients_is_not_searched(monkeypatch, caplog):
+    monkeypatch.setattr(search, "Search", Easy)
+    net = untrained(4)
+    with caplog.at_level(logging.INFO, "advkd"):
+        assert Searches(Engine(bf16=True), few())(net) is net
+    assert "attacks search in plain float32: the fast twin has other gradients" in caplog.text
+
+
+def test_a_network_that_resists_is_searched_as_it_is(caplog):
+    class Stubborn(nn.Module):
+        def __deepcopy__(self, memo: dict[int, object]) -> nn.Module:
+            raise TypeError("no copies of me")
+
+    net = Stubborn()
+    with caplog.at_level(logging.INFO, "advkd"):
+        assert Searches(Engine(bf16=True), few())(net) is net
+    assert "attacks search in plain float32: TypeError: no copies of me" in caplog.text
+
+
+def test_searching_leaves_the_network_alone():
+    net = untrained(4)
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    layout = net[0].weight.stride()
+    twin = Searches(Engine(bf16=True), few())(net)
+    assert twin is not net
+    assert net[0].weight.stride() == layout
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+    assert all(p.grad is None for p in net.parameters())
+
+
+@pytest.mark.parametrize("n", [1, 16, 17, 64, 65, 80, 150])
+def test_any_number_of_images_goes_through_calls_of_few_sizes(n, monkeypatch):
+    twin, sizes = Search(untrained(4), Engine()), set()
+    twin.sizes = search.CHUNKS
+    twin.fast.register_forward_hook(lambda module, args, output: sizes.add(len(args[0])))
+    x = few(n).x.requires_grad_()
+    answer = twin(x)
+    assert sizes <= set(search.CHUNKS)
+    torch.testing.assert_close(answer, logits_of(twin.fast, x), rtol=1e-5, atol=1e-5)
+    sizes.clear()
+    (gradient,) = torch.autograd.grad(answer.sum(), x)
+    assert gradient.flatten(1).any(1).all()
+
+
+def test_exact_evaluators_search_the_network_itself(robust, digits, threat):
+    suite = {"evaluators": {"autoattack": {"use": "autoattack"}}, "curves": {"images": 0}}
+    ten = digits.subset(torch.arange(10))
+    runs = [
+        advkd.audit(robust, ten, threat, **suite, precision=precision, compile="never")
+        for precision in ("bf16", "float32")
+    ]
+    one, other = (run.main.entries["autoattack"] for run in runs)
+    assert torch.equal(one.right, other.right)
+    assert torch.equal(one.distance.nan_to_num(), other.distance.nan_to_num())
+    assert one.again == 0
