@@ -1,0 +1,48 @@
+"""`advkd eval` and `advkd selftest`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.console import Console
+
+from advkd.commands.words import SETTINGS, own_words
+
+
+@click.command(name="eval", context_settings=SETTINGS)
+@click.argument("target")
+@click.argument("words", nargs=-1)
+@click.option("--strict", is_flag=True, help="Exit with status 3 if a check raises a flag.")
+def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
+    """Judge the robustness of TARGET, and doubt the verdict.
+
+    TARGET is a run folder, a file of weights (model=NAME if it does not say), timm:NAME or another model
+    source, or FILE.py:FUNCTION. suite=quick|standard|full, setting=NAME or data=... threat.eps=...,
+    teacher=FILE, limit=N, budget=10m, save=images, out=DIR, seed=N. The same command goes on where it
+    was stopped.
+    """
+    own, words = own_words(words)
+    import functools
+
+    from advkd.auditing.case import resolve_case
+    from advkd.auditing.open import judged
+    from advkd.auditing.tables import progress, verdict_table
+
+    console = Console()
+    case = resolve_case(target, *words)
+    verdict = judged(case, own.get("out"), functools.partial(progress, console))
+    verdict_table(console, verdict)
+    if strict and verdict.flags:
+        sys.exit(3)
+
+
+@click.command()
+def selftest() -> None:
+    """Prove on this machine that the checks of `eval` see planted faults, and only those."""
+    from advkd.auditing.selftest import run, table
+
+    found = run()
+    table(Console(), found)
+    if not all(row.as_expected for row in found):
+        sys.exit(1)
