@@ -136,17 +136,20 @@ def _nets(
 
 
 def _judged(run: Run, nets: Mapping[str, nn.Module], splits: Splits, folder: Folder) -> Result:
-    test = splits.test()
+    # a run without evaluation is judged by somebody else: the test images stay closed
+    images = splits.test() if run.evaluation else splits.validation
     found = {}
     for name, file in (("last", LAST), ("best", BEST)):
         state, _ = weights.read(folder / file, "evaluation")
         nets["student"].load_state_dict(state)
         found[name] = evaluate(
-            nets["student"], test, run.threat, run.evaluation, batch_size=run.eval_batch_size
+            nets["student"], images, run.threat, run.evaluation, batch_size=run.eval_batch_size
         )
     teacher = None
     if "teacher" in nets:
-        teacher = evaluate(nets["teacher"], test, run.threat, run.evaluation, batch_size=run.eval_batch_size)
+        teacher = evaluate(
+            nets["teacher"], images, run.threat, run.evaluation, batch_size=run.eval_batch_size
+        )
     return replace(found["best"], last=found["last"], teacher=teacher)
 
 

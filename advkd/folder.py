@@ -102,20 +102,23 @@ def opened(folder: Path) -> Run:
 
 
 def summary(run: Run, result: Result, environment: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of `result.json`."""
-    last, teacher = result.last, result.teacher
+    """The content of `result.json`; a run without evaluation only knows validation images, clean."""
+    rows = {"last": result.last, "teacher": result.teacher}
+    judged = bool(run.evaluation)
     return {
         "preset": run.preset,
         "setting": run.setting,
         "hash": run.hash,
         "seed": run.seed,
-        "n_test": result.n,
+        "n_test": result.n if judged else 0,
         "clean": result.clean,
-        "robust": result.robust,
+        "robust": result.robust if judged else None,
         "attacks": result.attacks,
-        "interval": {name: list(ends) for name, ends in result.interval.items()},
-        "last": last and {"clean": last.clean, "robust": last.robust},
-        "teacher": teacher and {"clean": teacher.clean, "robust": teacher.robust},
+        "interval": {k: list(ends) for k, ends in result.interval.items() if judged or k == "clean"},
+        **{
+            name: row and {"clean": row.clean, "robust": row.robust if judged else None}
+            for name, row in rows.items()
+        },
         "cost": dict(result.cost),
         "environment": dict(environment),
     }

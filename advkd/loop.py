@@ -114,7 +114,7 @@ class Training:
         begin, seconds = self.cost.images, self.cost.seconds
         for index, rows in enumerate(torch.split(order[: self.steps * size], size)):
             with self.cost.counting(), global_seed(self.run.seed, "step", self.epoch, index):
-                found, missed = self._step(index, self._batch(rows, index), rows)
+                found, missed = self.step(index, rows)
             skipped.update(missed)
             totals.update(found)
             self._say("step.loss", sum(found.values()), step=index, parts=found)
@@ -125,6 +125,10 @@ class Training:
         self._say("train.lr", self.optimizer.param_groups[0]["lr"])
         for branch, count in skipped.items():
             self._say(f"train.skipped.{branch}", count, n=self.steps)
+
+    def step(self, index: int, rows: Tensor) -> tuple[dict[str, float], list[str]]:
+        """One step on the training images at `rows` (B,): its loss by part, and the branches it skipped."""
+        return self._step(index, self._batch(rows, index), rows)
 
     def _batch(self, rows: Tensor, index: int) -> Batch:
         batch = self.parts.train.batch(rows)

@@ -10,7 +10,7 @@ from advkd.data.images import Images, in_memory
 from advkd.data.split import limited, stratified
 from advkd.errors import AdvkdError, error
 from advkd.protocols import DataSource
-from advkd.types import Shape
+from advkd.types import Part, Shape
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ def split(source: DataSource, how: Split) -> Splits:
         raise _one_class(f"data.train: {len(images)} images, all of class {int(images.y[0])}")
     rest, part = stratified(images.y, how.validation, how.seed)
     return Splits(images.subset(rest), images.subset(part), source, how)
+
+
+def judging(source: DataSource, how: Split, part: Part) -> Images:
+    """The images a verdict is made on; the others stay closed."""
+    return opened_part(source, "test", how) if part == "test" else split(source, how).validation
 
 
 def _one_class(given: object) -> AdvkdError:

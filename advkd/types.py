@@ -27,6 +27,8 @@ def as_real(value: object) -> object:
 Real = Annotated[float, BeforeValidator(as_real)]
 Norm = Literal["linf", "l2"]
 Shape = tuple[int, int, int]
+Part = Literal["test", "validation"]
+"""Which images judge a network; validation where something is still to be chosen by them."""
 
 
 def per_sample(values: Tensor, like: Tensor) -> Tensor:

@@ -16,14 +16,14 @@ from advkd.auditing.ledger import Entry
 from advkd.auditing.targets import opened
 from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
-from advkd.config.case import Plan, Resolved
+from advkd.config.case import Plan, Resolved, hash_of
 from advkd.config.layers import named, over
 from advkd.device import chosen
 from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.evaluation import images_for
 from advkd.folder import RUN, created, locked
 from advkd.modes import logits_of
-from advkd.splits import opened_part
+from advkd.splits import judging
 from advkd.types import Threat
 
 Progress = Callable[[str, str, Entry], None]
@@ -35,9 +35,9 @@ def quiet(who: str, name: str, entry: Entry) -> None:
 
 def judged(case: Resolved, out: str | Path | None = None, progress: Progress = quiet) -> Verdict:
     """Audits what a case says and leaves a folder; the same case goes on where it was stopped."""
-    folder = Path(out).expanduser() if out else _folder(case)
+    folder = Path(out).expanduser() if out else case_folder(case)
     device = chosen(case.device)
-    images = opened_part(case.data, "test", case.split)
+    images = judging(case.data, case.split, case.part)
     subjects, nets = opened(case, case.data.classes, case.data.shape, device)
     audit = Audit(
         subjects=subjects,
@@ -119,9 +119,10 @@ def _left(audit: Audit, folder: Path | None) -> Verdict:
     return verdict
 
 
-def _folder(case: Resolved) -> Path:
+def case_folder(case: Resolved) -> Path:
+    """Where the audit of a case goes: into the folder of its run, else into `evals/`."""
     target = Path(case.target).expanduser()
-    name = f"{case.suite}-{case.hash}"
     if (target / RUN).is_file():
-        return target / "eval" / name
-    return Path("evals") / f"{target.stem.replace(':', '-')}-{name}"
+        return target / "eval" / f"{case.suite}-{case.hash}"
+    whole = hash_of({"of": case.target, "how": case.hash})
+    return Path("evals") / f"{target.stem.replace(':', '-')}-{case.suite}-{whole}"

@@ -13,9 +13,9 @@ from advkd.config.run import Split
 from advkd.engine import Compile, Precision
 from advkd.errors import error
 from advkd.protocols import DataSource, Evaluator, ModelSource
-from advkd.types import Real, Threat
+from advkd.types import Part, Real, Threat
 
-UNHASHED = ("budget", "device", "rows", "compile", "precision")
+UNHASHED = ("target", "budget", "device", "rows", "compile", "precision")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 OFFICIAL = "autoattack"
 
@@ -69,7 +69,8 @@ class Plan:
 class Case(Plan):
     """A `Plan`, and what it is for: a target, the data, the threat, further networks by name.
 
-    `rows` says which networks of a run folder are judged: its best student, its last, its teacher.
+    `rows` says which networks of a run folder are judged: its best student, its last, its teacher;
+    `part` on which images, those of the test split if nothing is to be chosen by the verdict.
     """
 
     target: str
@@ -80,6 +81,7 @@ class Case(Plan):
     teacher: ModelSource | None = None
     nets: Mapping[str, ModelSource] = field(default_factory=dict)
     rows: tuple[Literal["best", "last", "teacher"], ...] = ("best", "last", "teacher")
+    part: Part = "test"
     device: str = "auto"
 
 
@@ -91,7 +93,7 @@ class Resolved(Case):
 
     @property
     def hash(self) -> str:
-        """Eight digits that name the audit, whatever its budget and device."""
+        """Eight digits that name how something is judged, whatever it is, its budget and device."""
         return hash_of(self.resolved)
 
 

@@ -1,0 +1,1 @@
+"""`advkd compare`: several methods in one setting, and whether the differences are real."""

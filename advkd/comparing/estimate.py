@@ -1,0 +1,104 @@
+"""What a run will cost, from a few of its own training steps: operations by torch's counter, seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from advkd.config.run import Run
+from advkd.data.images import Images
+from advkd.loop import Parts, Training
+from advkd.splits import Splits, split
+from advkd.streams import global_seed
+
+PHASES = 10
+"""Moments of training at which a step is counted: a term may be switched on late."""
+
+BATCH = 16
+"""Images per counted step; the operations of an image do not depend on their number."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of one run: floating point operations of student and teacher together, and training seconds."""
+
+    flops: float
+    seconds: float
+
+
+def estimated(run: Run, splits: Splits, *, timed: bool = True) -> Estimate:
+    """The cost of a run: `PHASES` counted steps and, if `timed`, two at full size on this machine.
+
+    The networks are untrained ones of the right kind: what a step costs does not depend on weights.
+    """
+    images = len(splits.train) // run.batch_size * run.batch_size
+    counted = _training(replace(run, epochs=PHASES, batch_size=BATCH), splits, BATCH)
+    flops = 0.0
+    for epoch in range(PHASES):
+        counted.epoch = epoch
+        counter = _counter()
+        with global_seed("estimate"), counter:
+            counted.step(0, torch.arange(BATCH))
+        flops += counter.get_total_flops() / BATCH / PHASES
+    whole = flops * images * run.epochs
+    return Estimate(whole, _seconds(run, splits) if timed else 0.0)
+
+
+def lengthened(runs: Mapping[str, Run]) -> dict[str, int]:
+    """Epochs by label at which every run spends what the first does at its own number of them."""
+    first = next(iter(runs.values()))
+    splits = split(first.data, first.split)
+    flops = {label: estimated(run, splits, timed=False).flops for label, run in runs.items()}
+    budget = next(iter(flops.values()))
+    return {label: max(round(run.epochs * budget / flops[label]), 1) for label, run in runs.items()}
+
+
+class _Whole:
+    """Stands for torch's tracker of modules: all operations belong to the whole."""
+
+    parents = ("Global",)
+
+    def __enter__(self) -> None:
+        """Nothing to watch."""
+
+    def __exit__(self, *of: object) -> None:
+        """Nothing to end."""
+
+
+def _counter() -> FlopCounterMode:
+    counter = FlopCounterMode(display=False)
+    # its own tracker hooks the inputs of modules, which torch refuses where an attack differentiates one
+    counter.mod_tracker = _Whole()  # type: ignore[assignment]
+    return counter
+
+
+def _seconds(run: Run, splits: Splits) -> float:
+    size = min(run.batch_size, len(splits.train))
+    training = _training(run, splits, size)
+    spent = []
+    for index in range(2):
+        begin = time.perf_counter()
+        with global_seed("estimate"):
+            training.step(index, torch.arange(size))
+        spent.append(time.perf_counter() - begin)
+    return min(spent) * training.run.epochs * (len(splits.train) // size)
+
+
+def _training(run: Run, splits: Splits, size: int) -> Training:
+    """A training that only steps: eager float32, on the first images, with untrained networks."""
+    few = Images(splits.train.x[:size], splits.train.y[:size])
+    with global_seed("estimate"):
+        nets: dict[str, nn.Module] = {"student": run.student(splits.classes, splits.shape)}
+        if "teacher" in run.nets and run.teacher is not None:
+            source = getattr(run.teacher, "model", None) or run.teacher
+            nets["teacher"] = source(splits.classes, splits.shape).eval().requires_grad_(False)
+    parts = Parts(nets=nets, train=few, validation=few, folder=Path(), report=lambda record: None, about={})
+    training = Training(replace(run, compile="never", precision="float32"), parts)
+    training.nets["student"].train()
+    return training

@@ -1,0 +1,173 @@
+"""The words of a comparison: who takes part, how often, on which images, with which changes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from advkd.config.words import value_of
+from advkd.errors import AdvkdError, Problem, error, unknown
+from advkd.registry import entries
+from advkd.types import Part
+
+Equal = Literal["epochs", "compute"]
+
+OWN = ("presets", "preset", "seeds", "allow", "equal", "dry", "jobs", "vary", "on", "suite", "limit")
+"""Keys that are words of the comparison; every other one changes the runs."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One row of the comparison: `label`, and the words that only its runs get, `preset=` first."""
+
+    label: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the words ask for; `shared` are those that every run gets."""
+
+    entrants: Sequence[Entrant]
+    seeds: tuple[int, ...]
+    shared: tuple[str, ...]
+    equal: Equal = "epochs"
+    on: Part = "test"
+    suite: str = "standard"
+    limit: int | None = None
+    allow: bool = False
+    dry: bool = False
+    jobs: int = 1
+    varied: bool = False
+
+
+def parsed(words: Sequence[str]) -> Request:
+    """The request of a command line, or an `AdvkdError` with what is wrong with it."""
+    own, rest = _sorted(words)
+    varied = "vary" in own
+    entrants = list(_varied(own) if varied else _listed(own))
+    _distinct("presets", [entrant.label for entrant in entrants], "give it a label: label:preset")
+    if len(entrants) < 2:
+        raise error(
+            "vary" if varied else "presets",
+            "a comparison needs two",
+            given=", ".join(entrant.label for entrant in entrants),
+            remedy="write presets=path-dual,rslad, or preset=NAME vary=KEY:VALUE,VALUE",
+        )
+    entrants, shared = _owned(entrants, rest)
+    return Request(
+        entrants=entrants,
+        seeds=_seeds(own.get("seeds", ["0,1,2"])[-1]),
+        shared=shared,
+        equal=_one_of("equal", own, Equal, "epochs"),
+        on=_one_of("on", own, Part, "validation" if varied else "test"),
+        suite=own.get("suite", ["standard"])[-1],
+        limit=_count("limit", own),
+        allow=_one_of("allow", own, Literal["differences"], "") == "differences",
+        dry=_one_of("dry", own, Literal["true", "false"], "false") == "true",
+        jobs=_count("jobs", own) or 1,
+        varied=varied,
+    )
+
+
+def _sorted(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
+    own: dict[str, list[str]] = {}
+    rest = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if key == "seed":
+            raise error("seed", "a comparison has several", given=word, remedy="write seeds=0,1,2")
+        if equals and key in OWN:
+            own.setdefault(key, []).append(value)
+        else:
+            rest.append(word)
+    return own, rest
+
+
+def _listed(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
+    """`presets=a,b,label:c`."""
+    if "presets" not in own:
+        names = list(entries("presets"))
+        problem = Problem(
+            place="presets", problem="which ones?", names=names, remedy="write presets=path-dual,rslad"
+        )
+        raise AdvkdError(problem)
+    for text in own["presets"][-1].split(","):
+        label, colon, preset = text.strip().partition(":")
+        if label:
+            yield Entrant(label, (f"preset={preset if colon else label}",))
+
+
+def _varied(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
+    """`preset=NAME vary=KEY:VALUE,VALUE`; several `vary` are a grid, keys joined by + move together."""
+    if "preset" not in own:
+        raise error("vary", "of which preset?", remedy="write preset=NAME beside vary=KEY:VALUE,VALUE")
+    axes = [_axis(text) for text in own["vary"]]
+    for point in itertools.product(*axes):
+        changes = [word for _, words in point for word in words]
+        yield Entrant(" ".join(label for label, _ in point), (f"preset={own['preset'][-1]}", *changes))
+
+
+def _axis(text: str) -> list[tuple[str, list[str]]]:
+    keys, colon, values = text.partition(":")
+    if not colon or not keys or not values:
+        raise error("vary", "is not KEY:VALUE,VALUE", given=text, remedy="write vary=epochs:10,20")
+    found: list[Any] = value_of(f"[{values}]", "vary")
+    names = keys.split("+")
+    last = names[0].rpartition(".")[2]
+    return [(f"{last}={_shown(value)}", [f"{name}={json.dumps(value)}" for name in names]) for value in found]
+
+
+def _shown(value: Any) -> str:
+    """A value as a label: `boundary(kappa=0.5)` for a component with options."""
+    if isinstance(value, dict) and "use" in value:
+        options = ", ".join(f"{key}={_shown(inner)}" for key, inner in value.items() if key != "use")
+        return f"{value['use']}({options})" if options else str(value["use"])
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _owned(entrants: list[Entrant], rest: list[str]) -> tuple[list[Entrant], tuple[str, ...]]:
+    """Hands `label.key=value` to its entrant; what is left is everybody's."""
+    words = {entrant.label: list(entrant.words) for entrant in entrants}
+    shared = []
+    for word in rest:
+        start = word[: len(word) - len(word.lstrip("+~"))]
+        body = word[len(start) :]
+        label = next((name for name in words if body.startswith(f"{name}.")), None)
+        if label is None:
+            shared.append(word)
+        else:
+            words[label].append(start + body[len(label) + 1 :])
+    return [Entrant(label, tuple(texts)) for label, texts in words.items()], tuple(shared)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise error("seeds", "is no list of whole numbers", given=text, remedy="write seeds=0,1,2") from None
+    _distinct("seeds", seeds, "every seed counts once")
+    return seeds
+
+
+def _distinct(place: str, given: Sequence[object], remedy: str) -> None:
+    twice = [name for name in dict.fromkeys(given) if given.count(name) > 1]
+    if twice:
+        raise error(place, f"{', '.join(map(str, twice))} is there twice", remedy=remedy)
+
+
+def _one_of(key: str, own: Mapping[str, list[str]], kind: Any, default: str) -> Any:
+    value = own.get(key, [default])[-1]
+    if key in own and value not in get_args(kind):
+        raise AdvkdError(unknown(key, "value", value, get_args(kind)))
+    return value
+
+
+def _count(key: str, own: Mapping[str, list[str]]) -> int | None:
+    text = own.get(key, [""])[-1]
+    if text and (not text.isdecimal() or int(text) < 1):
+        raise error(key, "must be a whole number, at least 1", given=text)
+    return int(text) if text else None
