@@ -90,22 +90,24 @@ def methods(
 
 def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) -> MethodVerdict:
     """The verdict with its difference and, from two seeds on, its test; `a` and `b` are (seeds, n)."""
-    counts = a.sum(1) - b.sum(1)
-    difference = float(counts.mean()) / verdict.n
-    if len(counts) == 1:
-        return replace(verdict, difference=difference)
-    if np.ptp(counts):
-        test = stats.ttest_rel(a.mean(1), b.mean(1))
-        p, interval = test.pvalue, test.confidence_interval(1 - verdict.alpha)
+    n, seeds = verdict.n, len(verdict.seeds)
+    gains = a.sum(1) - b.sum(1)
+    mean = float(gains.mean())
+    if seeds == 1:
+        return replace(verdict, difference=mean / n)
+    if np.ptp(gains):
+        test = stats.ttest_rel(a.sum(1), b.sum(1))
+        p, (low, high) = test.pvalue, test.confidence_interval(1 - verdict.alpha)
     else:
         # No spread over a few seeds is chance or copies of one student, never certainty: the error of the
         # mean is then McNemar's for a single seed, one image at least.
-        error = math.sqrt(max(1.0, (a != b).sum(1).mean())) / verdict.n
-        p = 2 * stats.t.sf(abs(difference) / error, len(counts) - 1)
-        interval = stats.t.interval(1 - verdict.alpha, len(counts) - 1, difference, error)
-    low, high = map(float, interval)
-    sd = float(counts.std(ddof=1)) / verdict.n
-    return replace(verdict, difference=difference, sd=sd, p=float(p), interval=(low, high))
+        error = math.sqrt(max(1.0, (a != b).sum(1).mean()))
+        p = 2 * stats.t.sf(abs(mean) / error, seeds - 1)
+        low, high = stats.t.interval(1 - verdict.alpha, seeds - 1, mean, error)
+    interval = float(low) / n, float(high) / n
+    return replace(
+        verdict, difference=mean / n, sd=float(gains.std(ddof=1)) / n, p=float(p), interval=interval
+    )
 
 
 def _needed(verdict: MethodVerdict, power: float) -> int | None:
