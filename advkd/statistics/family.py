@@ -1,0 +1,105 @@
+"""What both kinds of verdict share: the word, the correction within a family, the images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from statsmodels.stats.multitest import multipletests
+
+from advkd.errors import error
+
+Bits = Mapping[int, NDArray[np.bool_]]
+"""Seed -> (n,) bool: which test images the student of that seed gets right, in one order for all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """`a` against `b` on `n` images: one of the `comparisons` tested together as `family`.
+
+    `difference` is the accuracy of `a` minus that of `b`, -1..1. `p_holm` is `p` corrected within the
+    family and what `alpha` is held against. They are None where there is nothing to take them from.
+    """
+
+    a: str
+    b: str
+    n: int
+    family: str
+    alpha: float
+    difference: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    comparisons: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """What `a` is beside `b`: `better`, `worse` or `not distinguishable`."""
+        if self.p_holm is None or self.difference is None or self.p_holm > self.alpha:
+            return "not distinguishable"
+        return "better" if self.difference > 0 else "worse"
+
+    @property
+    def says(self) -> str:
+        """The verdict in a sentence or two."""
+        raise NotImplementedError
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {**asdict(self), "verdict": self.verdict, "says": self.says}
+
+    @property
+    def opening(self) -> str:
+        """The verdict as the head of a sentence."""
+        if self.verdict == "not distinguishable":
+            return f"{self.a} and {self.b} are not distinguishable"
+        return f"{self.a} is {self.verdict} than {self.b}"
+
+    @property
+    def chance(self) -> str:
+        """The corrected p in words."""
+        if self.p_holm is None:
+            return "not tested"
+        p = f"p = {self.p_holm:.2g}" if self.p_holm >= 1e-4 else "p < 0.0001"
+        return p if self.comparisons == 1 else f"{p}, Holm-corrected for {self.comparisons} comparisons"
+
+
+V = TypeVar("V", bound=Comparison)
+
+
+def holm(verdicts: Sequence[V]) -> list[V]:
+    """The verdicts with `p_holm`: those that have a p are the family. Source: Holm, Scand. J. Stat. 1979."""
+    p = {i: verdict.p for i, verdict in enumerate(verdicts) if verdict.p is not None}
+    if len(p) > 1:
+        p = dict(zip(p, multipletests(list(p.values()), method="holm")[1].tolist(), strict=True))
+    return [replace(verdict, p_holm=p.get(i), comparisons=len(p)) for i, verdict in enumerate(verdicts)]
+
+
+def shared(a: Bits, b: Bits) -> tuple[int, ...]:
+    """The seeds that both have, in order."""
+    return tuple(sorted(a.keys() & b.keys()))
+
+
+def same_images(bits: Mapping[str, Bits]) -> int:
+    """How many images every result has, 0 without results. AdvkdError where they differ or are no bits."""
+    sizes: dict[str, int] = {}
+    for name, seeds in bits.items():
+        for seed, right in seeds.items():
+            place, row = f"{name}, seed {seed}", np.asarray(right)
+            if row.dtype != np.bool_ or row.ndim != 1 or not row.size:
+                given = f"{row.dtype} of shape {row.shape}"
+                raise error(place, "must say right or wrong (a bool) of each test image", given=given)
+            sizes[place] = row.size
+    first = next(iter(sizes), "")
+    for place, size in sizes.items():
+        if size != sizes[first]:
+            raise error(
+                "compare",
+                "results from different test images",
+                given=f"{sizes[first]} images ({first}) and {size} ({place})",
+                remedy="evaluate both on the same test images",
+            )
+    return sizes.get(first, 0)

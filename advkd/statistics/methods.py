@@ -1,0 +1,127 @@
+"""Are these methods different? Accuracies paired over seeds, the variance between seeds as the error."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from statsmodels.stats.power import TTestPower
+
+from advkd.statistics.family import Bits, Comparison, holm, same_images, shared
+
+FEW = 5
+"""Fewer seeds than this make a verdict indicative."""
+MOST = 1000
+"""No larger number of seeds is looked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodVerdict(Comparison):
+    """Two methods over the `seeds` both have, on these test images.
+
+    `difference` is the mean over seeds, `sd` the standard deviation of the differences of single seeds,
+    `interval` the 1 - alpha interval of the mean, of this pair alone: None below two seeds.
+    `seeds_needed`, of a pair that is not distinguishable, is how many seeds would tell a difference as
+    large as the observed one; MOST + 1 is more than MOST, None is no difference or no `sd` to reckon with.
+    """
+
+    seeds: tuple[int, ...]
+    sd: float | None = None
+    interval: tuple[float, float] | None = None
+    seeds_needed: int | None = None
+
+    @property
+    def indicative(self) -> bool:
+        """Whether the seeds are too few to rely on."""
+        return len(self.seeds) < FEW
+
+    @property
+    def says(self) -> str:
+        """The verdict in a few sentences."""
+        if self.interval is None or self.difference is None:
+            cause = "one seed says nothing of the methods" if self.seeds else "they have no seed in common"
+            return f"{self.opening}: {cause}."
+        low, high = (100 * end for end in self.interval)
+        says = (
+            f"{self.opening} on these {self.n} images: over {len(self.seeds)} seeds the difference is "
+            f"{100 * self.difference:+.2f} points, {100 * (1 - self.alpha):g} % interval {low:+.2f} to "
+            f"{high:+.2f} ({self.chance})."
+        )
+        if self.sd == 0:
+            says += " It is the same in every seed, so its error is taken from the images."
+        if self.seeds_needed:
+            count = f"about {self.seeds_needed}" if self.seeds_needed <= MOST else f"more than {MOST}"
+            says += f" To tell a difference as large as this would need {count} seeds."
+        return f"{says} Indicative: fewer than {FEW} seeds." if self.indicative else says
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {**super().about, "indicative": self.indicative}
+
+
+def methods(
+    bits: Mapping[str, Bits], *, family: str, alpha: float = 0.05, power: float = 0.8
+) -> list[MethodVerdict]:
+    """Every pair of names in the order given; those with two seeds or more in common are the family.
+
+    A paired t test of the accuracies. The images are taken as they are: what another test set would do
+    to all seeds alike is not in the error. `seeds_needed` are found with probability `power`.
+    AdvkdError where results are of different test images.
+    """
+    n = same_images(bits)
+    verdicts = []
+    for a, b in combinations(bits, 2):
+        seeds = shared(bits[a], bits[b])
+        verdict = MethodVerdict(a=a, b=b, n=n, family=family, alpha=alpha, seeds=seeds)
+        if seeds:
+            right = [np.array([bits[name][seed] for seed in seeds]) for name in (a, b)]
+            verdict = _tested(verdict, *right)
+        verdicts.append(verdict)
+    return [replace(verdict, seeds_needed=_needed(verdict, power)) for verdict in holm(verdicts)]
+
+
+def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) -> MethodVerdict:
+    """The verdict with its difference and, from two seeds on, its test; `a` and `b` are (seeds, n)."""
+    n, seeds = verdict.n, len(verdict.seeds)
+    gains = a.sum(1) - b.sum(1)
+    mean = float(gains.mean())
+    if seeds == 1:
+        return replace(verdict, difference=mean / n)
+    if np.ptp(gains):
+        test = stats.ttest_rel(a.sum(1), b.sum(1))
+        p, (low, high) = test.pvalue, test.confidence_interval(1 - verdict.alpha)
+    else:
+        # No spread over a few seeds is chance or copies of one student, never certainty: the error of the
+        # mean is then McNemar's for a single seed, one image at least.
+        error = math.sqrt(max(1.0, (a != b).sum(1).mean()))
+        p = 2 * stats.t.sf(abs(mean) / error, seeds - 1)
+        low, high = stats.t.interval(1 - verdict.alpha, seeds - 1, mean, error)
+    interval = float(low) / n, float(high) / n
+    return replace(
+        verdict, difference=mean / n, sd=float(gains.std(ddof=1)) / n, p=float(p), interval=interval
+    )
+
+
+def _needed(verdict: MethodVerdict, power: float) -> int | None:
+    """`seeds_needed` of a verdict that knows its family.
+
+    At alpha / comparisons, Holm's first step: enough whatever the other pairs of the family turn out to be.
+    """
+    if verdict.verdict != "not distinguishable" or not verdict.difference or not verdict.sd:
+        return None
+    effect = abs(verdict.difference) / verdict.sd
+    # Half the level on one side: the other tail adds nothing, and scipy may answer nan for it.
+    level = verdict.alpha / verdict.comparisons / 2
+    more = range(len(verdict.seeds) + 1, MOST + 1)
+    test = TTestPower()
+    return more.start + bisect_left(
+        more, power, key=lambda n: test.power(effect, n, level, alternative="larger")
+    )

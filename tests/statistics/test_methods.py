@@ -1,0 +1,169 @@
+"""The paired t test over seeds, and its degenerate cases."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from made import counted, result
+
+from advkd.errors import AdvkdError
+from advkd.statistics.methods import MOST, methods
+
+A, B = counted(1000, 520, 533, 541, 519, 530), counted(1000, 500, 510, 505, 507, 511)
+
+
+def test_golden_t():
+    (verdict,) = methods({"a": A, "b": B}, family="f")
+    # differences 20, 23, 36, 12, 19 of 1000: mean 22, squares about it 310, t = 22 / sqrt(310 / 4 / 5)
+    sd, t = math.sqrt(310 / 4), 22 / math.sqrt(310 / 20)
+    # closed form of Student's t at 4 degrees of freedom
+    x = t / math.sqrt(4 + t * t)
+    assert verdict.p == pytest.approx(1 - 1.5 * (x - x**3 / 3), rel=1e-9)
+    assert verdict.difference == pytest.approx(0.022)
+    assert verdict.sd == pytest.approx(sd / 1000)
+    half = 2.7764451052 * sd / math.sqrt(5) / 1000
+    assert verdict.interval == pytest.approx((0.022 - half, 0.022 + half))
+    assert (verdict.verdict, verdict.indicative, verdict.seeds_needed) == ("better", False, None)
+    assert verdict.says == (
+        "a is better than b on these 1000 images: over 5 seeds the difference is +2.20 points, "
+        "95 % interval +1.11 to +3.29 (p = 0.005)."
+    )
+
+
+def test_seeds_are_paired_by_name_not_by_place():
+    turned = dict(reversed(B.items()))
+    assert methods({"a": A, "b": turned}, family="f") == methods({"a": A, "b": B}, family="f")
+
+
+def test_pairing_takes_out_what_a_seed_does_to_both():
+    a = counted(1000, 403, 503, 602, 704, 803)
+    b = counted(1000, 400, 500, 600, 700, 800)
+    assert methods({"a": a, "b": b}, family="f")[0].verdict == "better"
+
+
+def test_fewer_than_five_seeds_are_indicative():
+    four = [{seed: row for seed, row in method.items() if seed < 4} for method in (A, B)]
+    (verdict,) = methods(dict(zip("ab", four, strict=True)), family="f")
+    assert (verdict.indicative, verdict.verdict) == (True, "better")
+    assert verdict.says.endswith("Indicative: fewer than 5 seeds.")
+
+
+def test_only_shared_seeds_count():
+    (verdict,) = methods({"a": A, "b": {**B, 9: result(1000, range(0))}}, family="f")
+    assert verdict == methods({"a": A, "b": B}, family="f")[0]
+    assert verdict.seeds == (0, 1, 2, 3, 4)
+
+
+def test_seeds_needed_is_the_textbook_number():
+    # differences -1, 1, 3 have mean / sd = 1/2: 34 pairs at 5 % and a power of 80 %
+    bits = {"a": counted(100, 50, 50, 50), "b": counted(100, 51, 49, 47)}
+    (verdict,) = methods(bits, family="f")
+    assert (verdict.verdict, verdict.seeds_needed) == ("not distinguishable", 34)
+    assert "To tell a difference as large as this would need about 34 seeds." in verdict.says
+
+
+def test_seeds_needed_grows_with_the_family_and_exceeds_the_seeds_there_are():
+    a, b = counted(1000, 509, 513, 510), counted(1000, 500, 500, 500)
+    (alone,) = methods({"a": a, "b": b}, family="f")
+    assert (alone.verdict, alone.seeds_needed) == ("better", None)
+    # one of 15 pairs: its own p is small enough, the corrected one is not
+    others = {str(i): counted(1000, 500 + i, 500, 500 - i) for i in range(4)}
+    verdict = methods({"a": a, "b": b, **others}, family="f")[0]
+    assert verdict.p < 0.05 < verdict.p_holm
+    assert verdict.seeds_needed == 5
+
+
+def test_seeds_needed_of_two_seeds_far_apart():
+    # effect 5.5 at level 0.05 / 6, where two-sided power is nan in scipy: three seeds reach 0.08
+    rows = {"a": counted(1000, 563, 547), "b": counted(1000, 500, 500)}
+    others = {name: counted(1000, 400 - 9 * i, 400 + 7 * i) for i, name in enumerate("cd", 1)}
+    verdict = methods({**rows, **others}, family="f")[0]
+    assert (verdict.comparisons, verdict.verdict, verdict.seeds_needed) == (6, "not distinguishable", 4)
+
+
+def test_seeds_needed_is_capped():
+    bits = {"a": counted(100, 50, 10, 91), "b": counted(100, 50, 50, 50)}
+    (verdict,) = methods(bits, family="f")
+    assert verdict.seeds_needed == MOST + 1
+    assert "need more than 1000 seeds" in verdict.says
+
+
+def test_identical_sets_are_not_distinguishable():
+    (verdict,) = methods({"a": A, "b": A}, family="f")
+    assert (verdict.verdict, verdict.p, verdict.p_holm) == ("not distinguishable", 1, 1)
+    assert (verdict.difference, verdict.sd, verdict.seeds_needed) == (0, 0, None)
+    assert verdict.interval[0] < 0 < verdict.interval[1]
+
+
+def test_equal_on_average_needs_no_number_of_seeds():
+    bits = {"a": counted(100, 50, 52, 54), "b": counted(100, 54, 52, 50)}
+    (verdict,) = methods(bits, family="f")
+    assert (verdict.difference, verdict.seeds_needed, verdict.p) == (0, None, 1)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_no_spread_is_not_certainty(seeds):
+    b = counted(10_000, *[5000] * seeds)
+    for images, verdict in ((1, "not distinguishable"), (1000, "better")):
+        (made,) = methods({"a": counted(10_000, *[5000 + images] * seeds), "b": b}, family="f")
+        assert (made.verdict, made.sd, made.seeds_needed) == (verdict, 0, None)
+        # McNemar's error of one seed: t = sqrt(images)
+        assert made.difference - made.interval[0] == pytest.approx(
+            {2: 12.7062, 3: 4.3027, 5: 2.7764}[seeds] * math.sqrt(images) / 10_000, rel=1e-4
+        )
+        assert "the same in every seed" in made.says
+
+
+def test_one_image_less_in_one_seed_is_a_spread():
+    (verdict,) = methods(
+        {"a": counted(10_000, 5100, 5100, 5099), "b": counted(10_000, *[5000] * 3)}, family="f"
+    )
+    assert verdict.sd == pytest.approx(1e-4 / math.sqrt(3))
+
+
+def test_one_seed_says_nothing_of_the_methods():
+    (verdict,) = methods({"a": counted(100, 90), "b": counted(100, 10)}, family="f")
+    assert (verdict.verdict, verdict.seeds, verdict.indicative) == ("not distinguishable", (0,), True)
+    assert (verdict.p, verdict.p_holm, verdict.sd, verdict.interval) == (None, None, None, None)
+    assert verdict.difference == pytest.approx(0.8)
+    assert verdict.says == "a and b are not distinguishable: one seed says nothing of the methods."
+
+
+def test_no_seed_in_common():
+    (verdict,) = methods({"a": {0: result(9, range(9))}, "b": {1: result(9, range(1))}}, family="f")
+    assert (verdict.verdict, verdict.seeds, verdict.difference) == ("not distinguishable", (), None)
+    assert verdict.says == "a and b are not distinguishable: they have no seed in common."
+
+
+def test_untested_pairs_are_not_in_the_family():
+    one = {0: A[0]}
+    verdicts = methods({"a": A, "one": one, "b": B}, family="f")
+    assert [(v.a, v.b) for v in verdicts] == [("a", "one"), ("a", "b"), ("one", "b")]
+    assert [v.comparisons for v in verdicts] == [1, 1, 1]
+    assert verdicts[1].p_holm == verdicts[1].p
+
+
+@pytest.mark.parametrize("bits", [{}, {"a": A}])
+def test_nothing_to_compare(bits):
+    assert methods(bits, family="f") == []
+
+
+def test_different_images_are_refused():
+    with pytest.raises(AdvkdError, match="different test images"):
+        methods({"a": A, "b": counted(999, 5)}, family="f")
+
+
+def test_about_is_json():
+    (verdict,) = methods({"a": A, "b": B}, family="f")
+    about = json.loads(json.dumps(verdict.about))
+    assert (about["verdict"], about["indicative"], about["seeds"]) == ("better", False, [0, 1, 2, 3, 4])
+    assert about["interval"] == list(verdict.interval)
+    assert about["says"] == verdict.says
+
+
+def test_of_any_bool_array():
+    rows = np.array(list(A.values()))
+    assert methods({"a": dict(enumerate(rows)), "b": B}, family="f") == methods({"a": A, "b": B}, family="f")
