@@ -6,8 +6,8 @@ import copy
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +111,11 @@ class Training:
         order = torch.randperm(len(self.parts.train), generator=self.streams("order", self.epoch))
         totals: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
+        weighed = _Weighed()
         begin, seconds = self.cost.images, self.cost.seconds
         for index, rows in enumerate(torch.split(order[: self.steps * size], size)):
             with self.cost.counting(), global_seed(self.run.seed, "step", self.epoch, index):
-                found, missed = self._step(index, self._batch(rows, index), rows)
+                found, missed = self._step(index, self._batch(rows, index), rows, weighed)
             skipped.update(missed)
             totals.update(found)
             self._say("step.loss", sum(found.values()), step=index, parts=found)
@@ -125,13 +126,18 @@ class Training:
         self._say("train.lr", self.optimizer.param_groups[0]["lr"])
         for branch, count in skipped.items():
             self._say(f"train.skipped.{branch}", count, n=self.steps)
+        for term, points in weighed.means():
+            parts = {str(k): value for k, value in enumerate(points)}
+            self._say(f"train.weight.{term}", sum(points), parts=parts)
 
     def _batch(self, rows: Tensor, index: int) -> Batch:
         batch = self.parts.train.batch(rows)
         x, y = batch.x.to(self.device), batch.y.to(self.device)
         return Batch(self.run.augment(x, self.streams("augment", self.epoch, index)), y)
 
-    def _step(self, index: int, batch: Batch, rows: Tensor) -> tuple[dict[str, float], list[str]]:
+    def _step(
+        self, index: int, batch: Batch, rows: Tensor, weighed: _Weighed
+    ) -> tuple[dict[str, float], list[str]]:
         def clean(net: str, x: Tensor) -> Tensor | None:
             known = self.run.augment == Augment() and torch.equal(x, batch.x)
             return self.remembered(net, rows) if known else None
@@ -145,6 +151,7 @@ class Training:
             index=index,
             progress=done,
             clean=clean,
+            weighed=weighed,
         )
         self.optimizer.zero_grad(set_to_none=True)
         paths = self.method.paths(batch, step)
@@ -214,3 +221,20 @@ class Training:
 
     def _say(self, name: str, value: float, **more: Any) -> None:
         self.parts.report(Record(name=name, value=value, epoch=self.epoch, stage=self.parts.stage, **more))
+
+
+@dataclass
+class _Weighed:
+    """What the terms of an epoch have weighed their paths by; summed where it was computed."""
+
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    steps: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, term: str, weights: Tensor) -> None:
+        self.sums[term] = self.sums.get(term, 0) + weights
+        self.steps[term] += 1
+
+    def means(self) -> Iterator[tuple[str, list[float]]]:
+        """The mean weight of every point, by term."""
+        for term, total in self.sums.items():
+            yield term, (total / self.steps[term]).tolist()
