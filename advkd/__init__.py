@@ -1,6 +1,6 @@
 """advkd: adversarial distillation of small robust students, with honest comparison.
 
-`resolve`, `train`, `evaluate`, `audit`, `load` and `loss_of` are what the command line itself uses;
+`resolve`, `train`, `evaluate`, `audit`, `report`, `load` and `loss_of` are what the command line itself uses;
 `register` adds a member from a script. Importing the package imports no torch.
 """
 
@@ -13,9 +13,20 @@ from advkd.errors import AdvkdError
 from advkd.registry import register
 
 if TYPE_CHECKING:
-    from advkd.api import Threat, audit, evaluate, load, loss_of, resolve, train
+    from advkd.api import Threat, audit, evaluate, load, loss_of, report, resolve, train
 
-__all__ = ["AdvkdError", "Threat", "audit", "evaluate", "load", "loss_of", "register", "resolve", "train"]
+__all__ = [
+    "AdvkdError",
+    "Threat",
+    "audit",
+    "evaluate",
+    "load",
+    "loss_of",
+    "register",
+    "report",
+    "resolve",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,8 +13,12 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from advkd import folder as run_folder
-from advkd import weights
-from advkd.auditing.open import audit
+from advkd import tracing, weights
+from advkd.auditing import open as doors
+from advkd.auditing.ledger import data_fingerprint
+from advkd.auditing.open import Progress, quiet
+from advkd.auditing.verdict import Verdict
+from advkd.config.case import Resolved
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
 from advkd.data.images import Images, in_memory
@@ -26,13 +30,27 @@ from advkd.models.file import File
 from advkd.one_step import loss_of
 from advkd.protocols import DataSource, Reporter
 from advkd.reporters.jsonl import Jsonl, keep_before
+from advkd.reporting import report
+from advkd.reporting.write import report_audit
 from advkd.result import Result
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
 from advkd.teachers import admitted, described, provided
 from advkd.types import Record, Shape, Threat
 
-__all__ = ["Result", "Run", "Threat", "audit", "evaluate", "load", "loss_of", "resolve", "resume", "train"]
+__all__ = [
+    "Result",
+    "Run",
+    "Threat",
+    "audit",
+    "evaluate",
+    "load",
+    "loss_of",
+    "report",
+    "resolve",
+    "resume",
+    "train",
+]
 
 Pair = tuple[Dataset[Any], Dataset[Any]]
 
@@ -73,6 +91,37 @@ def load(path: str | Folder) -> nn.Module:
     return File(path=str(file))(about.get("classes", 10), shape).eval()
 
 
+def audit(
+    net: nn.Module,
+    data: Dataset[Any],
+    threat: Threat,
+    *,
+    suite: str = "standard",
+    nets: Mapping[str, nn.Module] | None = None,
+    out: str | Folder | None = None,
+    **options: Any,
+) -> Verdict:
+    """A robustness verdict for any network: pixels in [0,1] (B,C,H,W) to logits (B,N), on its own device.
+
+    `data` holds ((C,H,W), int). `nets` are further networks attacks may ask, `teacher` first of all.
+    `options` are those of `Plan`: limit, budget, seed, batch_size, curves, and `evaluators`, which takes
+    the place of the suite's. With `out` the audit leaves a folder there, with a report, and the same call
+    goes on where it was stopped. Raises `AdvkdError`.
+    """
+    return _shown(doors.audit(net, data, threat, suite=suite, nets=nets, out=out, **options))
+
+
+def judge(case: Resolved, out: str | Folder | None = None, progress: Progress = quiet) -> Verdict:
+    """Audits what a case says; leaves a folder with a report, and renews that of a run it belongs to."""
+    return _shown(doors.judged(case, out, progress))
+
+
+def _shown(verdict: Verdict) -> Verdict:
+    if verdict.folder is not None:
+        report_audit(verdict.folder)
+    return verdict
+
+
 def _guarded(run: Run, folder: Folder, *args: Any, go_on: bool = False) -> Result:
     try:
         return _trained(run, folder, *args, go_on=go_on)
@@ -107,13 +156,17 @@ def _trained(
         if go_on:
             keep_before(folder / run_folder.METRICS, training.resumes_at())
         training.fit(resume=go_on)
-        result = _judged(run, nets, splits, folder)
+        # a run without evaluation is judged by somebody else: the test images stay closed
+        images = splits.test() if run.evaluation else splits.validation
+        result = _judged(run, nets, images, folder)
+        tracing.leave(folder, nets, splits.validation, run.threat, run.seed)
         cost = {"seconds": round(time.perf_counter() - begin, 3), **training.cost.summary()}
         result = replace(result, cost=cost, folder=folder, net=nets["student"].eval())
         content = run_folder.summary(run, result, environment(device))
         content["engine"] = training.engine.about
         content["given"] = sorted(name for name, value in given.items() if value is not None)
-        run_folder.finish(folder, content, result)
+        content["images"] = data_fingerprint(images.x, images.y)
+        run_folder.finish(folder, content, result, images.y)
     return result
 
 
@@ -135,9 +188,7 @@ def _nets(
     return nets
 
 
-def _judged(run: Run, nets: Mapping[str, nn.Module], splits: Splits, folder: Folder) -> Result:
-    # a run without evaluation is judged by somebody else: the test images stay closed
-    images = splits.test() if run.evaluation else splits.validation
+def _judged(run: Run, nets: Mapping[str, nn.Module], images: Images, folder: Folder) -> Result:
     found = {}
     for name, file in (("last", LAST), ("best", BEST)):
         state, _ = weights.read(folder / file, "evaluation")

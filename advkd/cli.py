@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from advkd.commands import judge, names
+from advkd.commands import judge, names, report
 from advkd.commands import run as run_command
 from advkd.errors import AdvkdError, Interrupted
 
@@ -50,5 +50,5 @@ def main(debug: bool) -> None:  # noqa: ARG001
     log.setLevel(logging.INFO)
 
 
-for command in (run_command.run, judge.eval_, judge.selftest, names.list_, names.show):
+for command in (run_command.run, judge.eval_, report.report, judge.selftest, names.list_, names.show):
     main.add_command(command)

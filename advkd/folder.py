@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 from filelock import FileLock, Timeout
+from torch import Tensor
 
 from advkd import checkpoint, weights
 from advkd.config.layers import load_yaml
@@ -124,8 +125,8 @@ def summary(run: Run, result: Result, environment: Mapping[str, Any]) -> dict[st
     }
 
 
-def finish(folder: Path, content: Mapping[str, Any], result: Result) -> None:
-    """Writes per-example outcomes and `result.json`, which marks the run as ended."""
+def finish(folder: Path, content: Mapping[str, Any], result: Result, y: Tensor) -> None:
+    """Writes outcomes and classes `y` (n,) of the examples, then `result.json`: the run has ended."""
     rows = {"student": result, "last": result.last, "teacher": result.teacher}
     arrays = {
         f"{who}.{name}": right.numpy()
@@ -133,6 +134,7 @@ def finish(folder: Path, content: Mapping[str, Any], result: Result) -> None:
         if row is not None
         for name, right in row.right.items()
     }
+    arrays["y"] = y.numpy()
     buffer = BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     weights.atomic(folder / EXAMPLES, buffer.getvalue())

@@ -6,8 +6,8 @@ import copy
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ class Training:
         self.scheduler = run.schedule(self.optimizer, self.steps * run.epochs)
         self.epoch = 0
         self.best: dict[str, float] = {}
+        self.weighed = _Weighed()
 
     def fit(self, *, resume: bool = False) -> None:
         """Trains up to the last epoch; the folder then holds the best and the last student."""
@@ -111,6 +112,7 @@ class Training:
         order = torch.randperm(len(self.parts.train), generator=self.streams("order", self.epoch))
         totals: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
+        self.weighed = _Weighed()
         begin, seconds = self.cost.images, self.cost.seconds
         for index, rows in enumerate(torch.split(order[: self.steps * size], size)):
             with self.cost.counting(), global_seed(self.run.seed, "step", self.epoch, index):
@@ -125,6 +127,9 @@ class Training:
         self._say("train.lr", self.optimizer.param_groups[0]["lr"])
         for branch, count in skipped.items():
             self._say(f"train.skipped.{branch}", count, n=self.steps)
+        for term, points in self.weighed.means():
+            parts = {str(k): value for k, value in enumerate(points)}
+            self._say(f"train.weight.{term}", sum(points), parts=parts)
 
     def step(self, index: int, rows: Tensor) -> tuple[dict[str, float], list[str]]:
         """One step on the training images at `rows` (B,): its loss by part, and the branches it skipped."""
@@ -149,6 +154,7 @@ class Training:
             index=index,
             progress=done,
             clean=clean,
+            weighed=self.weighed,
         )
         self.optimizer.zero_grad(set_to_none=True)
         paths = self.method.paths(batch, step)
@@ -218,3 +224,20 @@ class Training:
 
     def _say(self, name: str, value: float, **more: Any) -> None:
         self.parts.report(Record(name=name, value=value, epoch=self.epoch, stage=self.parts.stage, **more))
+
+
+@dataclass
+class _Weighed:
+    """What the terms of an epoch have weighed their paths by; summed where it was computed."""
+
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    steps: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, term: str, weights: Tensor) -> None:
+        self.sums[term] = self.sums.get(term, 0) + weights
+        self.steps[term] += 1
+
+    def means(self) -> Iterator[tuple[str, list[float]]]:
+        """The mean weight of every point, by term."""
+        for term, total in self.sums.items():
+            yield term, (total / self.steps[term]).tolist()

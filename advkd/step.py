@@ -18,7 +18,8 @@ from advkd.types import Threat
 class Step:
     """Networks by name, threat, random streams, epoch, step index, progress 0..1 through training.
 
-    `clean` answers for a network and clean images where their logits (B,N) are known already.
+    `clean` answers for a network and clean images where their logits (B,N) are known already. `weighed`
+    is told the mean weight of every point (T,) of each term that covers a path, by `branch.term`.
     """
 
     nets: Mapping[str, nn.Module]
@@ -28,6 +29,7 @@ class Step:
     index: int = 0
     progress: float = 0.0
     clean: Callable[[str, Tensor], Tensor | None] = lambda net, x: None  # noqa: ARG005
+    weighed: Callable[[str, Tensor], None] = lambda term, weights: None  # noqa: ARG005
     _known: list[tuple[nn.Module, Tensor, Tensor]] = field(default_factory=list, repr=False)
 
     def generator(self, stream: str, *names: object) -> torch.Generator:

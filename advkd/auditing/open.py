@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from advkd.auditing import report
+from advkd import weights
 from advkd.auditing.audit import Audit, Subject
 from advkd.auditing.ledger import Entry
 from advkd.auditing.targets import opened
@@ -21,7 +22,7 @@ from advkd.config.layers import named, over
 from advkd.device import chosen
 from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.evaluation import images_for
-from advkd.folder import RUN, created, locked
+from advkd.folder import RESULT, RUN, created, locked
 from advkd.modes import logits_of
 from advkd.splits import judging
 from advkd.types import Threat
@@ -64,13 +65,7 @@ def audit(
     out: str | Path | None = None,
     **options: Any,
 ) -> Verdict:
-    """A robustness verdict for any network: pixels in [0,1] (B,C,H,W) to logits (B,N), on its own device.
-
-    `data` holds ((C,H,W), int). `nets` are further networks attacks may ask, `teacher` first of all.
-    `options` are those of `Plan`: limit, budget, seed, batch_size, curves, and `evaluators`, which takes
-    the place of the suite's. With `out` the
-    audit leaves a folder there and the same call goes on where it was stopped. Raises `AdvkdError`.
-    """
+    """A verdict for a network in Python, as `advkd.audit` describes it."""
     plan, dump = _plan(suite, options)
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
     images = images_for(net, data, device)
@@ -115,7 +110,7 @@ def _left(audit: Audit, folder: Path | None) -> Verdict:
             verdict = audit.run()
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
-        report.write(folder, verdict)
+        weights.atomic(folder / RESULT, (json.dumps(verdict.about, indent=2) + "\n").encode())
     return verdict
 
 

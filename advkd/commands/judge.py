@@ -25,13 +25,13 @@ def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
     own, words = own_words(words)
     import functools
 
+    from advkd import api
     from advkd.auditing.case import resolve_case
-    from advkd.auditing.open import judged
     from advkd.auditing.tables import progress, verdict_table
 
     console = Console()
     case = resolve_case(target, *words)
-    verdict = judged(case, own.get("out"), functools.partial(progress, console))
+    verdict = api.judge(case, own.get("out"), functools.partial(progress, console))
     verdict_table(console, verdict)
     if strict and verdict.flags:
         sys.exit(3)

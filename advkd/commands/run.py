@@ -34,6 +34,10 @@ def run(words: tuple[str, ...]) -> None:
     finally:
         progress.close()
     results(Console(), result)
+    from advkd.reporting import report as written
+
+    assert result.folder is not None
+    Console().print(f"report: {written(result.folder)}", highlight=False, soft_wrap=True)
 
 
 def _ran(own: dict[str, str], words: tuple[str, ...], progress: Reporter) -> Result:

@@ -51,7 +51,10 @@ class Stream:
         self._live: dict[int, Tensor] = {}
         self._leaf: dict[int, Tensor] = {}
         for name, (term, scale) in self.terms.items():
-            weights = weights_of(term, self.view, self.step, name) * scale
+            weights = weights_of(term, self.view, self.step, name)
+            if term.covers_path:
+                self.step.weighed(name, weights.mean(1))
+            weights = weights * scale
             if term.draw == "all":
                 self._fixed(name, term, weights)
             elif weights.any():

@@ -96,6 +96,6 @@ def test_the_wheel_holds_the_tree(tmp_path):
     tree = set()
     for base in (ROOT / "advkd", ROOT / "plugins" / "advkd_plugins"):
         for file in base.rglob("*"):
-            if file.suffix in (".py", ".yaml", ".md", ".typed", ".html", ".safetensors"):
+            if file.suffix in (".py", ".yaml", ".md", ".typed", ".html", ".css", ".js", ".safetensors"):
                 tree.add(f"{base.name}/{file.relative_to(base).as_posix()}")
     assert packed == tree

@@ -1,0 +1,109 @@
+"""Shaded tables: robust accuracy by class, who breaks what, who survives what."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from advkd.reporting.figures.canvas import Figure, Missing, heat
+from advkd.reporting.material import Bits, Group, Judged, Material
+
+
+def classes(material: Material) -> Figure | Missing:
+    """Robust accuracy of every method in every class."""
+    title = "Classes"
+    groups = [group for group in material.groups if group.judged[0].by_class]
+    if not groups:
+        return Missing(title, "no classes beside the outcomes; advkd eval RUN supplies them.")
+    cells = [_mean_by_class(group) for group in groups]
+    known = [(share, i) for row in cells for i, share in enumerate(row) if share is not None]
+    labels = [str(i) for i in range(len(cells[0]))]
+    return Figure(
+        key="classes",
+        title=title,
+        body=heat(
+            "classes",
+            "Robust accuracy in per cent, methods by classes",
+            ("class", labels, [g.name for g in groups]),
+            cells,
+        ),
+        caption=f"Robust accuracy in % of each class, {material.images}, {material.threat}, the mean over "
+        f"seeds. Hardest anywhere: class {min(known)[1]} with {100 * min(known)[0]:.0f} %. A pale column "
+        "is a class that every method finds hard.",
+        wide=True,
+    )
+
+
+def breaks(material: Material) -> Figure | Missing:
+    """For the most robust student: of what one attack breaks, the share another breaks too."""
+    title = "Who breaks what"
+    group = max(material.groups, key=lambda one: one.mean("robust") or 0)
+    judged = group.judged[0]
+    fallen = judged.right["clean"] & ~judged.survivors
+    if len(judged.attacks) < 2 or not fallen.any():
+        return Missing(title, "needs two attacks that break something; advkd eval RUN suite=standard.")
+    names = judged.attacks
+    cells = [[_also(judged, a, b) for b in names] for a in names]
+    counts = [f"{name} ({int(judged.broken(name).sum())})" for name in names]
+    alone = {name: int((judged.broken(name) & ~_others(judged, name)).sum()) for name in names}
+    only = ", ".join(f"{name} {n}" for name, n in alone.items() if n) or "none"
+    return Figure(
+        key="breaks",
+        title=title,
+        body=heat(
+            "breaks",
+            f"Share of images broken by one attack that another breaks too, {group.name}",
+            ("broken by", names, counts),
+            cells,
+        ),
+        caption=f"{group.name}: {int(fallen.sum())} of {material.images} are right when clean and broken by "
+        "some attack. Each row takes those its attack breaks (their number in brackets); the cells say "
+        "which share of them the attack of the column breaks as well, where it was tried. Broken by one "
+        f"attack alone: {only}. {material.threat}.",
+        wide=True,
+    )
+
+
+def survivors(material: Material) -> Figure | Missing:
+    """Of the images one method keeps, the share another keeps too."""
+    title = "Who survives what"
+    groups = material.groups
+    if len(groups) < 2:
+        return Missing(title, "needs two methods; advkd compare, or advkd report RUN RUN.")
+    kept = [group.judged[0].survivors for group in groups]
+    cells = [[_share(a & b, a) for b in kept] for a in kept]
+    every = int(np.all(kept, axis=0).sum())
+    nobody = int((~np.any(kept, axis=0)).sum())
+    return Figure(
+        key="survivors",
+        title=title,
+        body=heat(
+            "survivors",
+            "Share of images that survive under one method and under another too",
+            ("survives under", [g.name for g in groups], [g.name for g in groups]),
+            cells,
+        ),
+        caption=f"Each row takes the images on which its method stands; the cells say which share of them "
+        f"the method of the column keeps too. {every} of {material.images} survive under all, {nobody} under "
+        f"none: only the rest tell methods apart. First seed of each, {material.threat}.",
+        wide=True,
+    )
+
+
+def _mean_by_class(group: Group) -> list[float | None]:
+    columns = zip(*[judged.by_class for judged in group.judged], strict=True)
+    known = [[share for share in column if share is not None] for column in columns]
+    return [sum(shares) / len(shares) if shares else None for shares in known]
+
+
+def _share(part: Bits, whole: Bits) -> float | None:
+    return float(part.sum() / whole.sum()) if whole.any() else None
+
+
+def _also(judged: Judged, first: str, second: str) -> float | None:
+    tried = judged.broken(first) & judged.tried[second]
+    return _share(tried & judged.broken(second), tried)
+
+
+def _others(judged: Judged, name: str) -> Bits:
+    found: Bits = np.any([judged.broken(other) for other in judged.attacks if other != name], axis=0)
+    return found

@@ -1,0 +1,140 @@
+"""Adversarial paths: strips of images with both networks' margins, and who is still right along them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from advkd.reporting.figures.canvas import FAINT, INK, Figure, Missing, colour, svg
+from advkd.reporting.material import Material, Paths, Row, Strips
+from advkd.reporting.words import ranked
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "student": {"color": colour(0), "marker": "o"},
+    "teacher": {"color": colour(1), "marker": "s"},
+}
+LEGEND = (("var(--c0)", "●", "student"), ("var(--c1)", "■", "teacher"))
+ABOUT = {"untargeted": "untargeted: away from its class", "targeted": "targeted: toward the runner-up"}
+NO_PATHS = "no paths.npz beside the student; advkd run leaves one."
+
+
+def strips(material: Material) -> Figure | Missing:
+    """A few validation images of the most robust student, walked both ways, one strip each."""
+    title = "Adversarial paths"
+    row = _shown(material)
+    if row is None or row.paths is None:
+        return Missing(title, NO_PATHS)
+    paths = row.paths
+    parts = [_panel(paths, branch, i) for i in range(len(paths.y)) for branch in paths.branches]
+    steps = len(next(iter(paths.branches.values())).x) - 1
+    return Figure(
+        key="paths",
+        title=title,
+        body=Markup('<div class="strips">{}</div>').format(Markup("").join(parts)),
+        legend=_legend(paths),
+        caption=f"{row.name}. Left, or first: the image walks away from its class; right, or second: "
+        "the same image walks toward the class found likeliest after the true one. From the clean image (0) "
+        f"to the last of {steps} steps of PGD on the student. Beneath: probability of the true class minus that "
+        "of its likeliest rival. Above zero a network is right, below it is fooled; where the teacher stays "
+        "above, it still has something to teach. Validation images that the student loses on the way, "
+        f"where there are such. {paths.threat}.",
+        wide=True,
+    )
+
+
+def still_right(material: Material) -> Figure | Missing:
+    """The share of images on which student and teacher are right, at every point of the path."""
+    title = "Where the teacher is still right"
+    row = _shown(material)
+    if row is None or row.paths is None:
+        return Missing(title, NO_PATHS)
+    paths = row.paths
+
+    def draw(drawing: Any) -> None:
+        panels = drawing.subplots(1, 2, sharey=True)
+        for axes, (branch, strip) in zip(panels, paths.branches.items(), strict=True):
+            for net, shares in strip.right.items():
+                axes.plot(100 * shares, **LOOKS[net])
+            axes.set_title(branch, fontsize=9)
+            axes.set(xlabel="point of the path", ylim=(-3, 103))
+        panels[0].set_ylabel("still right, in %")
+
+    ends = "; ".join(
+        f"{branch}, {net}: {100 * shares[0]:.0f} at the start, {100 * shares[-1]:.0f} at the end"
+        for branch, strip in paths.branches.items()
+        for net, shares in strip.right.items()
+    )
+    return Figure(
+        key="still-right",
+        title=title,
+        body=svg("still-right", f"Share still right in per cent. {ends}", draw),
+        legend=_legend(paths),
+        caption=f"{row.name}: the share of {paths.n} validation images that each network names correctly at "
+        "each point of paths walked against the student. The gap between the curves is what the teacher "
+        f"knows and the student does not. {paths.threat}.",
+    )
+
+
+def _shown(material: Material) -> Row | None:
+    """The most robust student that has left paths."""
+    rows = [row for group in ranked(material) for row in group.rows if row.paths is not None]
+    return rows[0] if rows else None
+
+
+def _legend(paths: Paths) -> list[tuple[str, str, str]]:
+    return [entry for entry in LEGEND if entry[2] in next(iter(paths.branches.values())).margin]
+
+
+def _panel(paths: Paths, branch: str, i: int) -> Markup:
+    strip, label = paths.branches[branch], int(paths.y[i])
+    goal = "" if strip.goal is None else f", toward {int(strip.goal[i])}"
+    said = strip.said["student"][:, i]
+    changed = next((k for k, name in enumerate(said) if name != label), None)
+    end = "stands" if changed is None else f"student says {said[changed]} from point {changed}"
+    says = f"{branch} path of a {label}{goal}: {end}"
+    return Markup('<div class="strip"><p><b>{}</b>, a {}{}: {}</p><img alt="{}" src="{}">{}</div>').format(
+        branch,
+        label,
+        goal,
+        end,
+        f"The images of the {says}",
+        png(strip.x[:, i]),
+        _margins(f"margin-{branch}-{i}", says, strip, i),
+    )
+
+
+def _margins(key: str, says: str, strip: Strips, i: int) -> Markup:
+    def draw(drawing: Any) -> None:
+        drawing.set_layout_engine("none")
+        # the whole width, so that each point lies beneath its image
+        axes = drawing.add_axes((0, 0.2, 1, 0.78))
+        points = len(strip.x)
+        for net, margin in strip.margin.items():
+            axes.plot(margin[:, i], **LOOKS[net], ms=4)
+        axes.axhline(0, color=FAINT, lw=1)
+        axes.set(xlim=(-0.5, points - 0.5), ylim=(-1.1, 1.1), xticks=range(points), yticks=[])
+        axes.spines[["left"]].set_visible(False)
+        axes.grid(visible=False)
+        for text, y, at in (("right", 1.04, "top"), ("fooled", -1.04, "bottom")):
+            axes.text(-0.4, y, text, va=at, color=INK, alpha=0.65, fontsize=8)
+
+    ends = ", ".join(
+        f"{net} {margin[0, i]:.2f} to {margin[-1, i]:.2f}" for net, margin in strip.margin.items()
+    )
+    return svg(key, f"Margins along the {says}; {ends}", draw, 1.2)
+
+
+def png(x: NDArray[np.uint8]) -> str:
+    """Images (T,C,H,W) side by side, as the address of a PNG that holds them."""
+    from PIL import Image
+
+    tiles = np.concatenate(list(x.transpose(0, 2, 3, 1)), axis=1)
+    image = Image.fromarray(tiles[..., 0] if tiles.shape[2] == 1 else tiles[..., :3])
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

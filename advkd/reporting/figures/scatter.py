@@ -1,0 +1,115 @@
+"""Clean against robust accuracy, and robust accuracy against what training cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from advkd.auditing.tables import percent
+from advkd.reporting.figures.canvas import FAINT, INK, RULE, Figure, Missing, legend, style, svg
+from advkd.reporting.material import Group, Material
+
+TEACHER = ("var(--ink)", "☆", "teacher")
+SECONDS = "train_seconds"
+
+
+def clean_robust(material: Material) -> Figure | Missing:
+    """Every method at its clean and robust accuracy, with intervals."""
+    groups, teacher = material.groups, material.teacher
+
+    def draw(drawing: Any) -> None:
+        axes = drawing.subplots()
+        for group in groups:
+            _cross(axes, group)
+        if teacher is not None:
+            axes.plot(100 * teacher.clean, 100 * teacher.robust, "*", mec=INK, mfc="none", ms=11)
+        axes.set(xlabel="clean accuracy in %", ylabel="robust accuracy in %")
+        axes.margins(0.08)
+
+    bars = "mean -+ SD over seeds" if _seeds(groups) else "95 % Wilson intervals"
+    said = "; ".join(
+        f"{g.name} {percent(g.mean('clean'))} clean, {percent(g.mean('robust'))} robust" for g in groups
+    )
+    return Figure(
+        key="clean-robust",
+        title="Clean against robust",
+        body=svg("clean-robust", f"Clean and robust accuracy in per cent: {said}", draw),
+        legend=[*legend(groups), *([TEACHER] if teacher else [])],
+        caption=f"Up and to the right is better. Bars: {bars}; methods whose bars overlap widely may be "
+        f"equal. {material.images}, {material.threat}.",
+    )
+
+
+def pareto(material: Material) -> Figure | Missing:
+    """Robust accuracy against training time; the front joins what nothing cheaper beats."""
+    title = "Robust accuracy against cost"
+    groups = [group for group in material.groups if group.mean(SECONDS)]
+    if len(groups) < 2:
+        return Missing(title, "needs two trained methods; advkd compare, or advkd report RUN RUN.")
+    front = best_for_their_cost(groups)
+
+    def draw(drawing: Any) -> None:
+        axes = drawing.subplots()
+        for group in groups:
+            low, high = group.spread("robust")
+            mean = 100 * (group.mean("robust") or 0)
+            bars = [[mean - 100 * low], [100 * high - mean]]
+            axes.errorbar(group.mean(SECONDS), mean, yerr=bars, **style(group), ms=7, elinewidth=1)
+        axes.step(*zip(*_points(front), strict=True), where="post", color=FAINT, lw=1, ls="--", zorder=0)
+        if material.teacher is not None:
+            axes.axhline(100 * material.teacher.robust, color=FAINT, lw=1, ls=":")
+            axes.annotate(
+                "teacher",
+                (1, 100 * material.teacher.robust),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="right",
+                color=FAINT,
+            )
+        axes.set(xlabel="seconds of training", ylabel="robust accuracy in %")
+        axes.set_xlim(left=0)
+        axes.margins(0.1)
+
+    names = ", ".join(group.name for group in front)
+    return Figure(
+        key="pareto",
+        title=title,
+        body=svg("pareto", f"Robust accuracy against seconds of training; on the front: {names}", draw),
+        legend=legend(groups),
+        caption=f"The dashed front joins methods that none reaches at less cost: {names}. Seconds of "
+        "training the student on the machine of these runs, without its teacher's training. "
+        f"{material.images}, {material.threat}.",
+    )
+
+
+def best_for_their_cost(groups: Sequence[Group]) -> list[Group]:
+    """The methods, cheapest first, that are more robust than everything cheaper."""
+    front: list[Group] = []
+    for group in sorted(groups, key=lambda g: (g.mean(SECONDS) or 0, -(g.mean("robust") or 0))):
+        if not front or (group.mean("robust") or 0) > (front[-1].mean("robust") or 0):
+            front.append(group)
+    return front
+
+
+def _points(front: Sequence[Group]) -> list[tuple[float, float]]:
+    return [(group.mean(SECONDS) or 0, 100 * (group.mean("robust") or 0)) for group in front]
+
+
+def _seeds(groups: Sequence[Group]) -> bool:
+    return any(len(group.judged) > 1 for group in groups)
+
+
+def _cross(axes: Any, group: Group) -> None:
+    """A method's mean with its bars, and a dot for each of its students."""
+    at = [100 * (group.mean(what) or 0) for what in ("clean", "robust")]
+    bars = [
+        [[mean - 100 * low], [100 * high - mean]]
+        for mean, (low, high) in zip(at, (group.spread(what) for what in ("clean", "robust")), strict=True)
+    ]
+    axes.errorbar(*at, xerr=bars[0], yerr=bars[1], **style(group), ms=7, elinewidth=1)
+    if len(group.judged) > 1:
+        dots = zip(group.values("clean"), group.values("robust"), strict=True)
+        look = style(group)
+        for clean, robust in dots:
+            axes.plot(100 * clean, 100 * robust, **look, ms=3, alpha=0.5, mec=RULE, mew=0.3)

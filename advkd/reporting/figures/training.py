@@ -1,0 +1,64 @@
+"""Validation accuracy over training, with the best and the last epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from advkd.auditing.tables import percent
+from advkd.reporting.figures.canvas import INK, Figure, Missing, colour, legend, svg
+from advkd.reporting.material import Material, Row
+
+
+def training(material: Material) -> Figure | Missing:
+    """Clean and robust validation accuracy of every student by epoch."""
+    title = "Training"
+    groups = [g for g in material.groups if any(_known(row) for row in g.rows)]
+    if not groups:
+        return Missing(title, "no metrics.jsonl beside the network; advkd run leaves one.")
+
+    def draw(drawing: Any) -> None:
+        panels = drawing.subplots(2, sharex=True)
+        for axes, what in zip(panels, ("clean", "robust"), strict=True):
+            for group in groups:
+                for row in filter(_known, group.rows):
+                    _curve(axes, row, what, colour(group.index))
+            axes.set_ylabel(f"{what} in %")
+        panels[1].set_xlabel("epoch")
+        panels[1].xaxis.get_major_locator().set_params(integer=True)
+
+    said = "; ".join(_said(row) for group in groups for row in group.rows if _known(row))
+    marks = [("var(--ink)", "○", "best, kept"), ("var(--ink)", "|", "last")]
+    return Figure(
+        key="training",
+        title=title,
+        body=svg("training", f"Validation accuracy by epoch. {said}", draw, 4.2),
+        legend=[*[(c, "━", name) for c, _, name in legend(groups)], *marks],
+        caption="Accuracy on the validation images after every epoch, robust accuracy under the short "
+        "attack used for validation. A robust curve that falls behind its best overfits. One line per "
+        f"student. Trained and validated under {material.threat}.",
+    )
+
+
+def _known(row: Row) -> bool:
+    return row.trained is not None and len(row.trained.clean) > 0
+
+
+def _curve(axes: Any, row: Row, what: str, shade: str) -> None:
+    trained = row.trained
+    assert trained is not None
+    values = 100 * getattr(trained, what)
+    if len(values) != len(trained.clean):
+        return
+    epochs = range(1, len(values) + 1)
+    axes.plot(epochs, values, color=shade)
+    axes.plot(trained.best + 1, values[trained.best], "o", mfc="none", mec=shade, ms=7)
+    axes.plot(len(values), values[-1], "|", mec=INK, ms=9)
+
+
+def _said(row: Row) -> str:
+    trained = row.trained
+    assert trained is not None
+    seed = "" if row.seed is None else f" seed {row.seed}"
+    last = percent(trained.robust[-1]) if len(trained.robust) else "-"
+    best = percent(trained.robust[trained.best]) if len(trained.robust) else "-"
+    return f"{row.name}{seed}: robust {best} at epoch {trained.best + 1}, {last} at the last"

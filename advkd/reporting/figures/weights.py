@@ -1,0 +1,79 @@
+"""Where along the path the weights of a method lie, over training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from advkd.reporting.figures.canvas import INK, Figure, Missing, colour, svg
+from advkd.reporting.material import Floats, Material, Row
+from advkd.reporting.words import ranked
+
+COLUMNS = 30
+"""At most; longer trainings show the mean of neighbouring epochs."""
+
+
+def weights(material: Material) -> Figure | Missing:
+    """The mean weight of every path point by epoch, of the most robust method that weighs its paths."""
+    title = "Weights along the path"
+    row = _shown(material)
+    if row is None or row.trained is None:
+        return Missing(
+            title,
+            "no term here covers a path (or the run is older); advkd run with a preset that weighs its paths.",
+        )
+    terms = row.trained.weights
+    most = max(float(table.max()) for table in terms.values()) or 1.0
+
+    def draw(drawing: Any) -> None:
+        panels = drawing.subplots(len(terms), squeeze=False, sharex=True)[:, 0]
+        for axes, (term, table) in zip(panels, terms.items(), strict=True):
+            _shade(axes, binned(table, COLUMNS), len(table), most)
+            axes.set_title(term, fontsize=9, loc="left")
+            axes.set_ylabel("point")
+        panels[-1].set_xlabel("epoch")
+
+    said = "; ".join(
+        f"{term}: heaviest point {int(t[0].argmax())} at first, {int(t[-1].argmax())} at last"
+        for term, t in terms.items()
+    )
+    return Figure(
+        key="weights",
+        title=title,
+        body=svg(
+            "weights", f"Mean weight of every path point by epoch. {said}", draw, 0.6 + 1.5 * len(terms)
+        ),
+        caption=f"{row.name}: mean normalised weight of every path point (0 clean, the last the strongest) "
+        f"over training; the darker, the more it counts, up to {most:.2f}. Even shading means that the "
+        f"weighting does not choose; a band that moves follows the student. {material.threat}.",
+    )
+
+
+def _shown(material: Material) -> Row | None:
+    rows = [row for group in ranked(material) for row in group.rows if row.trained and row.trained.weights]
+    return rows[0] if rows else None
+
+
+def binned(table: Floats, columns: int) -> Floats:
+    """A table (E,T) of at most `columns` rows: means of neighbouring epochs."""
+    if len(table) <= columns:
+        return table
+    return np.stack([part.mean(0) for part in np.array_split(table, columns)])
+
+
+def _shade(axes: Any, table: Floats, epochs: int, most: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    wide = epochs / len(table)
+    for i, row in enumerate(table):
+        for k, weight in enumerate(row):
+            share = float(weight) / most
+            box = Rectangle((0.5 + i * wide, k - 0.5), wide, 1, fc=colour(0), alpha=share, lw=0)
+            if share > 0.005:
+                axes.add_patch(box)
+    axes.set(xlim=(0.5, epochs + 0.5), ylim=(-0.5, table.shape[1] - 0.5))
+    axes.grid(visible=False)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.tick_params(colors=INK, length=2)

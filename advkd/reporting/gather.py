@@ -1,0 +1,128 @@
+"""From the folders of a report to its material; what cannot be compared is refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from advkd.errors import error
+from advkd.folder import EXAMPLES, RESULT, RUN
+from advkd.reporting.material import Judged, Material, Row
+from advkd.reporting.reading import AUDITS, audited, evaluations, read, row_of
+
+DIFFER = {
+    "threat": ("threats", "a robust accuracy holds for its threat alone; judge both under one: advkd eval"),
+    "images": ("images", "judge both on the same images: advkd eval RUN data=... split.test=..."),
+    "attacks": ("attacks", "judge each by the same suite: advkd eval RUN suite=standard"),
+}
+"""What two evaluations may not differ in, and what to do where they do."""
+
+
+def gathered(folders: Sequence[Path]) -> Material:
+    """Everything that run folders, audit folders and comparison folders say.
+
+    Raises `AdvkdError` for a folder that is none of them, and for evaluations that may not be compared.
+    """
+    if not folders:
+        raise error("report", "of which folders?", remedy="name run, audit or comparison folders")
+    comparisons = [folder for folder in folders if _compares(folder)]
+    if comparisons and len(folders) == 1:
+        content = read(folders[0] / RESULT)
+        return Material(rows=compared(folders[0], content), comparison=content)
+    rows = [row for folder in comparisons for row in compared(folder, read(folder / RESULT))]
+    rows += _agreed([folder for folder in folders if folder not in comparisons])
+    _refuse_differences([row for row in rows if row.judged is not None])
+    return Material(rows=_told_apart(rows))
+
+
+def compared(folder: Path, content: Mapping[str, Any]) -> list[Row]:
+    """The students of a comparison, each judged by the audit the comparison names."""
+    rows = []
+    for entry in content["rows"]:
+        cell, audit = folder / entry["folder"], entry.get("audit")
+        judged = None
+        if entry["state"] == "done":
+            judged = audited(folder / audit) if audit else evaluations(cell)[0]
+        row = row_of(cell, judged, entry.get("error") or (None if judged else entry["state"]))
+        rows.append(replace(row, name=entry["name"], seed=entry["seed"]))
+    return rows
+
+
+def _compares(folder: Path) -> bool:
+    return (folder / RESULT).is_file() and not (folder / RUN).exists() and "rows" in read(folder / RESULT)
+
+
+def _agreed(folders: Sequence[Path]) -> list[Row]:
+    """Each folder judged by the fullest evaluation that all of them have; by its own fullest otherwise."""
+    known = [_evaluations(folder) for folder in folders]
+    common = [one for one in known[0] if all(_has(one, other) for other in known[1:])] if known else []
+    rows = []
+    for folder, found in zip(folders, known, strict=True):
+        judged = next((one for one in found if not common or one.terms == common[0].terms), found[0])
+        rows.append(_row(folder, judged))
+    return rows
+
+
+def _has(one: Judged, others: Sequence[Judged]) -> bool:
+    return any(one.terms == other.terms for other in others)
+
+
+def _evaluations(folder: Path) -> list[Judged]:
+    if (folder / RUN).is_file():
+        return evaluations(folder)
+    if (folder / EXAMPLES).is_file() and "judged" in read(folder / RESULT):
+        return [audited(folder)]
+    raise error(
+        "report",
+        "is not the folder of a run, an audit or a comparison",
+        given=folder,
+        remedy="see runs/ and evals/",
+    )
+
+
+def run_of(audit: Path) -> Path | None:
+    """The run whose folder an audit lies in."""
+    run = audit.resolve().parent.parent
+    return run if audit.resolve().parent.name == AUDITS and (run / RUN).is_file() else None
+
+
+def _row(folder: Path, judged: Judged) -> Row:
+    if (folder / RUN).is_file():
+        return row_of(folder, judged)
+    run = run_of(folder)
+    if run is not None:
+        return row_of(run, judged)
+    target = (judged.audit or {}).get("options", {}).get("target", folder.name)
+    return replace(row_of(folder, judged), name=Path(str(target)).name)
+
+
+def _refuse_differences(rows: Sequence[Row]) -> None:
+    for row in rows[1:]:
+        first, other = rows[0].judged, row.judged
+        assert first is not None
+        assert other is not None
+        for key, (what, remedy) in DIFFER.items():
+            if first.terms[key] != other.terms[key]:
+                given = "\n           ".join(
+                    f"{r.folder}: {j.terms[key]} ({j.shown})" for r, j in ((rows[0], first), (row, other))
+                )
+                raise error("report", f"these were judged under different {what}", given=given, remedy=remedy)
+
+
+def _told_apart(rows: Sequence[Row]) -> list[Row]:
+    """Runs of one preset that are no seeds of each other get the names of their folders beside it."""
+    hashes: dict[str, set[str]] = {}
+    for row in rows:
+        hashes.setdefault(row.name, set()).add(row.hash)
+    named = [
+        replace(row, name=f"{row.name} ({row.folder.name})") if len(hashes[row.name]) > 1 else row
+        for row in rows
+    ]
+    twice = Counter((row.name, row.seed) for row in named)
+    return [
+        replace(row, name=f"{row.name} ({row.folder.name})") if twice[row.name, row.seed] > 1 else row
+        for row in named
+    ]

@@ -1,0 +1,232 @@
+"""What a report is made of: plain numbers of every student, read from folders (`reading`)."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advkd.result import Interval, wilson
+
+Bits = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Clean and robust accuracy, 0..1, of a network on `n` images."""
+
+    clean: float
+    robust: float
+    n: int
+
+    def interval(self, what: str) -> Interval:
+        """The 95 % Wilson interval of `clean` or `robust`."""
+        return wilson(round(getattr(self, what) * self.n), self.n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """One evaluation of one student on n images: who was tried and who stands, by attack, (n,) each.
+
+    `right` holds `clean` too. `by_class` is robust accuracy per class (None for a class without images).
+    `shown` names the evaluation, `terms` what has to agree before two of them may be compared.
+    """
+
+    shown: str
+    terms: Mapping[str, str]
+    right: Mapping[str, Bits]
+    tried: Mapping[str, Bits]
+    by_class: Sequence[float | None] = ()
+    last: Scores | None = None
+    teacher: Scores | None = None
+    audit: Mapping[str, Any] | None = None
+
+    @property
+    def attacks(self) -> list[str]:
+        """Every attack, in the order it was run."""
+        return [name for name in self.right if name != CLEAN]
+
+    def broken(self, attack: str) -> Bits:
+        """(n,): right when clean, attacked, and wrong then."""
+        return self.right[CLEAN] & self.tried[attack] & ~self.right[attack]
+
+    @property
+    def survivors(self) -> Bits:
+        """(n,): right when clean and not broken by any attack."""
+        broken = [self.broken(name) for name in self.attacks]
+        return self.right[CLEAN] & ~np.any(broken, axis=0) if broken else self.right[CLEAN]
+
+    @property
+    def scores(self) -> Scores:
+        """Clean and worst-case accuracy."""
+        return Scores(float(self.right[CLEAN].mean()), float(self.survivors.mean()), len(self.right[CLEAN]))
+
+    def alone(self, attack: str) -> float:
+        """Accuracy under one attack alone, at most: an image it did not try may stand."""
+        return float((self.right[CLEAN] & ~self.broken(attack)).mean())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every attack was run to its end."""
+        return self.audit is None or bool(self.audit.get("complete", True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """How a student came about: validation by epoch (E,), mean weights by term (E,T), cost, notes."""
+
+    clean: Floats
+    robust: Floats
+    loss: Floats
+    weights: Mapping[str, Floats] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def best(self) -> int:
+        """The index of the epoch whose student was kept."""
+        robust = self.robust if len(self.robust) else np.zeros(len(self.clean))
+        return max(range(len(self.clean)), key=lambda i: (robust[i], self.clean[i], -i))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strips:
+    """The paths of a few images on one branch, T points each, and the shares of many still right there.
+
+    `x` (T,M,C,H,W) uint8; by network `margin` (T,M) in [-1,1], `said` (T,M) classes, `right` (T,).
+    """
+
+    x: NDArray[np.uint8]
+    goal: NDArray[np.int64] | None
+    margin: Mapping[str, Floats]
+    said: Mapping[str, NDArray[np.int64]]
+    right: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """The traced paths of a student, by branch; `y` (M,) are the true classes, `n` how many are counted."""
+
+    y: NDArray[np.int64]
+    n: int
+    threat: str
+    branches: Mapping[str, Strips]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One student: its name (the method's), hash and seed, and everything there is about it."""
+
+    name: str
+    hash: str = ""
+    seed: int | None
+    folder: Path
+    judged: Judged | None
+    trained: Trained | None = None
+    paths: Paths | None = None
+    error: str | None = None
+
+    @property
+    def cost(self) -> Mapping[str, float]:
+        """What training it cost; empty where nobody knows."""
+        return self.trained.cost if self.trained else {}
+
+
+@dataclass(frozen=True)
+class Group:
+    """The students of one method, over seeds; those that failed are left out of every number."""
+
+    name: str
+    index: int
+    rows: Sequence[Row]
+
+    @property
+    def judged(self) -> list[Judged]:
+        """The evaluations of all its students."""
+        return [row.judged for row in self.rows if row.judged is not None]
+
+    @property
+    def first(self) -> Row:
+        """Its first student, which pictures of single students show."""
+        return self.rows[0]
+
+    def values(self, what: str) -> list[float]:
+        """`clean` or `robust` of every student, or an entry of their cost where all have it."""
+        if what in ("clean", "robust"):
+            return [getattr(judged.scores, what) for judged in self.judged]
+        found = [row.cost.get(what) for row in self.rows]
+        return [float(value) for value in found if value is not None]
+
+    def mean(self, what: str) -> float | None:
+        """The mean over seeds; None where nothing is known."""
+        values = self.values(what)
+        return statistics.fmean(values) if values else None
+
+    def sd(self, what: str) -> float | None:
+        """The standard deviation over seeds; None for fewer than two."""
+        values = self.values(what)
+        return statistics.stdev(values) if len(values) > 1 else None
+
+    def spread(self, what: str) -> Interval:
+        """Mean -+ SD over several seeds, the 95 % Wilson interval of a single one."""
+        sd = self.sd(what)
+        if sd is None:
+            return self.judged[0].scores.interval(what)
+        mean = statistics.fmean(self.values(what))
+        return mean - sd, mean + sd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """All students of one report; `comparison` is the `result.json` of a comparison, where there is one."""
+
+    rows: Sequence[Row]
+    comparison: Mapping[str, Any] | None = None
+
+    @property
+    def groups(self) -> list[Group]:
+        """The methods with a student that was judged, in the order of the rows."""
+        done = [row for row in self.rows if row.judged is not None]
+        names = dict.fromkeys(row.name for row in done)
+        return [Group(name, i, [r for r in done if r.name == name]) for i, name in enumerate(names)]
+
+    @property
+    def judged(self) -> Judged:
+        """The first evaluation; all agree in threat and images."""
+        return self.groups[0].judged[0]
+
+    @property
+    def n(self) -> int:
+        """How many images everybody was judged on."""
+        return self.judged.scores.n
+
+    @property
+    def threat(self) -> str:
+        """The threat everybody was judged under."""
+        return self.judged.terms["threat"]
+
+    @property
+    def images(self) -> str:
+        """How many images of which split."""
+        return f"{self.n} {(self.comparison or {}).get('on', 'test')} images"
+
+    @property
+    def single(self) -> Row | None:
+        """The only student, where there is one alone."""
+        return self.rows[0] if len(self.rows) == 1 else None
+
+    @property
+    def teacher(self) -> Scores | None:
+        """The teacher, where somebody judged it."""
+        known = (self.comparison or {}).get("teacher")
+        if known:
+            return Scores(known["clean"], known["robust"], self.n)
+        return next((j.teacher for g in self.groups for j in g.judged if j.teacher), None)

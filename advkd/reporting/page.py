@@ -1,0 +1,145 @@
+"""`report.html`: one page, nothing outside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from advkd.auditing.tables import percent
+from advkd.reporting.figures import drawn
+from advkd.reporting.figures.canvas import COLOURS, GLYPHS
+from advkd.reporting.material import CLEAN, Group, Judged, Material
+from advkd.reporting.table import methods, students
+from advkd.reporting.words import beneath, duration, headline
+
+PACKAGE = "advkd.reporting"
+OPTIONAL = ("methods", "students", "differences", "command", "hash", "environment")
+"""What a comparison may leave out."""
+
+
+def html(material: Material) -> str:
+    """The page of some material."""
+    env = Environment(
+        loader=PackageLoader(PACKAGE, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters.update(percent=percent, mark=mark)
+    figures, missing = drawn(material)
+    single = material.single
+    return env.get_template("page.html").render(
+        material=material,
+        comparison={**dict.fromkeys(OPTIONAL), **(material.comparison or {})},
+        title=title(material),
+        headline=headline(material),
+        beneath=beneath(material) if single and single.judged else "",
+        facts=list(facts(material)) if material.groups else [],
+        methods=methods(material) if material.groups and not single else None,
+        students=students(material) if len(material.rows) > len(material.groups) else None,
+        figures=figures,
+        missing=missing,
+        single=single,
+        judged=single.judged if single else None,
+        attacks=list(attacks(single.judged)) if single and single.judged else [],
+        notes=list(notes(material)),
+        css=_asset("page.css"),
+        js=_asset("page.js"),
+    )
+
+
+def title(material: Material) -> str:
+    """What the page is about, in a few words."""
+    comparison = material.comparison
+    if comparison is not None:
+        return f"Comparison on {comparison.get('setting', 'one setting')}"
+    if material.single is not None:
+        seed = "" if material.single.seed is None else f", seed {material.single.seed}"
+        return f"{material.single.name}{seed}"
+    return f"{len(material.rows)} students side by side"
+
+
+def facts(material: Material) -> Iterator[tuple[str, str]]:
+    """What every number of the page holds for."""
+    comparison = material.comparison or {}
+    yield "threat", material.threat
+    yield "judged on", material.images
+    shown = dict.fromkeys(judged.shown for group in material.groups for judged in group.judged)
+    yield "judged by", "; ".join(shown)
+    seeds = comparison.get("seeds") or sorted({r.seed for r in material.rows if r.seed is not None})
+    if seeds:
+        yield "seeds", f"{len(seeds)} ({', '.join(map(str, seeds))})"
+    epochs = {len(row.trained.clean) for row in material.rows if row.trained and len(row.trained.clean)}
+    if epochs:
+        yield "epochs", " to ".join(str(end) for end in sorted({min(epochs), max(epochs)}))
+    if comparison.get("equal"):
+        yield "made equal", str(comparison["equal"])
+    if material.teacher is not None:
+        scores = material.teacher
+        yield "teacher", f"{percent(scores.clean)} % clean, {percent(scores.robust)} % robust"
+    seconds = [row.cost["train_seconds"] for row in material.rows if "train_seconds" in row.cost]
+    if seconds:
+        many = (
+            "in all" if len(seconds) > 1 else f"at {material.rows[0].cost['images_per_second']:.0f} images/s"
+        )
+        yield "training", f"{duration(sum(seconds))} {many}"
+
+
+def notes(material: Material) -> Iterator[str]:
+    """What a reader has to know of how the numbers came about."""
+    said = [note for row in material.rows if row.trained for note in row.trained.notes]
+    yield from dict.fromkeys(said)
+    if len(material.rows) > 1:
+        yield (
+            "Accuracies hold for this setting: its data, student, teacher and threat. Another setting may "
+            "rank the methods otherwise."
+        )
+    unaudited = [g.name for g in material.groups if any(judged.audit is None for judged in g.judged)]
+    if unaudited:
+        yield (
+            f"Not audited: {', '.join(unaudited)}. No check has doubted these numbers yet; "
+            "advkd eval RUN suite=standard does."
+        )
+
+
+def attacks(judged: Judged) -> Iterator[dict[str, Any]]:
+    """The table of attacks of a single student: accuracy of every network, and what the attack did."""
+    about = judged.audit or {}
+    others = {key: about[key]["details"] for key in ("last", "teacher") if key in about}
+    own = about.get("details", {})
+    names = dict.fromkeys([*judged.right, *(name for details in others.values() for name in details)])
+    for name in names:
+        ran = name in judged.right
+        alone = (
+            own[name]["alone"]
+            if name in own
+            else judged.alone(name)
+            if name != CLEAN
+            else judged.scores.clean
+        )
+        yield {
+            "name": name,
+            "accuracy": {
+                "student": percent(alone) if ran else "-",
+                **{who: percent(d[name]["alone"]) if name in d else "-" for who, d in others.items()},
+            },
+            "tried": int(judged.tried[name].sum()) if ran else None,
+            "broken": int((judged.tried[name] & ~judged.right[name]).sum()) if ran else None,
+            "seconds": own[name]["seconds"] if name in own else None,
+        }
+
+
+def mark(group: Group) -> Markup:
+    """The sign of a method: its shape in its colour."""
+    return Markup('<span class="mark" style="color:var(--c{})" aria-hidden="true">{}</span>').format(
+        group.index % COLOURS, GLYPHS[group.index % len(GLYPHS)]
+    )
+
+
+def _asset(name: str) -> Markup:
+    return Markup(files(PACKAGE).joinpath(name).read_text(encoding="utf-8"))

@@ -1,0 +1,137 @@
+"""`table.csv`: one line per student with everything numeric, and the cells of the page's table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from advkd.auditing.tables import percent
+from advkd.reporting.material import Group, Material, Row
+from advkd.reporting.words import count, duration, measured, ranked
+
+COSTS = (
+    "train_seconds",
+    "seconds",
+    "images_per_second",
+    "student_forwards",
+    "student_backwards",
+    "teacher_forwards",
+    "teacher_backwards",
+    "peak_memory_mb",
+)
+PASSES = COSTS[3:7]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, and the number it is sorted by (None: by its text)."""
+
+    text: str
+    value: float | None = None
+
+
+def csv_text(material: Material) -> str:
+    """The content of `table.csv`; shares are 0..1, an empty cell is unknown."""
+    lines = [dict(_line(row)) for row in material.rows]
+    columns = sorted(dict.fromkeys(key for line in lines for key in line), key=_place)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return buffer.getvalue()
+
+
+def _place(column: str) -> int:
+    """Columns that depend on attacks, classes and extra costs come after those all reports have."""
+    return ("attack.", "class.", "cost.").index(column.split(".")[0] + ".") + 1 if "." in column else 0
+
+
+def _line(row: Row) -> Iterator[tuple[str, Any]]:
+    yield from {"name": row.name, "seed": row.seed, "folder": row.folder.name}.items()
+    yield "state", "failed" if row.error else "done"
+    judged = row.judged
+    scores = judged.scores if judged else None
+    for key in ("evaluation", "threat", "n", "complete"):
+        known = (
+            {
+                "evaluation": judged.shown,
+                "threat": judged.terms["threat"],
+                "n": scores.n,
+                "complete": judged.complete,
+            }
+            if judged and scores
+            else {}
+        )
+        yield key, known.get(key)
+    for what in ("clean", "robust"):
+        low, high = scores.interval(what) if scores else (None, None)
+        values = {what: getattr(scores, what, None), f"{what}_low": low, f"{what}_high": high}
+        yield from values.items()
+    for who in ("last", "teacher"):
+        other = getattr(judged, who, None)
+        yield from {f"{who}_{what}": getattr(other, what, None) for what in ("clean", "robust")}.items()
+    trained = row.trained if row.trained and len(row.trained.clean) else None
+    yield from {"epochs": trained and len(trained.clean), "best_epoch": trained and trained.best + 1}.items()
+    yield "flags", len(judged.audit["flags"]) if judged and judged.audit else None
+    yield from ((key, row.cost.get(key)) for key in COSTS)
+    if judged:
+        yield from ((f"attack.{name}", judged.alone(name)) for name in judged.attacks)
+        yield from ((f"class.{i}", share) for i, share in enumerate(judged.by_class))
+    yield from ((f"cost.{key}", value) for key, value in row.cost.items() if key not in COSTS)
+
+
+def methods(material: Material) -> tuple[list[str], list[tuple[Group, list[Cell]]]]:
+    """Headings, and the cells of every method, the most robust first."""
+    attacks = material.judged.attacks
+    heads = ["seeds", "clean", "robust", *attacks, "training", "images/s", "passes", "memory"]
+    return heads, [(group, list(_cells(group, attacks))) for group in ranked(material)]
+
+
+def _cells(group: Group, attacks: list[str]) -> Iterator[Cell]:
+    yield Cell(str(len(group.judged)), len(group.judged))
+    for what in ("clean", "robust"):
+        yield Cell(measured(group, what), group.mean(what))
+    for attack in attacks:
+        known = [judged.alone(attack) for judged in group.judged if attack in judged.right]
+        mean = sum(known) / len(known) if known else None
+        yield Cell(percent(mean), mean)
+    costs: Mapping[str, Callable[[float | None], str]] = {
+        "train_seconds": duration,
+        "images_per_second": count,
+    }
+    for key, said in costs.items():
+        yield Cell(said(group.mean(key)), group.mean(key))
+    passes = [group.mean(key) for key in PASSES]
+    total = sum(value for value in passes if value is not None) if any(passes) else None
+    yield Cell(count(total), total)
+    memory = group.mean("peak_memory_mb")
+    yield Cell("-" if memory is None else f"{memory:.0f} MB", memory)
+
+
+def students(material: Material) -> tuple[list[str], list[tuple[Row, list[Cell]]]]:
+    """Headings, and the cells of every single student, failed ones among them."""
+    heads = ["seed", "clean", "robust", "95 % interval", "last, robust", "best epoch", "training", "state"]
+    return heads, [(row, list(_student(row))) for row in material.rows]
+
+
+def _student(row: Row) -> Iterator[Cell]:
+    judged, trained = row.judged, row.trained
+    yield Cell("-" if row.seed is None else str(row.seed), row.seed)
+    scores = judged.scores if judged else None
+    for what in ("clean", "robust"):
+        share = getattr(scores, what, None)
+        yield Cell(percent(share), share)
+    yield Cell(percent(scores.interval("robust")) if scores else "-", scores and scores.interval("robust")[0])
+    last = judged.last.robust if judged and judged.last else None
+    yield Cell(percent(last), last)
+    epochs = len(trained.clean) if trained else 0
+    yield Cell(
+        f"{trained.best + 1} of {epochs}" if trained and epochs else "-",
+        trained.best + 1 if trained and epochs else None,
+    )
+    seconds = row.cost.get("train_seconds")
+    yield Cell(duration(seconds), seconds)
+    yield Cell(row.error or "done")

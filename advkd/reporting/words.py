@@ -1,0 +1,68 @@
+"""Numbers and verdicts as a reader of a report meets them."""
+
+from __future__ import annotations
+
+from advkd.auditing.tables import percent
+from advkd.reporting.material import Group, Material
+
+
+def measured(group: Group, what: str) -> str:
+    """`clean` or `robust` of a method in per cent: with its interval, or -+ SD over seeds."""
+    mean, sd = group.mean(what), group.sd(what)
+    if sd is not None:
+        return f"{percent(mean)} ± {100 * sd:.1f}"
+    return f"{percent(mean)} ({percent(group.spread(what))})"
+
+
+def count(number: float | None) -> str:
+    """A number with three digits or so and its unit: 98,496 as 98 k, 3.4 M, 1.2 G."""
+    if number is None:
+        return "-"
+    for size, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(number) >= size:
+            return f"{number / size:.3g}{unit}" if number < 100 * size else f"{number / size:.0f}{unit}"
+    return f"{number:.3g}" if number < 100 else f"{number:.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time: 35 s, 4.2 min, 1.5 h."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def ranked(material: Material) -> list[Group]:
+    """The methods, the most robust first."""
+    return sorted(material.groups, key=lambda group: -(group.mean("robust") or 0))
+
+
+def headline(material: Material) -> str:
+    """The verdict in a sentence or two."""
+    if material.comparison is not None:
+        return str(material.comparison.get("headline") or "This comparison came to no verdict.")
+    if not material.groups:
+        return "No student has been judged."
+    if material.single is not None:
+        judged = material.judged
+        bound = "" if judged.complete else "at most "
+        return f"{bound}{percent(judged.scores.robust)} % robust, {percent(judged.scores.clean)} % clean"
+    first, *others = ranked(material)
+    if not others:
+        return f"{first.name}: {measured(first, 'robust')} % robust, {measured(first, 'clean')} % clean."
+    lead = 100 * ((first.mean("robust") or 0) - (others[0].mean("robust") or 0))
+    return (
+        f"{first.name} has the highest robust accuracy, {percent(first.mean('robust'))} %, "
+        f"{lead:.1f} points above {others[0].name}. Whether that could be chance has not been tested here: "
+        "advkd compare does."
+    )
+
+
+def beneath(material: Material) -> str:
+    """What a reader of the headline of a single student has to know at once."""
+    judged = material.judged
+    low, high = judged.scores.interval("robust")
+    said = f"95 % interval of robust accuracy {percent((low, high))} % (Wilson)."
+    return said if judged.complete else f"{said} The budget ran out: this is an upper bound."

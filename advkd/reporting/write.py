@@ -1,0 +1,38 @@
+"""Writing a report: `report.html`, `report.md`, `table.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from advkd import weights
+from advkd.folder import created
+from advkd.reporting.gather import gathered, run_of
+from advkd.reporting.markdown import markdown
+from advkd.reporting.page import html
+from advkd.reporting.table import csv_text
+
+PAGE, TEXT, TABLE = "report.html", "report.md", "table.csv"
+
+
+def report(folders: str | Path | Sequence[str | Path], out: str | Path | None = None) -> Path:
+    """Writes the report of run, audit and comparison folders from what is in them; runs nothing.
+
+    Into `out`, else into the folder itself where there is one, else into `report/`. Gives the path of
+    the page. Raises `AdvkdError` for folders that hold nothing to report, or that may not be compared.
+    """
+    given = [folders] if isinstance(folders, (str, Path)) else folders
+    paths = [Path(folder).expanduser() for folder in given]
+    material = gathered(paths)
+    folder = created(Path(out).expanduser() if out else paths[0] if len(paths) == 1 else Path("report"))
+    for name, text in ((TABLE, csv_text(material)), (TEXT, markdown(material)), (PAGE, html(material))):
+        weights.atomic(folder / name, text.encode())
+    return folder / PAGE
+
+
+def report_audit(folder: Path) -> None:
+    """Writes the report of an audit, and renews that of the run whose folder it lies in."""
+    report(folder)
+    run = run_of(folder)
+    if run is not None:
+        report(run)
