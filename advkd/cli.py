@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from advkd.commands import judge, names, report
+from advkd.commands import compare, judge, names, report
 from advkd.commands import run as run_command
 from advkd.errors import AdvkdError, Interrupted
 
@@ -30,7 +30,9 @@ class _Commands(click.Group):
             sys.exit(2)
         except Interrupted as stop:
             command = ctx.invoked_subcommand
-            again = "the same command" if command == "eval" else f"advkd run resume={stop.folder}"
+            again = (
+                "the same command" if command in ("eval", "compare") else f"advkd run resume={stop.folder}"
+            )
             err.print(f"\nstopped; go on with: {again}", markup=False)
             sys.exit(130)
 
@@ -50,5 +52,13 @@ def main(debug: bool) -> None:  # noqa: ARG001
     log.setLevel(logging.INFO)
 
 
-for command in (run_command.run, judge.eval_, report.report, judge.selftest, names.list_, names.show):
+for command in (
+    run_command.run,
+    judge.eval_,
+    compare.compare,
+    report.report,
+    judge.selftest,
+    names.list_,
+    names.show,
+):
     main.add_command(command)

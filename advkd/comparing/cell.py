@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from advkd import api
 from advkd.auditing.case import resolve_case
@@ -16,6 +13,7 @@ from advkd.comparing.plan import Cell
 from advkd.config.case import Resolved
 from advkd.errors import AdvkdError
 from advkd.folder import RESULT, RUN
+from advkd.reporting.reading import read
 from advkd.types import Part
 
 log = logging.getLogger("advkd")
@@ -45,12 +43,6 @@ class Made:
     folder: Path
     audit: Path | None = None
     error: str = ""
-
-    @property
-    def verdict(self) -> Mapping[str, Any]:
-        """The content of the audit's `result.json`."""
-        assert self.audit is not None
-        return _read(self.audit / RESULT)
 
 
 def made(cell: Cell, judge: Judge, folder: Path) -> Made:
@@ -83,10 +75,5 @@ def _judged(audit: Path, judge: Judge) -> bool:
     """Whether an audit has ended, and on everybody this one is to judge."""
     if not (audit / RESULT).exists():
         return False
-    known = _read(audit / RESULT)
+    known = read(audit / RESULT)
     return bool(known["complete"]) and ("teacher" in known or not judge.teacher)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content

@@ -16,6 +16,7 @@ from advkd.data.images import Images
 from advkd.loop import Parts, Training
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
+from advkd.types import Record
 
 PHASES = 10
 """Moments of training at which a step is counted: a term may be switched on late."""
@@ -32,7 +33,7 @@ class Estimate:
     seconds: float
 
 
-def estimated(run: Run, splits: Splits, *, timed: bool = True) -> Estimate:
+def estimated(run: Run, splits: Splits, *, timed: bool) -> Estimate:
     """The cost of a run: `PHASES` counted steps and, if `timed`, two at full size on this machine.
 
     The networks are untrained ones of the right kind: what a step costs does not depend on weights.
@@ -52,11 +53,16 @@ def estimated(run: Run, splits: Splits, *, timed: bool = True) -> Estimate:
 
 def lengthened(runs: Mapping[str, Run]) -> dict[str, int]:
     """Epochs by label at which every run spends what the first does at its own number of them."""
-    first = next(iter(runs.values()))
-    splits = split(first.data, first.split)
-    flops = {label: estimated(run, splits, timed=False).flops for label, run in runs.items()}
+    flops = {label: cost.flops for label, cost in estimates(runs, timed=False).items()}
     budget = next(iter(flops.values()))
     return {label: max(round(run.epochs * budget / flops[label]), 1) for label, run in runs.items()}
+
+
+def estimates(runs: Mapping[str, Run], *, timed: bool = True) -> dict[str, Estimate]:
+    """The cost of runs in one setting, by label."""
+    first = next(iter(runs.values()))
+    splits = split(first.data, first.split)
+    return {label: estimated(run, splits, timed=timed) for label, run in runs.items()}
 
 
 class _Whole:
@@ -76,6 +82,10 @@ def _counter() -> FlopCounterMode:
     # its own tracker hooks the inputs of modules, which torch refuses where an attack differentiates one
     counter.mod_tracker = _Whole()  # type: ignore[assignment]
     return counter
+
+
+def _silent(record: Record) -> None:
+    """What a step says of itself is not wanted."""
 
 
 def _seconds(run: Run, splits: Splits) -> float:
@@ -98,7 +108,7 @@ def _training(run: Run, splits: Splits, size: int) -> Training:
         if "teacher" in run.nets and run.teacher is not None:
             source = getattr(run.teacher, "model", None) or run.teacher
             nets["teacher"] = source(splits.classes, splits.shape).eval().requires_grad_(False)
-    parts = Parts(nets=nets, train=few, validation=few, folder=Path(), report=lambda record: None, about={})
+    parts = Parts(nets=nets, train=few, validation=few, folder=Path(), report=_silent, about={})
     training = Training(replace(run, compile="never", precision="float32"), parts)
     training.nets["student"].train()
     return training

@@ -46,6 +46,11 @@ class Plan:
         return list(dict.fromkeys(cell.label for cell in self.cells))
 
     @property
+    def runs(self) -> dict[str, Run]:
+        """The run of the first seed by label."""
+        return {cell.label: cell.run for cell in reversed(self.cells)}
+
+    @property
     def first(self) -> Run:
         """The run that stands for what all share."""
         return self.cells[0].run
@@ -96,14 +101,9 @@ def _resolved(request: Request) -> dict[str, Run]:
     problems: list[Problem] = []
     runs = {}
     for entrant in request.entrants:
-        try:
-            # shared words first, so that those of one entrant win
-            run = resolve(entrant.words[0], *request.shared, *entrant.words[1:])
-        except AdvkdError as cause:
-            problems += [replace(p, place=f"{entrant.label}: {p.place}") for p in cause.problems]
-        else:
-            # the audit judges a cell, and nothing else may see the test images
-            runs[entrant.label] = _with(run, evaluation={})
+        run = _run(entrant, request.shared, problems)
+        if run is not None:
+            runs[entrant.label] = run
     if problems:
         raise AdvkdError(*problems)
     by_hash: dict[str, list[str]] = {}
@@ -113,6 +113,17 @@ def _resolved(request: Request) -> dict[str, Run]:
         if len(labels) > 1:
             raise error("presets", "the same run under two labels", given=", ".join(labels))
     return runs
+
+
+def _run(entrant: Entrant, shared: Sequence[str], problems: list[Problem]) -> Run | None:
+    try:
+        # shared words first, so that those of one entrant win
+        run = resolve(entrant.words[0], *shared, *entrant.words[1:])
+    except AdvkdError as cause:
+        problems += [replace(p, place=f"{entrant.label}: {p.place}") for p in cause.problems]
+        return None
+    # the audit judges a cell, and nothing else may see the test images
+    return _with(run, evaluation={})
 
 
 def _changes(entrant: Entrant, setting: str) -> Iterator[str]:

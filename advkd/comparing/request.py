@@ -15,7 +15,7 @@ from advkd.types import Part
 
 Equal = Literal["epochs", "compute"]
 
-OWN = ("presets", "preset", "seeds", "allow", "equal", "dry", "jobs", "vary", "on", "suite", "limit")
+OWN = ("presets", "preset", "seeds", "allow", "equal", "jobs", "vary", "on", "suite", "limit")
 """Keys that are words of the comparison; every other one changes the runs."""
 
 
@@ -31,6 +31,7 @@ class Entrant:
 class Request:
     """What the words ask for; `shared` are those that every run gets."""
 
+    words: tuple[str, ...]
     entrants: Sequence[Entrant]
     seeds: tuple[int, ...]
     shared: tuple[str, ...]
@@ -39,13 +40,15 @@ class Request:
     suite: str = "standard"
     limit: int | None = None
     allow: bool = False
-    dry: bool = False
     jobs: int = 1
-    varied: bool = False
+    load: str | None = None
 
 
-def parsed(words: Sequence[str]) -> Request:
-    """The request of a command line, or an `AdvkdError` with what is wrong with it."""
+def parsed(words: Sequence[str], load: str | None = None) -> Request:
+    """The request of a command line, or an `AdvkdError` with what is wrong with it.
+
+    `load` is the file whose members it may name, for processes to import.
+    """
     own, rest = _sorted(words)
     varied = "vary" in own
     entrants = list(_varied(own) if varied else _listed(own))
@@ -59,6 +62,7 @@ def parsed(words: Sequence[str]) -> Request:
         )
     entrants, shared = _owned(entrants, rest)
     return Request(
+        words=tuple(words),
         entrants=entrants,
         seeds=_seeds(own.get("seeds", ["0,1,2"])[-1]),
         shared=shared,
@@ -67,9 +71,8 @@ def parsed(words: Sequence[str]) -> Request:
         suite=own.get("suite", ["standard"])[-1],
         limit=_count("limit", own),
         allow=_one_of("allow", own, Literal["differences"], "") == "differences",
-        dry=_one_of("dry", own, Literal["true", "false"], "false") == "true",
         jobs=_count("jobs", own) or 1,
-        varied=varied,
+        load=load,
     )
 
 

@@ -1,0 +1,173 @@
+"""What the cells say together: rows, verdicts, the headline; the `result.json` of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from advkd.comparing.cell import Made
+from advkd.comparing.plan import Plan
+from advkd.device import environment
+from advkd.errors import error
+from advkd.reporting.material import CLEAN, Bits, Judged
+from advkd.reporting.reading import audited
+from advkd.statistics.methods import MethodVerdict, methods
+from advkd.statistics.students import StudentVerdict, students
+
+ROBUST = "robust"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The outcome of a comparison in `folder`: what was judged, by label and seed, and the verdicts.
+
+    `methods` are of the methods, over seeds; `students` of pairs of students of one seed, on the same
+    images. Both are given for robust accuracy and, as `clean_methods` and `clean_students`, for clean.
+    """
+
+    plan: Plan
+    folder: Path
+    made: Sequence[Made]
+    judged: Mapping[str, Mapping[int, Judged]]
+    methods: Sequence[MethodVerdict] = ()
+    students: Sequence[StudentVerdict] = ()
+    clean_methods: Sequence[MethodVerdict] = ()
+    clean_students: Sequence[StudentVerdict] = ()
+
+    @property
+    def failed(self) -> list[str]:
+        """Label, seed and error of every cell that has failed."""
+        cells = zip(self.plan.cells, self.made, strict=True)
+        return [f"{cell.label}, seed {cell.run.seed}: {made.error}" for cell, made in cells if made.error]
+
+    def mean(self, label: str, what: str) -> float:
+        """The mean over seeds of `clean` or `robust` accuracy, 0..1."""
+        return float(np.mean([getattr(one.scores, what) for one in self.judged[label].values()]))
+
+    @property
+    def ranked(self) -> list[str]:
+        """The labels that were judged, the highest mean robust accuracy first."""
+        return sorted(self.judged, key=lambda label: -self.mean(label, ROBUST))
+
+    @property
+    def headline(self) -> str:
+        """The verdict in a few sentences."""
+        ranked = self.ranked
+        if len(ranked) < 2:
+            return "Fewer than two entrants have been judged: there is nothing to compare."
+        best, rest = ranked[0], ranked[1:]
+        pairs = {frozenset((v.a, v.b)): v.verdict for v in self.methods}
+        told = [label for label in rest if pairs[frozenset((best, label))] != "not distinguishable"]
+        equal = [label for label in rest if label not in told]
+        seeds = min(len(of) for of in self.judged.values())
+        says = f"{best} has the highest mean robust accuracy, {100 * self.mean(best, ROBUST):.1f} %"
+        says += f" (clean {100 * self.mean(best, CLEAN):.1f} %), over {seeds} seed{'s' * (seeds > 1)}."
+        if told:
+            says += f" It is better than {_listed(told)}."
+        if equal:
+            says += f" It is not distinguishable from {_listed(equal)}."
+        return says
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The content of `result.json`."""
+        first = next((one for of in self.judged.values() for one in of.values()), None)
+        teacher = next((j.teacher for of in self.judged.values() for j in of.values() if j.teacher), None)
+        run = self.plan.first
+        return {
+            **{key: value for key, value in self.plan.about.items() if key != "cells"},
+            "threat": str(run.threat),
+            "epochs": {cell.label: cell.run.epochs for cell in self.plan.cells},
+            "n": first.scores.n if first else 0,
+            "headline": self.headline,
+            "differences": list(self.plan.differences),
+            "teacher": teacher
+            and {
+                CLEAN: teacher.clean,
+                ROBUST: teacher.robust,
+                "interval": {what: list(teacher.interval(what)) for what in (CLEAN, ROBUST)},
+            },
+            "rows": self._rows(),
+            "methods": [verdict.about for verdict in self.methods],
+            "students": [verdict.about for verdict in self.students],
+            "clean": {
+                "methods": [verdict.about for verdict in self.clean_methods],
+                "students": [verdict.about for verdict in self.clean_students],
+            },
+            "command": " ".join(["advkd compare", *self.plan.request.words]),
+            "environment": environment(torch.device("cpu")),
+            "hash": self.plan.hash,
+        }
+
+    def _rows(self) -> list[dict[str, Any]]:
+        def inside(path: Path) -> str:
+            return path.relative_to(self.folder.parent).as_posix()
+
+        return [
+            {
+                "name": cell.label,
+                "seed": cell.run.seed,
+                "folder": f"../{inside(made.folder)}",
+                "audit": f"../{inside(made.audit)}" if made.audit else None,
+                "state": "failed" if made.error else "done",
+                "error": made.error or None,
+            }
+            for cell, made in zip(self.plan.cells, self.made, strict=True)
+        ]
+
+
+def concluded(plan: Plan, folder: Path, made: Sequence[Made]) -> Comparison:
+    """The comparison of cells that have been made; an error where two were judged differently."""
+    judged: dict[str, dict[int, Judged]] = {}
+    for cell, one in zip(plan.cells, made, strict=True):
+        if one.audit is not None:
+            found = audited(one.audit)
+            _whole(found, one.audit)
+            judged.setdefault(cell.label, {})[cell.run.seed] = found
+    _alike([(label, seed, one) for label, of in judged.items() for seed, one in of.items()])
+    robust = _bits(judged, lambda one: one.survivors)
+    clean = _bits(judged, lambda one: one.right[CLEAN])
+    return Comparison(
+        plan=plan,
+        folder=folder,
+        made=made,
+        judged=judged,
+        methods=methods(robust, family="robust accuracy of the methods"),
+        students=students(robust, family="robust accuracy of the students"),
+        clean_methods=methods(clean, family="clean accuracy of the methods"),
+        clean_students=students(clean, family="clean accuracy of the students"),
+    )
+
+
+def _bits(judged: Mapping[str, Mapping[int, Judged]], of: Any) -> dict[str, dict[int, Bits]]:
+    return {label: {seed: of(one) for seed, one in seeds.items()} for label, seeds in judged.items()}
+
+
+def _whole(one: Judged, audit: Path) -> None:
+    if not one.complete or not one.tried[CLEAN].all():
+        raise error(
+            "compare", "an audit has not tried every image", given=audit, remedy="remove it to audit again"
+        )
+
+
+def _alike(all_of_them: Sequence[tuple[str, int, Judged]]) -> None:
+    for label, seed, one in all_of_them[1:]:
+        first, other = all_of_them[0][2].terms, one.terms
+        differs = [key for key in first if first[key] != other[key]]
+        if differs:
+            raise error(
+                "compare",
+                f"the students were judged on different {' and '.join(differs)}",
+                given="; ".join(f"{first[key]} and, {label} seed {seed}, {other[key]}" for key in differs),
+                remedy="remove the audit that does not belong here",
+            )
+
+
+def _listed(labels: Sequence[str]) -> str:
+    *first, last = labels
+    return f"{', '.join(first)} and {last}" if first else last

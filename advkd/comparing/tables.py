@@ -1,0 +1,93 @@
+"""A comparison in a terminal."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from advkd.comparing.cell import Made
+from advkd.comparing.estimate import Estimate
+from advkd.comparing.outcome import ROBUST, Comparison
+from advkd.comparing.plan import Cell, Plan
+from advkd.reporting.material import CLEAN
+from advkd.reporting.reading import audited
+
+
+def terms(out: Console, plan: Plan) -> None:
+    """What all share, and what differs besides what is learned."""
+    run, request = plan.first, plan.request
+    say(
+        out,
+        f"{len(plan.cells)} cells: {len(plan.labels)} entrants, seeds {', '.join(map(str, request.seeds))}; "
+        f"setting {run.setting}, {run.threat}, suite {request.suite} on {request.on} images",
+    )
+    for difference in plan.differences:
+        say(out, f"differs  {difference}", "yellow")
+
+
+def ended(out: Console, plan: Plan, index: int, cell: Cell, made: Made) -> None:
+    """One line for a cell that has ended."""
+    start = f"  {index + 1:>3}/{len(plan.cells)}  {cell.label}  seed {cell.run.seed}"
+    if made.audit is None:
+        say(out, f"{start}  failed: {made.error}", "red")
+    else:
+        scores = audited(made.audit).scores
+        say(out, f"{start}  clean {100 * scores.clean:.1f}  robust {100 * scores.robust:.1f}")
+
+
+def predicted(out: Console, plan: Plan, costs: dict[str, Estimate]) -> None:
+    """The cells of a comparison that is not made, and what they are predicted to cost."""
+    table = Table(title="predicted, training only, at the rate of this moment")
+    for heading in ("entrant", "epochs", "TFLOP a seed", "seconds a seed", "cells"):
+        table.add_column(heading, justify="left" if heading == "entrant" else "right")
+    for label, cost in costs.items():
+        cells = [cell for cell in plan.cells if cell.label == label]
+        numbers = (f"{cells[0].run.epochs}", f"{cost.flops / 1e12:.3g}", f"{cost.seconds:.0f}")
+        table.add_row(label, *numbers, f"{len(cells)}")
+    out.print(table)
+    total = sum(costs[cell.label].seconds for cell in plan.cells)
+    say(out, f"in all about {total / 60:.0f} minutes of training; audits and the teacher come on top")
+
+
+def concluded(out: Console, comparison: Comparison) -> None:
+    """The verdict, the table, the pairs, and where the report is."""
+    say(out, comparison.headline, "bold")
+    if comparison.judged:
+        out.print(_table(comparison))
+    out.print("these methods, paired over seeds:", style="bold")
+    for verdict in comparison.methods:
+        say(out, f"  {verdict.says}")
+    told = [v for v in comparison.students if v.verdict != "not distinguishable"]
+    count = f"{len(told)} of {len(comparison.students)} pairs of students differ"
+    say(out, f"these students, image by image: {count}; the report lists them")
+    for failure in comparison.failed:
+        say(out, f"failed  {failure}", "red")
+    say(out, f"comparison folder: {comparison.folder}")
+
+
+def _table(comparison: Comparison) -> Table:
+    plan = comparison.plan
+    table = Table(title=f"accuracy in %, mean ± SD over seeds, {plan.request.on} images, {plan.first.threat}")
+    for heading in ("", "clean", "robust", "seeds"):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    for label in comparison.ranked:
+        table.add_row(label, *_cells(comparison, label))
+    return table
+
+
+def _cells(comparison: Comparison, label: str) -> Iterator[str]:
+    found = list(comparison.judged[label].values())
+    for what in (CLEAN, ROBUST):
+        values = [100 * getattr(one.scores, what) for one in found]
+        spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+        yield f"{statistics.fmean(values):.1f}{spread}"
+    yield str(len(found))
+
+
+def say(out: Console, text: str, style: str = "") -> None:
+    """One line, whatever is in it."""
+    out.print(Text(text, style=style), soft_wrap=True)
