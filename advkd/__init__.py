@@ -1,7 +1,7 @@
 """advkd: adversarial distillation of small robust students, with honest comparison.
 
-`resolve`, `train`, `evaluate`, `audit`, `report`, `load` and `loss_of` are what the command line itself uses;
-`register` adds a member from a script. Importing the package imports no torch.
+`resolve`, `train`, `evaluate`, `audit`, `compare`, `report`, `load` and `loss_of` are what the command line
+itself uses; `register` adds a member from a script. Importing the package imports no torch.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from advkd.registry import register
 
 if TYPE_CHECKING:
     from advkd.api import Threat, audit, evaluate, load, loss_of, report, resolve, train
+    from advkd.comparing.open import compare
 
 __all__ = [
     "AdvkdError",
     "Threat",
     "audit",
+    "compare",
     "evaluate",
     "load",
     "loss_of",
@@ -31,5 +33,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("advkd.api"), name)
+        module = "advkd.comparing.open" if name == "compare" else "advkd.api"
+        return getattr(import_module(module), name)
     raise AttributeError(f"module 'advkd' has no attribute {name!r}")

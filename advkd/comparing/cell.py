@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advkd import api
 from advkd.auditing.case import resolve_case
 from advkd.auditing.open import case_folder, judged
 from advkd.comparing.plan import Cell
-from advkd.config.case import Resolved
+from advkd.config.case import Resolved, hash_of
+from advkd.config.run import Run
 from advkd.errors import AdvkdError
-from advkd.folder import RESULT, RUN
+from advkd.folder import RESULT, RUN, created
 from advkd.reporting.reading import read
+from advkd.teachers import of_run
 from advkd.types import Part
 
 log = logging.getLogger("advkd")
@@ -26,12 +28,10 @@ class Judge:
     suite: str
     part: Part
     limit: int | None = None
-    teacher: bool = False
 
     def case(self, folder: Path) -> Resolved:
         """The audit of the run in `folder`."""
-        words = [f"suite={self.suite}", f"part={self.part}"]
-        words.append("rows=[best, teacher]" if self.teacher else "rows=[best]")
+        words = [f"suite={self.suite}", f"part={self.part}", "rows=[best]"]
         words += [] if self.limit is None else [f"limit={self.limit}"]
         return resolve_case(str(folder), *words)
 
@@ -52,8 +52,7 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
             _train(cell, folder)
         case = judge.case(folder)
         audit = case_folder(case)
-        if not _judged(audit, judge):
-            judged(case, audit)
+        _judge(case, audit)
     except AdvkdError as cause:
         return Made(folder, error=str(cause))
     # one cell may fail in any way and the others are still worth having
@@ -71,9 +70,20 @@ def _train(cell: Cell, folder: Path) -> None:
         api.train(cell.run, out=folder)
 
 
-def _judged(audit: Path, judge: Judge) -> bool:
-    """Whether an audit has ended, and on everybody this one is to judge."""
-    if not (audit / RESULT).exists():
-        return False
-    known = read(audit / RESULT)
-    return bool(known["complete"]) and ("teacher" in known or not judge.teacher)
+def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Path | None:
+    """The audit of the teacher of `run`, whose student is in the folder `student`; None without a file."""
+    source = of_run(run)
+    if source is None:
+        return None
+    case = judge.case(student)
+    case = replace(case, target=source.path, model=source.model)
+    terms = {key: run.resolved[key] for key in ("data", "split", "threat", "teacher")}
+    audit = cells / f"teacher-{hash_of(terms)}" / f"{case.suite}-{case.hash}"
+    _judge(case, created(audit))
+    return audit
+
+
+def _judge(case: Resolved, audit: Path) -> None:
+    """Audits, unless that has been done to the end."""
+    if not (audit / RESULT).exists() or not read(audit / RESULT)["complete"]:
+        judged(case, audit)

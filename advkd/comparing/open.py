@@ -12,9 +12,10 @@ import torch
 import yaml
 
 from advkd import weights
-from advkd.comparing.cell import Judge, Made, made
+from advkd.comparing.cell import Judge, Made, made, teacher_judged
 from advkd.comparing.outcome import Comparison, concluded
-from advkd.comparing.plan import Cell, Plan
+from advkd.comparing.plan import Cell, Plan, planned
+from advkd.comparing.request import parsed
 from advkd.config.layers import load_yaml
 from advkd.errors import Interrupted, error
 from advkd.folder import RESULT, RUN, created, locked
@@ -28,19 +29,31 @@ Told = Callable[[int, Cell, Made], None]
 """Hears of every cell as it ends, with its number."""
 
 
-def compared(plan: Plan, out: str | Path | None = None, told: Told = lambda *_: None) -> Comparison:
+def unheard(index: int, cell: Cell, made: Made) -> None:
+    """A cell has ended and nobody wants to know."""
+
+
+def compare(*words: str, out: str | Path | None = None, told: Told = unheard) -> Comparison:
+    """Compares what `words` name, as `advkd compare` does: `"presets=path-dual,rslad", "seeds=0,1,2"`."""
+    return compared(planned(parsed(words)), out, told)
+
+
+def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) -> Comparison:
     """Makes what is missing of a comparison and concludes it; leaves verdicts, table and report.
 
     Cells lie beside the comparison's folder, in `cells`, under the hash of their run: another comparison
     there takes them as they are. Raises `AdvkdError` for a folder of something else.
     """
     folder = Path(out).expanduser() if out else Path("comparisons") / f"{_setting(plan)}-{plan.hash}"
+    request, cells = plan.request, folder.parent / CELLS
+    judge = Judge(suite=request.suite, part=request.on, limit=request.limit)
     with locked(_begun(folder, plan)):
         try:
-            done = _made(plan, folder.parent / CELLS, told)
+            done = _made(plan, judge, cells, told)
+            teacher = _teacher(plan, done, judge, cells)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
-        comparison = concluded(plan, folder, done)
+        comparison = concluded(plan, folder, done, teacher)
         weights.atomic(folder / RESULT, (json.dumps(comparison.about, indent=2) + "\n").encode())
         if comparison.judged:
             report(folder)
@@ -70,21 +83,22 @@ def _begun(folder: Path, plan: Plan) -> Path:
     return folder
 
 
-def _made(plan: Plan, cells: Path, told: Told) -> list[Made]:
+def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
     """Every cell, in order; in `jobs` processes that share the processor's threads."""
     created(cells)
-    tasks = list(zip(plan.cells, _judges(plan), strict=True))
     folders = [cells / cell.name for cell in plan.cells]
-    jobs = min(plan.request.jobs, len(tasks))
+    jobs = min(plan.request.jobs, len(folders))
     if jobs == 1:
         done = []
-        for index, (cell, judge) in enumerate(tasks):
-            done.append(made(cell, judge, folders[index]))
+        for index, (cell, folder) in enumerate(zip(plan.cells, folders, strict=True)):
+            done.append(made(cell, judge, folder))
             told(index, cell, done[-1])
         return done
     threads = max(torch.get_num_threads() // jobs, 1)
     with ProcessPoolExecutor(jobs, get_context("spawn"), _ready, (threads, plan.request.load)) as pool:
-        waiting = [pool.submit(made, cell, judge, folders[i]) for i, (cell, judge) in enumerate(tasks)]
+        waiting = [
+            pool.submit(made, cell, judge, folder) for cell, folder in zip(plan.cells, folders, strict=True)
+        ]
         done = []
         for index, (future, folder) in enumerate(zip(waiting, folders, strict=True)):
             done.append(_waited(future, folder))
@@ -106,16 +120,9 @@ def _waited(future: Future[Made], folder: Path) -> Made:
         return Made(folder, error="its process has died; memory may have run out: try fewer jobs")
 
 
-def _judges(plan: Plan) -> Sequence[Judge]:
-    """One per cell; the first that has a teacher brings its row along."""
-    request = plan.request
-    asks = ["teacher" in cell.run.nets for cell in plan.cells]
-    return [
-        Judge(
-            suite=request.suite,
-            part=request.on,
-            limit=request.limit,
-            teacher=ask and i == asks.index(True),
-        )
-        for i, ask in enumerate(asks)
-    ]
+def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Path | None:
+    """The audit of the teacher that all share, where a student has learned from one."""
+    for cell, one in zip(plan.cells, done, strict=True):
+        if one.audit is not None and "teacher" in cell.run.nets:
+            return teacher_judged(cell.run, one.folder, judge, cells)
+    return None

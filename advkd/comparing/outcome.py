@@ -14,7 +14,7 @@ from advkd.comparing.cell import Made
 from advkd.comparing.plan import Plan
 from advkd.device import environment
 from advkd.errors import error
-from advkd.reporting.material import CLEAN, Bits, Judged
+from advkd.reporting.material import CLEAN, Bits, Judged, Scores
 from advkd.reporting.reading import audited
 from advkd.statistics.methods import MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students
@@ -34,6 +34,7 @@ class Comparison:
     folder: Path
     made: Sequence[Made]
     judged: Mapping[str, Mapping[int, Judged]]
+    teacher: Scores | None = None
     methods: Sequence[MethodVerdict] = ()
     students: Sequence[StudentVerdict] = ()
     clean_methods: Sequence[MethodVerdict] = ()
@@ -77,7 +78,6 @@ class Comparison:
     def about(self) -> dict[str, Any]:
         """The content of `result.json`."""
         first = next((one for of in self.judged.values() for one in of.values()), None)
-        teacher = next((j.teacher for of in self.judged.values() for j in of.values() if j.teacher), None)
         run = self.plan.first
         return {
             **{key: value for key, value in self.plan.about.items() if key != "cells"},
@@ -86,12 +86,7 @@ class Comparison:
             "n": first.scores.n if first else 0,
             "headline": self.headline,
             "differences": list(self.plan.differences),
-            "teacher": teacher
-            and {
-                CLEAN: teacher.clean,
-                ROBUST: teacher.robust,
-                "interval": {what: list(teacher.interval(what)) for what in (CLEAN, ROBUST)},
-            },
+            "teacher": self.teacher and self._about_teacher(self.teacher),
             "rows": self._rows(),
             "methods": [verdict.about for verdict in self.methods],
             "students": [verdict.about for verdict in self.students],
@@ -103,6 +98,10 @@ class Comparison:
             "environment": environment(torch.device("cpu")),
             "hash": self.plan.hash,
         }
+
+    def _about_teacher(self, scores: Scores) -> dict[str, Any]:
+        interval = {what: list(scores.interval(what)) for what in (CLEAN, ROBUST)}
+        return {CLEAN: scores.clean, ROBUST: scores.robust, "interval": interval}
 
     def _rows(self) -> list[dict[str, Any]]:
         def inside(path: Path) -> str:
@@ -121,8 +120,11 @@ class Comparison:
         ]
 
 
-def concluded(plan: Plan, folder: Path, made: Sequence[Made]) -> Comparison:
-    """The comparison of cells that have been made; an error where two were judged differently."""
+def concluded(plan: Plan, folder: Path, made: Sequence[Made], teacher: Path | None) -> Comparison:
+    """The comparison of cells that have been made, and of the audit of their teacher.
+
+    Raises `AdvkdError` where an audit is not whole, or two are not on the same terms.
+    """
     judged: dict[str, dict[int, Judged]] = {}
     for cell, one in zip(plan.cells, made, strict=True):
         if one.audit is not None:
@@ -137,6 +139,7 @@ def concluded(plan: Plan, folder: Path, made: Sequence[Made]) -> Comparison:
         folder=folder,
         made=made,
         judged=judged,
+        teacher=audited(teacher).scores if teacher else None,
         methods=methods(robust, family="robust accuracy of the methods"),
         students=students(robust, family="robust accuracy of the students"),
         clean_methods=methods(clean, family="clean accuracy of the methods"),

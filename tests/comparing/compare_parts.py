@@ -1,0 +1,23 @@
+"""The smallest comparison there is, and what it leaves."""
+
+import csv
+from pathlib import Path
+
+from parts import TINY
+
+SUITE = Path(__file__).parent / "tiny.yaml"
+SMALL = (*TINY, "epochs=2", f"suite={SUITE}")
+TIMES = ("seconds", "train_seconds", "images_per_second", "peak_memory_mb")
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """The rows of `table.csv` without what depends on the clock."""
+    with (folder / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
+
+
+def changes(cells: Path) -> dict[str, int]:
+    """When each file of finished work was written."""
+    files = [*cells.glob("*/student.safetensors"), *cells.glob("*/eval/*/examples.npz")]
+    return {str(file.relative_to(cells)): file.stat().st_mtime_ns for file in files}

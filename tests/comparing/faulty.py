@@ -1,0 +1,30 @@
+"""Members that do what no member should: a loss that fails, data that may not be opened for a test."""
+
+from dataclasses import dataclass, field
+
+import advkd
+from advkd.registry import load
+
+
+@advkd.register("losses", "failing")
+@dataclass(frozen=True)
+class Failing:
+    """Raises when it is asked."""
+
+    kind: str = field(default="label", init=False)
+
+    def __call__(self, logits, target):
+        raise ZeroDivisionError("planted")
+
+
+@advkd.register("data", "closed")
+@dataclass(frozen=True)
+class Closed:
+    """Digits whose test images nobody may see."""
+
+    classes: int = field(default=10, init=False)
+    shape: tuple = field(default=(1, 8, 8), init=False)
+
+    def open(self, split):
+        assert split == "train", "the test split was opened"
+        return load("data", "digits")().open(split)

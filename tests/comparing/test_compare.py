@@ -1,0 +1,187 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from compare_parts import SMALL, changes, table
+
+import advkd
+from advkd import AdvkdError
+from advkd.cli import main
+
+HERE = Path(__file__).parent
+WORDS = ("presets=path-dual,rslad", "seeds=0,1", *SMALL)
+
+
+def command(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["compare", *words])
+    return result.exit_code, result.output
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("comparisons")
+
+
+@pytest.fixture
+def done(place) -> Path:
+    """One comparison for all tests that only look at it; what is there is not made again."""
+    advkd.compare(*WORDS, out=place / "done")
+    return place / "done"
+
+
+@pytest.fixture
+def copy(done, tmp_path) -> Path:
+    """The same comparison, to be damaged."""
+    shutil.copytree(done.parent, tmp_path / "copied")
+    return tmp_path / "copied" / done.name
+
+
+def audit_of(comparison: Path, index: int = 0) -> Path:
+    return comparison / json.loads((comparison / "result.json").read_text())["rows"][index]["audit"]
+
+
+def test_leaves_verdicts_table_and_report(done):
+    found = json.loads((done / "result.json").read_text())
+    assert [(row["name"], row["seed"], row["state"]) for row in found["rows"]] == [
+        ("path-dual", 0, "done"),
+        ("rslad", 0, "done"),
+        ("path-dual", 1, "done"),
+        ("rslad", 1, "done"),
+    ]
+    assert (found["n"], found["threat"], found["on"]) == (60, "linf eps 0.2", "test")
+    assert [(v["a"], v["b"], v["indicative"]) for v in found["methods"]] == [("path-dual", "rslad", True)]
+    assert [v["seed"] for v in found["students"]] == [0, 1]
+    assert 0 < found["teacher"]["clean"] <= 1
+    assert "highest mean robust accuracy" in found["headline"]
+    assert found["command"].startswith("advkd compare presets=path-dual,rslad")
+    assert "<table" in (done / "report.html").read_text()
+
+
+def test_verdicts_are_recomputed_from_the_bits(done):
+    found = json.loads((done / "result.json").read_text())
+    with np.load(audit_of(done, 0) / "examples.npz") as a, np.load(audit_of(done, 1) / "examples.npz") as b:
+        names = ("student.clean", "student.fgsm", "student.pgd-5")
+        left, right = (np.all([bits[name] for name in names], axis=0) for bits in (a, b))
+    pair = found["students"][0]
+    assert (pair["only_a"], pair["only_b"]) == (int((left & ~right).sum()), int((right & ~left).sum()))
+
+
+def test_cells_of_a_comparison_share_all_but_the_method(done):
+    cells = sorted((done.parent / "cells").glob("*-0/run.yaml"))
+    one, two = ([line for line in cell.read_text().splitlines() if line[:1] != " "] for cell in cells)
+    differ = {line.split(":")[0] for line in {*one} ^ {*two}}
+    assert differ == {"hash", "preset"}
+
+
+def test_the_same_command_makes_nothing_again(done):
+    before, rows = changes(done.parent / "cells"), table(done)
+    advkd.compare(*WORDS, out=done)
+    assert changes(done.parent / "cells") == before
+    assert table(done) == rows
+
+
+def test_another_comparison_beside_it_takes_its_cells(done):
+    before = changes(done.parent / "cells")
+    found = advkd.compare("presets=rslad,ard", "seeds=0,1", *SMALL, out=done.parent / "more")
+    after = changes(done.parent / "cells")
+    assert before.items() <= after.items()
+    assert len(after) == len(before) + 4
+    assert found.ranked
+
+
+def test_a_folder_of_another_comparison_is_refused(done):
+    with pytest.raises(AdvkdError, match="is the folder of another comparison: other cells, seeds"):
+        advkd.compare("presets=path-dual,rslad", "seeds=0,1,2", *SMALL, out=done)
+
+
+def test_a_folder_of_a_run_is_refused(done):
+    cell = next((done.parent / "cells").iterdir())
+    with pytest.raises(AdvkdError, match="is the folder of a run"):
+        advkd.compare(*WORDS, out=cell)
+
+
+def test_killed_and_run_again_equals_uninterrupted(done, tmp_path):
+    folder = tmp_path / "killed" / "it"
+    words = [sys.executable, str(HERE / "killed.py"), str(folder), *WORDS]
+    assert subprocess.run(words, check=False, capture_output=True).returncode == -signal.SIGKILL
+    before = changes(folder.parent / "cells")
+    assert len(before) == 4
+    advkd.compare(*WORDS, out=folder)
+    assert before.items() <= changes(folder.parent / "cells").items()
+    assert table(folder) == table(done)
+
+
+def test_jobs_make_the_same(done, tmp_path):
+    advkd.compare(*WORDS, "jobs=2", out=tmp_path / "parallel")
+    assert table(tmp_path / "parallel") == table(done)
+
+
+def test_an_audit_with_missing_examples_is_refused(copy):
+    file = audit_of(copy) / "examples.npz"
+    with np.load(file) as arrays:
+        content = dict(arrays)
+    content["student.clean.tried"][3] = False
+    np.savez(file, **content)
+    with pytest.raises(AdvkdError, match="an audit has not tried every image"):
+        advkd.compare(*WORDS, out=copy)
+
+
+@pytest.mark.parametrize(("key", "what"), [("threat", "threat"), ("images", "images")])
+def test_students_judged_on_different_terms_are_refused(copy, key, what):
+    audit = audit_of(copy, 1)
+    if key == "threat":
+        about = json.loads((audit / "result.json").read_text())
+        (audit / "result.json").write_text(json.dumps({**about, "threat": "linf eps 0.1"}))
+    else:
+        with np.load(audit / "examples.npz") as arrays:
+            content = dict(arrays)
+        ledger = {**json.loads(str(content["about"])), "images": "others"}
+        np.savez(audit / "examples.npz", **{**content, "about": np.array(json.dumps(ledger))})
+    with pytest.raises(AdvkdError, match=f"judged on different {what}"):
+        advkd.compare(*WORDS, out=copy)
+
+
+def test_a_cell_that_fails_is_told_and_the_rest_go_on(tmp_path):
+    words = (
+        "presets=pgd-at,bad:trades",
+        "bad.method.branches.untargeted.terms.clean.loss=failing",
+        "seeds=0",
+        *SMALL,
+        f"load={HERE / 'faulty.py'}",
+        f"out={tmp_path / 'it'}",
+    )
+    status, said = command(*words)
+    assert status == 1
+    assert "bad, seed 0: ZeroDivisionError: planted" in said
+    rows = json.loads((tmp_path / "it" / "result.json").read_text())["rows"]
+    assert [row["state"] for row in rows] == ["done", "failed"]
+    assert "planted" in (tmp_path / "it" / "report.html").read_text()
+
+
+def test_ablations_leave_the_test_images_closed(tmp_path):
+    words = ("preset=pgd-at", "vary=epochs:1,2", "seeds=0", *SMALL, "data=closed", f"out={tmp_path / 'it'}")
+    status, said = command(*words, f"load={HERE / 'faulty.py'}")
+    assert status == 0, said
+    found = json.loads((tmp_path / "it" / "result.json").read_text())
+    assert (found["on"], found["n"]) == ("validation", 41)
+    assert found["differences"] == ["epochs: epochs=1 1, epochs=2 2"]
+
+
+def test_dry_predicts_and_makes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, said = command("dry=true", *WORDS)
+    assert status == 0
+    assert "minutes of training" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_entrant_that_cannot_be_named_keeps_all_from_starting(tmp_path):
+    status, said = command("presets=rslad,rslda", *SMALL, f"out={tmp_path / 'it'}")
+    assert (status, (tmp_path / "it").exists()) == (2, False)
+    assert "nearest  rslad" in said

@@ -1,0 +1,93 @@
+import pytest
+from compare_parts import SMALL
+
+from advkd import AdvkdError
+from advkd.comparing.plan import planned
+from advkd.comparing.request import parsed
+
+WEIGHT = "method.branches.untargeted.terms.path.weight"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "presets: which ones?"),
+        (("presets=rslad",), "presets: a comparison needs two"),
+        (("presets=rslad,rslda",), "nearest  rslad"),
+        (("presets=rslad,rslad",), "presets: rslad is there twice"),
+        (("presets=rslad,same:rslad",), "presets: the same run under two labels"),
+        (("presets=rslad,ard", "seeds=0,1,0"), "seeds: 0 is there twice"),
+        (("presets=rslad,ard", "seeds=one"), "seeds: is no list of whole numbers"),
+        (("presets=rslad,ard", "seed=1"), "seed: a comparison has several"),
+        (("presets=rslad,ard", "equal=time"), "names    compute, epochs"),
+        (("presets=rslad,ard", "jobs=0"), "jobs: must be a whole number, at least 1"),
+        (("presets=rslad,ard", "suite=standart"), "nearest  standard"),
+        (("presets=rslad,ard", "ard.epoch=3"), "ard: epoch: unknown option"),
+        (("vary=epochs:1,2",), "vary: of which preset?"),
+        (("preset=rslad", "vary=epochs"), "vary: is not KEY:VALUE,VALUE"),
+        (("preset=rslad", "vary=epochs:1"), "vary: a comparison needs two"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_starts(words, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AdvkdError) as refused:
+        planned(parsed(words))
+    assert says in str(refused.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_problem_of_every_entrant_is_told_at_once():
+    with pytest.raises(AdvkdError) as refused:
+        planned(parsed(["presets=rslda,path-dule,ard", "ard.epoch=3"]))
+    assert {p.place for p in refused.value.problems} == {
+        "rslda: preset",
+        "path-dule: preset",
+        "ard: epoch",
+    }
+
+
+def test_words_reach_all_or_one():
+    plan = planned(parsed(["presets=rslad,long:rslad,ard", "long.epochs=7", *SMALL, "seeds=3,4"]))
+    assert {label: run.epochs for label, run in plan.runs.items()} == {"rslad": 2, "long": 7, "ard": 2}
+    assert [cell.run.seed for cell in plan.cells] == [3, 3, 3, 4, 4, 4]
+    assert plan.differences == ["epochs: rslad 2, long 7, ard 2"]
+
+
+def test_a_grid_of_values():
+    words = [f"vary={WEIGHT}:impact,{{use: boundary, kappa: 0.5}}", "vary=epochs:1,2"]
+    plan = planned(parsed(["preset=path-dual", *words]))
+    assert plan.labels == [
+        "weight=impact epochs=1",
+        "weight=impact epochs=2",
+        "weight=boundary(kappa=0.5) epochs=1",
+        "weight=boundary(kappa=0.5) epochs=2",
+    ]
+    assert plan.runs["weight=boundary(kappa=0.5) epochs=2"].epochs == 2
+    assert plan.request.on == "validation"
+
+
+def test_keys_that_move_together():
+    both = f"{WEIGHT}+method.branches.targeted.terms.path.weight"
+    plan = planned(parsed(["preset=path-dual", f"vary={both}:impact,uniform"]))
+    branches = plan.runs["weight=uniform"].resolved["method"]["branches"]
+    assert {name: branch["terms"]["path"]["weight"]["use"] for name, branch in branches.items()} == {
+        "untargeted": "uniform",
+        "targeted": "uniform",
+    }
+
+
+def test_a_preset_that_changes_its_setting_is_refused_unless_allowed(tmp_path):
+    preset = tmp_path / "longer.yaml"
+    preset.write_text("extends: rslad\nepochs: 99\n")
+    words = [f"presets=ard,longer:{preset}"]
+    with pytest.raises(AdvkdError, match="longer sets epochs=99"):
+        planned(parsed(words))
+    plan = planned(parsed([*words, "allow=differences"]))
+    assert plan.differences == ["epochs: ard 30, longer 99"]
+
+
+def test_equal_compute_gives_all_what_the_first_spends():
+    plan = planned(parsed(["presets=path-dual,rslad", "equal=compute", *SMALL, "epochs=10"]))
+    # path-dual walks twice and trains at five points, rslad walks once and trains at two
+    assert plan.runs["path-dual"].epochs == 10
+    assert 20 <= plan.runs["rslad"].epochs <= 23
