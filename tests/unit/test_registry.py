@@ -10,6 +10,7 @@ import pytest
 import advkd
 from advkd import AdvkdError, registry
 from advkd.config.build import member
+from advkd.installed import installed
 from advkd.registry import entries, find, load, slot_named
 from advkd.sources import source_of
 
@@ -19,7 +20,7 @@ def clean(monkeypatch):
     """A registry that forgets what a test adds."""
     monkeypatch.setattr(registry, "_registered", {})
     yield
-    registry._installed.cache_clear()
+    installed.cache_clear()
     registry._imported.cache_clear()
 
 
@@ -30,7 +31,7 @@ def distribution(folder: Path, name: str, points: str, code: str = "") -> None:
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n")
     (info / "entry_points.txt").write_text(points)
     (folder / f"{name}_code.py").write_text(code)
-    registry._installed.cache_clear()
+    installed.cache_clear()
 
 
 def test_slots_answer_to_singular_and_plural():
@@ -102,7 +103,7 @@ def test_listing_imports_nothing_and_a_broken_plugin_breaks_only_its_own_name(tm
     points = "[advkd.losses]\nbroken = badplug_code:Loss\n"
     distribution(tmp_path, "badplug", points, "raise RuntimeError('out of order')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry._installed.cache_clear()
+    installed.cache_clear()
     assert "broken" in entries("losses")
     assert source_of(find("losses", "broken")).file == tmp_path / "badplug_code.py"
     with pytest.raises(AdvkdError, match=r"(?s)cannot be imported from badplug 1\.5.*out of order"):
@@ -114,7 +115,7 @@ def test_listing_imports_nothing_and_a_broken_plugin_breaks_only_its_own_name(tm
 def test_a_name_claimed_twice_names_both(tmp_path, monkeypatch):
     distribution(tmp_path, "rival", "[advkd.losses]\nkl = rival_code:KL\n", "class KL: pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry._installed.cache_clear()
+    installed.cache_clear()
     with pytest.raises(AdvkdError, match=r"claimed by two distributions: advkd .* and rival 1\.5"):
         load("losses", "kl")
 
@@ -126,6 +127,6 @@ def test_presets_of_other_packages_are_found(tmp_path, monkeypatch):
     (tmp_path / "more_presets" / "__init__.py").write_text("")
     (tmp_path / "more_presets" / "mine.yaml").write_text('about: "Mine."\nextends: rslad\n')
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry._installed.cache_clear()
+    installed.cache_clear()
     assert advkd.resolve("preset=mine").preset == "mine"
     assert source_of(find("presets", "mine")).headline == "Mine."
