@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -11,6 +12,8 @@ import torch
 from parts import TINY, small_net
 from torch import Tensor, nn
 
+from advkd import registry
+from advkd.installed import installed
 from advkd.types import Batch, Threat
 
 # small networks are faster on one thread, and do not wait for each other on a busy machine
@@ -47,6 +50,22 @@ def gradients() -> Callable[[Tensor, nn.Module], list[Tensor]]:
         return list(torch.autograd.grad(loss, list(net.parameters()), allow_unused=True))
 
     return of
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose distributions count as installed; what a test registers is forgotten after it."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(registry, "_registered", {})
+    yield folder
+    registry._imported.cache_clear()
+    installed.cache_clear()
+    for name in set(sys.modules) - before:
+        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
 
 
 @pytest.fixture(autouse=True)
