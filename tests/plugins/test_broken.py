@@ -1,4 +1,4 @@
-"""Broken plugins, five kinds: each is reported by name, distribution and remedy, and breaks only its own name."""
+"""Broken plugins: each is reported by name, distribution and remedy, and breaks only its own name."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from fake import distribution
 
 from advkd.cli import main
 
-WEIGHTING = (
-    '"""One."""\n\n\nclass Odd:\n    """One line."""\n\n    def __call__(self, {}):\n        """None."""\n'
-)
+WEIGHTING = 'class Odd:\n    """One line."""\n\n    def __call__(self, {}):\n        return None\n'
+WHOLE = WEIGHTING.format("view, step")
 PATH = "method.branches.untargeted.terms.path.weight"
 
 
@@ -40,16 +39,24 @@ KINDS = {
     "no such module": Broken(MEMBER, "No module named 'odd_code'", UNINSTALL),
     "no such class": Broken(MEMBER, "no attribute 'Odd'", UNINSTALL, {"odd_code.py": "odd = 1\n"}),
     "fails to import": Broken(
-        MEMBER, "RuntimeError: no", UNINSTALL, {"odd_code.py": "raise RuntimeError('no')\n"}, at_once=False
+        MEMBER,
+        "RuntimeError: no",
+        UNINSTALL,
+        {"odd_code.py": f"{WHOLE}\n\nraise RuntimeError('no')\n"},
+        at_once=False,
     ),
     "ends the process": Broken(
-        MEMBER, "SystemExit: 3", UNINSTALL, {"odd_code.py": "raise SystemExit(3)\n"}, at_once=False
+        MEMBER,
+        "SystemExit: 3",
+        UNINSTALL,
+        {"odd_code.py": f"{WHOLE}\n\nraise SystemExit(3)\n"},
+        at_once=False,
     ),
     "a taken name": Broken(
         "[advkd.weightings]\nimpact = odd_code:Odd\n",
         r"claimed by two distributions: advkd 0.* and odd-plugin 1\.5",
         "uninstall one of them",
-        {"odd_code.py": WEIGHTING.format("view, step")},
+        {"odd_code.py": WHOLE},
         name="impact",
         words=("preset=path-dual", f"{PATH}=impact"),
     ),
@@ -64,7 +71,7 @@ KINDS = {
         MEMBER,
         r"is written for another advkd\s+given +odd-plugin 1\.5 requires advkd >=99, this is 0",
         "pip install 'advkd>=99', or another version of odd-plugin",
-        {"odd_code.py": WEIGHTING.format("view, step")},
+        {"odd_code.py": WHOLE},
         requires="advkd>=99",
     ),
     "a preset for a newer protocol": Broken(
