@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
+from fake import on_path
 from parts import TINY, small_net
 from torch import Tensor, nn
 
-from advkd import registry
-from advkd.installed import installed
 from advkd.types import Batch, Threat
 
 # small networks are faster on one thread, and do not wait for each other on a busy machine
@@ -53,19 +51,12 @@ def gradients() -> Callable[[Tensor, nn.Module], list[Tensor]]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder whose distributions count as installed; what a test registers is forgotten after it."""
+def site(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose distributions count as installed."""
     folder = tmp_path / "site"
     folder.mkdir()
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setattr(registry, "_registered", {})
-    yield folder
-    registry._imported.cache_clear()
-    installed.cache_clear()
-    for name in set(sys.modules) - before:
-        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    with on_path(folder):
+        yield folder
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,15 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+from parts import TINY
+
 ROOT = Path(__file__).parents[1]
 PIP = (sys.executable, "-m", "pip")
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_CACHE_DIR": "1"}
 """No network; PIP_NO_BUILD_ISOLATION=0 is pip's way of saying: build with the setuptools that is there."""
+
+SMALL = (*TINY, "epochs=1")
+"""Words of a run that takes seconds."""
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
+import shlex
 from importlib.util import find_spec
 
 import pytest
-from fresh import ROOT, fresh, wheel
+from fake import distribution
+from fresh import ROOT, SMALL, fresh, wheel
+
+import advkd
 
 EXAMPLE = ROOT / "examples" / "third_party_plugin"
-SMALL = (
-    "split.train=300",
-    "split.test=60",
-    "epochs=1",
-    "teacher.preset=standard",
-    "teacher.epochs=8",
-    "teacher.batch_size=16",
-    "teacher.model.width=8",
-    "evaluation.pgd-20.restarts=1",
-)
 
 
 @pytest.mark.slow
@@ -44,3 +39,19 @@ def test_the_example_installs_and_runs_beside_the_wheel_of_advkd(tmp_path):
             "python", "-m", "pytest", "-q", EXAMPLE / "tests", "-p", "no:cacheprovider", cwd=tmp_path
         )
         assert re.search(r"\d+ passed", tests)
+
+
+def test_the_words_of_its_card_resolve(site, monkeypatch):
+    config = configparser.ConfigParser()
+    config.read(EXAMPLE / "setup.cfg")
+    points = config["options.entry_points"]
+    distribution(site, "advkd-curriculum", "".join(f"[{group}]{points[group]}\n" for group in points))
+    monkeypatch.syspath_prepend(str(EXAMPLE))
+    card = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    known = advkd.resolve("preset=curriculum").hash
+    options = re.findall(r"^\| `([^`]*=[^`]*)` \|", card, re.MULTILINE)
+    commands = re.findall(r"^    advkd run (.*)$", card, re.MULTILINE)
+    assert (len(options), len(commands)) == (3, 4)
+    hashes = {advkd.resolve("preset=curriculum", *shlex.split(words)).hash for words in options}
+    hashes |= {advkd.resolve(*shlex.split(words)).hash for words in commands[1:]}
+    assert len(hashes | {known}) == 7
