@@ -126,4 +126,4 @@ def _rendered(plugin: Plugin) -> tuple[dict[str, str], str]:
     if words["member"]:
         files[f"{package}/{slot}.py"] = f"{slot}/member.py"
     texts = {path: templates.get_template(f"{name}.jinja").render(words) for path, name in files.items()}
-    return {**texts, f"{package}/py.typed": ""}, str(use.run)
+    return {**texts, f"{package}/py.typed": ""}, str(vars(use)["run"])

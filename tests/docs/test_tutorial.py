@@ -20,7 +20,7 @@ def blocks() -> list[tuple[str, str]]:
 
 def command(line: str) -> str:
     """A line as the test runs it: whatever trains, trains little."""
-    return re.sub(r"\badvkd run ", f"advkd run {' '.join(SMALL)} ", line)
+    return re.sub(r"\badvkd (run|compare) ", rf"advkd \1 {' '.join(SMALL)} ", line)
 
 
 def test_the_page_has_both_kinds_of_blocks():
@@ -49,4 +49,5 @@ def test_every_block_runs(tmp_path):
     assert "broken" not in said
     assert len(re.findall(r"What the student does not give to the true class", said)) >= 4
     runs = {path.parent.name for path in Path(desk, "runs").glob("*/result.json")}
-    assert runs == {"first", "third", "unedited", "doubt", "control", "rslad", "alone"}
+    assert runs == {"first", "third", "unedited", "alone"}
+    assert {"doubt", "control", "rslad"} <= set(re.findall(r"\d/6 +(\S+) +seed", said))
