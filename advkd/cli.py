@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from advkd.commands import compare, judge, names, report
+from advkd.commands import compare, judge, names, new_plugin, report
 from advkd.commands import run as run_command
 from advkd.errors import AdvkdError, Interrupted
 
@@ -60,5 +60,6 @@ for command in (
     judge.selftest,
     names.list_,
     names.show,
+    new_plugin.new_plugin,
 ):
     main.add_command(command)

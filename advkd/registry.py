@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Any, TypeVar
 
 from advkd.errors import AdvkdError, Problem, error, unknown
+from advkd.installed import CHOICE, OWN, Entry, installed
 
 SLOTS = {
     "attacks": "attack",
@@ -35,19 +35,6 @@ YAML_SLOTS = ("presets", "settings", "suites")
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Entry:
-    """A name of a slot, where it points to (`module:attribute`), and who brings it."""
-
-    slot: str
-    name: str
-    target: str
-    distribution: str
-    version: str = ""
-    member: Any = None
-
-
 _registered: dict[tuple[str, str], Entry] = {}
 
 
@@ -61,11 +48,10 @@ def register(slot: str, name: str) -> Callable[[T], T]:
     def keep(member: T) -> T:
         from advkd.contracts import check
 
-        taken = [e for e in _installed(slot).get(name, []) if e.member is None]
-        if taken:
-            raise error(
-                f"register {slot}", f"{name} is taken by {taken[0].distribution}", remedy="pick another name"
-            )
+        for entry in installed().entries:
+            if (entry.slot, entry.name) == (slot, name):
+                problem = f"{name} is taken by {entry.distribution}"
+                raise error(f"register {slot}", problem, remedy="pick another name")
         check(slot, f"{SLOTS[slot]} {name}", member)
         target = f"{getattr(member, '__module__', '?')}:{getattr(member, '__qualname__', name)}"
         _registered[slot, name] = Entry(slot, name, target, "registered in this process", member=member)
@@ -82,31 +68,55 @@ def slot_named(word: str) -> str:
     raise AdvkdError(unknown("slot", "slot", word, SLOTS, "write one of the names"))
 
 
+def registered() -> dict[tuple[str, str], Entry]:
+    """What `register` has added in this process, by slot and name."""
+    return dict(_registered)
+
+
 def entries(slot: str) -> dict[str, list[Entry]]:
     """Every name of a slot, sorted, with all who claim it."""
-    found = dict(_installed(slot))
-    for (other, name), entry in _registered.items():
-        if other == slot:
-            found[name] = [entry]
+    found: dict[str, list[Entry]] = {}
+    for entry in installed().entries:
+        if entry.slot == slot:
+            found.setdefault(entry.name, []).append(entry)
+    found |= {name: [entry] for (other, name), entry in _registered.items() if other == slot}
     return dict(sorted(found.items()))
 
 
 def find(slot: str, name: str, place: str = "") -> Entry:
-    """The one entry of a name; errors for no such name and for a name claimed twice."""
-    singular = SLOTS[slot]
+    """The one entry of a name; errors for no such name and for one with a `fault`."""
     claims = entries(slot).get(name, [])
     if not claims:
-        raise AdvkdError(
-            unknown(place or singular, singular, name, entries(slot), f"advkd list {slot} shows them all")
-        )
-    if len(claims) > 1:
-        who = " and ".join(sorted(f"{c.distribution} {c.version}".strip() for c in claims))
-        raise error(
-            place or singular,
-            f"{singular} {name} is claimed by two distributions: {who}",
-            remedy="uninstall one of them",
-        )
+        hidden = [e.who for e in installed().left_out if (e.slot, e.name) == (slot, name)]
+        remedy = f"{CHOICE} leaves out {' and '.join(hidden)}, which has it" if hidden else ""
+        remedy = remedy or f"advkd list {slot} shows them all"
+        raise AdvkdError(unknown(place or SLOTS[slot], SLOTS[slot], name, entries(slot), remedy))
+    problem = fault(claims, place)
+    if problem is not None:
+        raise AdvkdError(problem)
     return claims[0]
+
+
+def fault(claims: list[Entry], place: str = "") -> Problem | None:
+    """What is wrong with a name as far as metadata tells: claimed twice, or written for another advkd."""
+    entry = claims[0]
+    singular = SLOTS[entry.slot]
+    if len(claims) > 1:
+        who = " and ".join(sorted(claim.who for claim in claims))
+        return Problem(
+            place=place or singular,
+            problem=f"{singular} {entry.name} is claimed by two distributions: {who}",
+            remedy=f"uninstall one of them, or name those you want in {CHOICE}",
+        )
+    if entry.unmet:
+        here = metadata.version(OWN)
+        return Problem(
+            place=place or singular,
+            problem=f"{singular} {entry.name} is written for another advkd",
+            given=f"{entry.who} requires advkd {entry.unmet}, this is {here}",
+            remedy=f"pip install 'advkd{entry.unmet}', or another version of {entry.distribution}",
+        )
+    return None
 
 
 def load(slot: str, name: str, place: str = "") -> Any:
@@ -130,28 +140,14 @@ def _imported(entry: Entry) -> Any:
     module, _, attribute = entry.target.partition(":")
     try:
         member = functools.reduce(getattr, attribute.split("."), import_module(module))
-    except Exception as cause:
+    # a module that ends the process would take all other names with it
+    except (Exception, SystemExit) as cause:
         problem = Problem(
             place=f"{SLOTS[entry.slot]} {entry.name}",
-            problem=f"cannot be imported from {entry.distribution} {entry.version}".rstrip(),
+            problem=f"cannot be imported from {entry.who}",
             given=f"{entry.target}: {type(cause).__name__}: {cause}",
-            remedy=f"repair or uninstall {entry.distribution}; all other names still work",
+            remedy=entry.remedy,
         )
         raise AdvkdError(problem) from cause
-    check(entry.slot, f"{SLOTS[entry.slot]} {entry.name}", member)
+    check(entry.slot, f"{SLOTS[entry.slot]} {entry.name} of {entry.who}", member)
     return member
-
-
-@functools.cache
-def _installed(slot: str) -> dict[str, list[Entry]]:
-    found: dict[str, list[Entry]] = {}
-    seen: set[tuple[str, str, str]] = set()
-    for point in metadata.entry_points(group=f"advkd.{slot}"):
-        who = point.dist.name if point.dist else "?"
-        # an editable install can show one distribution twice on the path
-        if (point.name, point.value, who) in seen:
-            continue
-        seen.add((point.name, point.value, who))
-        version = point.dist.version if point.dist else ""
-        found.setdefault(point.name, []).append(Entry(slot, point.name, point.value, who, version))
-    return found

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-from advkd.registry import YAML_SLOTS, Entry
+from advkd.installed import Entry
+from advkd.registry import YAML_SLOTS
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,10 @@ def source_of(entry: Entry) -> Source:
     if entry.member is not None:
         return _of_object(entry.member)
     module, _, attribute = entry.target.partition(":")
-    file = module_file(module)
-    if file is None:
-        return Source(None, 0, f"module {module} is not there")
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, UnicodeDecodeError) as cause:
-        return Source(file, 1, f"cannot be read: {cause}")
-    for node in tree.body:
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == attribute.split(".")[0]:
-            return Source(file, node.lineno, ast.get_docstring(node) or "")
-    return Source(file, 1, f"{attribute} is not in {module}")
+        return _of_name(module, attribute.split(".")[0], ())
+    except ImportError as cause:
+        return Source(None, 0, f"cannot be found: {cause}")
 
 
 def yaml_file(entry: Entry) -> Path | None:
@@ -72,6 +66,26 @@ def module_file(module: str) -> Path | None:
     return None
 
 
+def _of_name(module: str, name: str, seen: tuple[str, ...]) -> Source:
+    """Where `name` of a module is defined, through the modules that only pass it on."""
+    file = module_file(module)
+    if file is None:
+        return Source(None, 0, f"module {module} is not there")
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError) as cause:
+        return Source(file, 1, f"cannot be read: {cause}")
+    for node in tree.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
+            return Source(file, node.lineno, ast.get_docstring(node) or "")
+        passed = [a.name for a in getattr(node, "names", ()) if name == (a.asname or a.name)]
+        if isinstance(node, ast.ImportFrom) and passed and module not in seen:
+            package = module if file.stem == "__init__" else module.rpartition(".")[0]
+            there = resolve_name("." * node.level + (node.module or ""), package)
+            return _of_name(there, passed[0], (*seen, module))
+    return Source(file, 1, f"{name} is not in {module}")
+
+
 def _of_object(member: Any) -> Source:
     text = inspect.getdoc(member) or ""
     try:
@@ -89,7 +103,7 @@ def _of_yaml(entry: Entry) -> Source:
         return Source(None, 0, f"{entry.name}.yaml is not in {entry.target}")
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as cause:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
         return Source(file, 1, f"cannot be read: {cause}")
     about = content.get("about", "") if isinstance(content, dict) else ""
     return Source(file, 1, str(about))

@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from advkd.registry import SLOTS, YAML_SLOTS, Entry, entries, load
+from advkd.errors import AdvkdError, Problem
+from advkd.installed import CHOICE, Entry, installed
+from advkd.registry import SLOTS, YAML_SLOTS, entries, fault, load
 from advkd.sources import source_of
 
 if TYPE_CHECKING:
@@ -18,18 +20,36 @@ if TYPE_CHECKING:
     from advkd.result import Result
 
 
-def names(out: Console, slots: list[str]) -> None:
-    """Every name of some slots: one line, distribution and version."""
+def names(out: Console, slots: list[str], check: bool = False) -> None:
+    """Every name of some slots: one line, distribution and version; what is broken says how.
+
+    `check` imports every member, which finds what metadata and source files do not tell.
+    """
     for slot in slots:
         table = Table(box=None, padding=(0, 2, 0, 0), title=slot, title_justify="left", title_style="bold")
         for heading, style in (("name", "cyan"), ("what it is", ""), ("from", "dim")):
             table.add_column(heading, style=style, no_wrap=heading != "what it is")
         for name, claims in entries(slot).items():
+            problem = broken(slot, name) if check else fault(claims)
             for claim in claims:
-                what = "claimed twice" if len(claims) > 1 else source_of(claim).headline
-                table.add_row(name, Text(what), f"{claim.distribution} {claim.version}".strip())
+                what = f"broken: {problem.problem}" if problem else source_of(claim).headline
+                table.add_row(name, Text(what, "red" if problem else ""), claim.who)
         out.print(table)
         out.print()
+    left_out = sorted({entry.who for entry in installed().left_out})
+    if left_out:
+        out.print(f"left out by {CHOICE}: {', '.join(left_out)}", highlight=False)
+
+
+def broken(slot: str, name: str) -> Problem | None:
+    """What is wrong with a name once it is imported, or its file is read."""
+    from advkd.config.layers import named
+
+    try:
+        named(slot, name) if slot in YAML_SLOTS else load(slot, name)
+    except AdvkdError as cause:
+        return cause.problems[0]
+    return None
 
 
 def member(out: Console, entry: Entry) -> None:

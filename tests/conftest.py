@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
+from fake import on_path
 from parts import TINY, small_net
 from torch import Tensor, nn
 
@@ -47,6 +48,15 @@ def gradients() -> Callable[[Tensor, nn.Module], list[Tensor]]:
         return list(torch.autograd.grad(loss, list(net.parameters()), allow_unused=True))
 
     return of
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose distributions count as installed."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    with on_path(folder):
+        yield folder
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,13 @@ from advkd.errors import error
 
 @click.command(name="list")
 @click.argument("slot", required=False)
-def list_(slot: str | None) -> None:
+@click.option("--check", is_flag=True, help="Import every member: what is broken says so.")
+def list_(slot: str | None, check: bool) -> None:
     """List every name: of all slots, or of one (attacks, presets, ...)."""
     from advkd.registry import SLOTS, slot_named
     from advkd.tables import names
 
-    names(Console(), [slot_named(slot)] if slot else list(SLOTS))
+    names(Console(), [slot_named(slot)] if slot else list(SLOTS), check)
 
 
 @click.command(context_settings=SETTINGS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from advkd.errors import AdvkdError, unknown
+
+log = logging.getLogger("advkd")
 
 RUN_WORDS = ("out", "load", "resume")
 SETTINGS: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}
@@ -30,7 +33,15 @@ def own_words(
         else:
             rest.append(word)
     if "load" in own:
-        from advkd.pyfile import imported
-
-        imported(Path(own["load"]).expanduser(), "load")
+        _loaded(Path(own["load"]).expanduser())
     return own, tuple(rest)
+
+
+def _loaded(file: Path) -> None:
+    from advkd.pyfile import imported
+    from advkd.registry import registered
+
+    before = registered()
+    imported(file, "load")
+    if registered() == before:
+        log.info("load: %s registers nothing; a member needs @advkd.register(SLOT, NAME) above it", file)

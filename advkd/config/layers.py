@@ -60,30 +60,30 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
     place = SLOTS[slot]
     if name in chain:
         raise error(place, "extends itself", given=" -> ".join((*chain, name)))
-    content = load_yaml(_file(slot, name), f"{place} {name}")
+    content = _content(slot, name)
     content.pop("about", None)
     base = content.pop("extends", None)
     return over(_read(slot, base, (*chain, name)), content) if base else content
 
 
-def _file(slot: str, name: str) -> Path:
+def _content(slot: str, name: str) -> Raw:
     if name.endswith((".yaml", ".yml")):
-        return Path(name)
+        return load_yaml(Path(name), f"{SLOTS[slot]} {name}")
     entry = find(slot, name)
-    file = yaml_file(entry)
+    place, file = f"{SLOTS[slot]} {name} of {entry.who}", yaml_file(entry)
     if file is None:
-        raise error(f"{SLOTS[slot]} {name}", f"{entry.distribution} has no {name}.yaml in {entry.target}")
-    return file
+        raise error(place, f"{name}.yaml is not in {entry.target}", remedy=entry.remedy)
+    return load_yaml(file, place, entry.remedy)
 
 
-def load_yaml(file: Path, place: str) -> Raw:
+def load_yaml(file: Path, place: str, remedy: str = "repair the file") -> Raw:
     """A YAML file whose top level is a mapping."""
     try:
         content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     except OSError as cause:
-        raise error(place, f"cannot be read: {cause.strerror}", given=file) from None
+        raise error(place, f"cannot be read: {cause.strerror}", given=file, remedy=remedy) from None
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as cause:
-        raise error(place, f"is not YAML: {cause}", given=file) from None
+        raise error(place, f"is not YAML: {cause}", given=file, remedy=remedy) from None
     if not isinstance(content, dict):
-        raise error(place, "must hold a mapping of options", given=file)
+        raise error(place, "must hold a mapping of options", given=file, remedy=remedy)
     return content  # type: ignore[return-value]

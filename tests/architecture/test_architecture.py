@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import configparser
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from fresh import wheel
 
 ROOT = Path(__file__).parents[2]
+PACKED = (".py", ".yaml", ".md", ".typed", ".html", ".css", ".js", ".safetensors", ".jinja")
 SOURCES = [*ROOT.glob("advkd/**/*.py"), *ROOT.glob("plugins/**/*.py")]
 
 
@@ -85,17 +86,11 @@ def entry_lines(config: configparser.ConfigParser, group: str) -> list[str]:
 
 
 def test_the_wheel_holds_the_tree(tmp_path):
-    source = tmp_path / "source"
-    ignored = shutil.ignore_patterns(".*", "runs", "build", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, source, ignore=ignored)
-    pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, source]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    (wheel,) = tmp_path.glob("*.whl")
-    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    names = zipfile.ZipFile(wheel(ROOT, tmp_path)).namelist()
+    packed = {name for name in names if ".dist-info/" not in name}
     tree = set()
     for base in (ROOT / "advkd", ROOT / "plugins" / "advkd_plugins"):
         for file in base.rglob("*"):
-            if file.suffix in (".py", ".yaml", ".md", ".typed", ".html", ".css", ".js", ".safetensors"):
+            if file.suffix in PACKED:
                 tree.add(f"{base.name}/{file.relative_to(base).as_posix()}")
     assert packed == tree

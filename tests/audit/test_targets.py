@@ -174,7 +174,7 @@ def test_images_of_another_range(x, says, tmp_path):
     [
         ("nowhere", "target: cannot be judged: it is none of the forms"),
         ("nowhere.safetensors", "target: no such file"),
-        ("nowhere.py:net", "target: is not a Python file"),
+        ("nowhere.py:net", "target: no such file"),
         ("timm:resnet1", "unknown timm model"),
         ("timm:resnet18", "target: was trained for 1000 classes, the data has 10"),
         ("robustbench:Some2020Net", "pip install 'advkd[robustbench]'"),

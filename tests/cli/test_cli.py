@@ -145,13 +145,56 @@ def test_load_registers_what_a_file_defines(tmp_path):
     assert "second half of the path" in shown.stdout
 
 
-@pytest.mark.parametrize(("code", "says"), [(None, "is not a Python file"), ("1 / 0", "ZeroDivisionError")])
+HALF = """import advkd
+
+@advkd.register("weightings", "half")
+class Half:
+    def __call__(self, view): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (None, r"load: no such file\n *given .*/bad\.py\n *do .*FILE\.py"),
+        ("x = 1\n1 / 0\n", r"load: ZeroDivisionError: .*\n *given .*bad\.py:2\n *do .*repair the file"),
+        ("x = 1\ndef f(:\n", r"load: SyntaxError: .*\n *given .*bad\.py:2\n"),
+        ("import sys\n\nsys.exit(0)\n", r"load: SystemExit: 0\n *given .*bad\.py:3\n"),
+        (
+            HALF,
+            r"(?s)weighting half: does not fit the contract.*__call__\(self, view\).*the contract is",
+        ),
+        (HALF.replace('"half"', '"end"'), "register weightings: end is taken by advkd"),
+    ],
+)
 def test_load_of_a_bad_file(code, says, tmp_path):
     if code:
         (tmp_path / "bad.py").write_text(code)
     done = advkd("run", "load=bad.py", "preset=standard", folder=tmp_path)
     assert done.returncode == 2
-    assert says in done.stderr
+    assert re.search(says, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_load_of_a_file_that_registers_nothing_says_so(tmp_path):
+    (tmp_path / "mine.py").write_text("class Late:\n    pass\n")
+    done = advkd("show", "load=./mine.py", "preset=standard", folder=tmp_path)
+    assert done.returncode == 0
+    assert "note: load: mine.py registers nothing" in done.stderr
+    (tmp_path / "mine.py").write_text(MINE)
+    assert "registers nothing" not in advkd("show", "load=mine.py", "preset=standard", folder=tmp_path).stderr
+
+
+def test_list_says_what_the_environment_leaves_out(tmp_path, monkeypatch):
+    info = tmp_path / "late-1.5.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.5\n")
+    (info / "entry_points.txt").write_text("[advkd.losses]\nlate = late:Late\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert "late 1.5" in advkd("list", "losses").stdout
+    monkeypatch.setenv("ADVKD_PLUGINS", "")
+    (line,) = [line for line in advkd("list", "losses").stdout.splitlines() if "late" in line]
+    assert line == "left out by ADVKD_PLUGINS: late 1.5"
 
 
 def test_ctrl_c_says_how_to_go_on_and_it_does(tmp_path):

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
+from fake import distribution
 
 import advkd
-from advkd import AdvkdError, registry
+from advkd import AdvkdError
 from advkd.config.build import member
+from advkd.installed import installed
 from advkd.registry import entries, find, load, slot_named
 from advkd.sources import source_of
-
-
-@pytest.fixture
-def clean(monkeypatch):
-    """A registry that forgets what a test adds."""
-    monkeypatch.setattr(registry, "_registered", {})
-    yield
-    registry._installed.cache_clear()
-    registry._imported.cache_clear()
-
-
-def distribution(folder: Path, name: str, points: str, code: str = "") -> None:
-    """An installed distribution, as far as metadata goes."""
-    info = folder / f"{name}-1.5.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n")
-    (info / "entry_points.txt").write_text(points)
-    (folder / f"{name}_code.py").write_text(code)
-    registry._installed.cache_clear()
 
 
 def test_slots_answer_to_singular_and_plural():
@@ -44,7 +26,7 @@ def test_a_wrong_name_suggests_the_right_one():
         find("weightings", "boundry")
 
 
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("site")
 def test_register_and_use():
     @advkd.register("losses", "hinge")
     @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +47,7 @@ def test_register_and_use():
     assert source.headline
 
 
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("site")
 def test_a_plain_class_of_somebody_else_is_built_too():
     @advkd.register("losses", "plain")
     class Plain:
@@ -82,7 +64,7 @@ def test_a_plain_class_of_somebody_else_is_built_too():
         member("losses", {"use": "plain", "pwoer": 3}, "loss")
 
 
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("site")
 def test_a_taken_name_and_a_wrong_signature_are_refused():
     with pytest.raises(AdvkdError, match="kl is taken by advkd"):
         advkd.register("losses", "kl")(type("X", (), {"__call__": lambda self, logits, target: logits}))
@@ -97,35 +79,91 @@ def test_a_taken_name_and_a_wrong_signature_are_refused():
         advkd.register("methods", "half")(type("Half", (), {"paths": lambda self, batch, step: {}}))
 
 
-@pytest.mark.usefixtures("clean")
-def test_listing_imports_nothing_and_a_broken_plugin_breaks_only_its_own_name(tmp_path, monkeypatch):
-    points = "[advkd.losses]\nbroken = badplug_code:Loss\n"
-    distribution(tmp_path, "badplug", points, "raise RuntimeError('out of order')\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    registry._installed.cache_clear()
+def test_listing_imports_nothing_and_a_broken_plugin_breaks_only_its_own_name(site):
+    code = {"badplug_code.py": "raise RuntimeError('out of order')\n"}
+    distribution(site, "badplug", "[advkd.losses]\nbroken = badplug_code:Loss\n", code)
     assert "broken" in entries("losses")
-    assert source_of(find("losses", "broken")).file == tmp_path / "badplug_code.py"
+    assert source_of(find("losses", "broken")).file == site / "badplug_code.py"
     with pytest.raises(AdvkdError, match=r"(?s)cannot be imported from badplug 1\.5.*out of order"):
         load("losses", "broken")
     assert load("losses", "kl")
 
 
-@pytest.mark.usefixtures("clean")
-def test_a_name_claimed_twice_names_both(tmp_path, monkeypatch):
-    distribution(tmp_path, "rival", "[advkd.losses]\nkl = rival_code:KL\n", "class KL: pass\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    registry._installed.cache_clear()
+def test_a_name_claimed_twice_names_both(site):
+    distribution(site, "rival", "[advkd.losses]\nkl = rival_code:KL\n")
     with pytest.raises(AdvkdError, match=r"claimed by two distributions: advkd .* and rival 1\.5"):
         load("losses", "kl")
 
 
-@pytest.mark.usefixtures("clean")
-def test_presets_of_other_packages_are_found(tmp_path, monkeypatch):
-    distribution(tmp_path, "more", "[advkd.presets]\nmine = more_presets\n")
-    (tmp_path / "more_presets").mkdir()
-    (tmp_path / "more_presets" / "__init__.py").write_text("")
-    (tmp_path / "more_presets" / "mine.yaml").write_text('about: "Mine."\nextends: rslad\n')
-    monkeypatch.syspath_prepend(str(tmp_path))
-    registry._installed.cache_clear()
+def test_presets_of_other_packages_are_found(site):
+    files = {"more/__init__.py": "", "more/mine.yaml": 'about: "Mine."\nextends: rslad\n'}
+    distribution(site, "more", "[advkd.presets]\nmine = more\n", files)
     assert advkd.resolve("preset=mine").preset == "mine"
     assert source_of(find("presets", "mine")).headline == "Mine."
+
+
+def test_a_member_that_is_passed_on_is_found_where_it_is_written(site):
+    member = '"""A module."""\n\n\nclass Real:\n    """One line about it."""\n'
+    files = {"passing/__init__.py": "from .inner import Real as Shown\n", "passing/inner.py": member}
+    distribution(site, "passing", "[advkd.losses]\nshown = passing:Shown\n", files)
+    source = source_of(find("losses", "shown"))
+    assert (source.file, source.line) == (site / "passing" / "inner.py", 4)
+    assert source.headline == "One line about it."
+
+
+def test_two_modules_that_pass_a_name_to_each_other_end(site):
+    files = {"one.py": "from two import Loop\n", "two.py": "from one import Loop\n"}
+    distribution(site, "loop", "[advkd.losses]\nloop = one:Loop\n", files)
+    assert "Loop is not in" in source_of(find("losses", "loop")).headline
+
+
+def test_only_what_the_environment_names_is_loaded(site, monkeypatch, caplog):
+    for name in ("first", "Second_One"):
+        distribution(site, name, f"[advkd.losses]\n{name.lower()} = {name}:Loss\n")
+    assert {"first", "second_one", "kl"} <= set(entries("losses"))
+
+    monkeypatch.setenv("ADVKD_PLUGINS", "second.one, absent")
+    installed.cache_clear()
+    assert {"second_one", "kl"} == {"first", "second_one", "kl"} & set(entries("losses"))
+    with pytest.raises(AdvkdError, match=r"ADVKD_PLUGINS leaves out first 1\.5, which has it"):
+        load("losses", "first")
+    assert "ADVKD_PLUGINS names absent, which is not installed" in caplog.text
+
+    monkeypatch.setenv("ADVKD_PLUGINS", "")
+    installed.cache_clear()
+    assert {"kl"} == {"first", "second_one", "kl"} & set(entries("losses"))
+
+
+def test_what_is_left_out_claims_no_name(site, monkeypatch):
+    distribution(site, "rival", "[advkd.losses]\nkl = rival:KL\n")
+    monkeypatch.setenv("ADVKD_PLUGINS", "")
+    installed.cache_clear()
+    assert load("losses", "kl").__module__ == "advkd.losses.divergence"
+
+
+def test_metadata_nobody_can_read_hides_nothing_else(site, caplog):
+    distribution(site, "garbled", "[advkd.losses]\nthis line has no equals sign\n")
+    assert {"kl", "ce"} <= set(entries("losses"))
+    assert "garbled-1.5.dist-info cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("requires", "met"),
+    [
+        ("", True),
+        ("advkd", True),
+        ("advkd>=0.1", True),
+        ('advkd>=99; extra == "new"', True),
+        ("torch>=99", True),
+        ("advkd>=99", False),
+        ("advkd<0.1", False),
+    ],
+)
+def test_what_is_required_of_advkd_is_held_against_it(requires, met, site):
+    code = "class Loss:\n    kind = 'label'\n    def __call__(self, logits, target): return logits\n"
+    distribution(site, "needs", "[advkd.losses]\nneedy = needs:Loss\n", {"needs.py": code}, requires)
+    if met:
+        assert load("losses", "needy").__module__ == "needs"
+    else:
+        with pytest.raises(AdvkdError, match=r"loss needy is written for another advkd\n *given *needs 1\.5"):
+            find("losses", "needy")

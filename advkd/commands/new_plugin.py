@@ -1,0 +1,27 @@
+"""`advkd new-plugin`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+
+@click.command(name="new-plugin")
+@click.argument("name")
+@click.option("--slot", required=True, help="What it is: weighting, loss, model, preset, ...")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder it is written into, NAME if absent.")
+def new_plugin(name: str, slot: str, out: Path | None) -> None:
+    """Write the distribution advkd-NAME: a NAME of a slot that installs, passes its tests and runs.
+
+    It holds the member, a preset or setting that uses it, a test of its contract, and the skeleton of its
+    card. Change the member into your idea; docs/plugins.md goes through it.
+    """
+    from advkd.registry import slot_named
+    from advkd.scaffold.write import write
+
+    plural, folder = slot_named(slot), out or Path(name)
+    run = write(name, plural, folder)
+    lines = (f"python -m pip install -e {folder}", f"advkd list {plural}", run, f"python -m pytest {folder}")
+    Console().print(f"{folder} holds advkd-{name}; go on with", *lines, sep="\n  ", highlight=False)

@@ -1,0 +1,1 @@
+"""Writing the distribution of a new plugin."""

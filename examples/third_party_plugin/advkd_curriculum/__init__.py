@@ -1,0 +1,1 @@
+"""The weighting `curriculum` for advkd, and the preset that uses it."""
