@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 
 import pytest
 import torch
 import yaml
+from torch import nn
 from trained import Steps, method_of, same_bits, state
 
 import advkd
@@ -19,6 +21,7 @@ from advkd.config.run import UNHASHED
 from advkd.contracts import check
 from advkd.evaluation import evaluate
 from advkd.modified import Modified
+from advkd.protocols import Loss
 from advkd.registry import entries
 from advkd.splits import split
 
@@ -71,8 +74,10 @@ def test_hooks_nest_and_the_outer_is_left_when_the_inner_cannot_be_entered(stude
             raise RuntimeError
         steps.backward(paths, batch, step)
 
-    with pytest.raises(RuntimeError):
+    # held, lest the collector of frames puts the weights back
+    with pytest.raises(RuntimeError) as held:
         steps.modified.around_step(step, once)
+    assert held.type is RuntimeError
     assert not torch.equal(asked[1]["0.weight"], before["0.weight"])
     assert same_bits(state(steps.student), before)
 
@@ -124,14 +129,20 @@ def test_a_run_validates_and_writes_the_average(words, tiny, tmp_path):
     assert yaml.safe_load((tmp_path / "run.yaml").read_text())["modifiers"] == run.resolved["modifiers"]
 
 
-def test_swa_leaves_the_training_and_its_random_state_alone(tiny, tmp_path):
-    words = (*tiny, "preset=standard", "epochs=2", "augment={crop: 1, flip: true}")
-    advkd.train(advkd.resolve(*words), out=tmp_path / "plain")
-    advkd.train(advkd.resolve(*words, "+modifiers.swa={since: 0}"), out=tmp_path / "swa")
-    plain, swa = (
-        weights.read(tmp_path / run / "checkpoint.safetensors", "test")[0] for run in ("plain", "swa")
-    )
-    assert all(torch.equal(value, swa[key]) for key, value in plain.items())
+def test_swa_leaves_the_training_alone_and_draws_from_the_seed_of_the_run(tiny, tmp_path):
+    def trained(*words: str, outside: int) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Dropout(0.3), nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+        net.append(nn.Linear(4 * 36, 10))
+        torch.manual_seed(outside)
+        run, folder = advkd.resolve(*tiny, "preset=standard", "epochs=2", *words), tmp_path / f"{outside}"
+        advkd.train(run, student=net, out=folder)
+        return weights.read(folder / "checkpoint.safetensors", "test")[0]
+
+    plain = trained(outside=1)
+    one, two = (trained("+modifiers.swa={since: 0}", outside=outside) for outside in (2, 3))
+    assert all(torch.equal(value, one[key]) for key, value in plain.items())
+    assert same_bits(one, two)
 
 
 def test_a_key_without_use_names_the_member():
@@ -146,6 +157,25 @@ def test_a_key_without_use_names_the_member():
     assert set(advkd.resolve("preset=rslad", "+evaluation.noise={}").evaluation) >= {"noise"}
     changed = advkd.resolve("preset=rslad", "+modifiers.awp={}", "modifiers.awp=ema")
     assert changed.resolved["modifiers"] == {"awp": {"use": "ema", "decay": 0.999}}
+
+
+def test_entries_inside_a_member_named_by_its_key_are_known(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+
+    @advkd.register("modifiers", "mix")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Mix:
+        """Has entries."""
+
+        losses: Mapping[str, Loss]
+
+        def after_step(self, student, step):
+            """Nothing."""
+
+    added = ("preset=rslad", "+modifiers.mix={losses: {hard: ce}}")
+    assert list(advkd.resolve(*added, "modifiers.mix.losses.hard=kl").modifiers["mix"].losses) == ["hard"]
+    with pytest.raises(AdvkdError, match=r"modifiers.mix.losses.hrad: no such entry"):
+        advkd.resolve(*added, "modifiers.mix.losses.hrad=kl")
 
 
 def test_the_hash_of_a_run_without_modifiers_is_that_of_before_there_were_any():
