@@ -23,6 +23,7 @@ from advkd.evaluation import evaluate
 from advkd.modified import Modified
 from advkd.protocols import Loss
 from advkd.registry import entries
+from advkd.reporting.reading import row_of
 from advkd.splits import split
 
 PRESETS, MODIFIERS = list(entries("presets")), list(entries("modifiers"))
@@ -125,6 +126,7 @@ def test_a_run_validates_and_writes_the_average(words, tiny, tmp_path):
     robust = [r.value for r in seen if r.name == "validation.robust"]
     assert robust[-1] == found.robust
     assert result.modifiers == (name,)
+    assert row_of(tmp_path, None).name == f"pgd-at + {name}"
     assert json.loads((tmp_path / "result.json").read_text())["modifiers"] == run.resolved["modifiers"]
     assert yaml.safe_load((tmp_path / "run.yaml").read_text())["modifiers"] == run.resolved["modifiers"]
 
