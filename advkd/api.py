@@ -161,7 +161,8 @@ def _trained(
         result = _judged(run, nets, images, folder)
         tracing.leave(folder, nets, splits.validation, run.threat, run.seed)
         cost = {"seconds": round(time.perf_counter() - begin, 3), **training.cost.summary()}
-        result = replace(result, cost=cost, folder=folder, net=nets["student"].eval())
+        net, modifiers = nets["student"].eval(), tuple(run.modifiers)
+        result = replace(result, cost=cost, modifiers=modifiers, folder=folder, net=net)
         content = run_folder.summary(run, result, environment(device))
         content["engine"] = training.engine.about
         content["given"] = sorted(name for name, value in given.items() if value is not None)

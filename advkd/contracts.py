@@ -11,15 +11,21 @@ from advkd.errors import error
 
 PROTOCOL_OF = {slot: protocol for protocol, slot in protocols.SLOT_OF.items()}
 
+OPTIONAL = ("modifiers",)
+"""Slots whose members leave out what they do not need of their contract."""
+
 
 def check(slot: str, place: str, member: Any) -> None:
     """Raises an `AdvkdError` that shows both sides where `member` cannot be called as `slot` calls."""
     protocol = PROTOCOL_OF.get(slot)
     if protocol is None:
         return
-    for method, wanted in vars(protocol).items():
-        if method.startswith("_") and method != "__call__":
-            continue
+    contract = {k: v for k, v in vars(protocol).items() if not k.startswith("_") or k == "__call__"}
+    if slot in OPTIONAL:
+        hooks, contract = contract, {k: v for k, v in contract.items() if hasattr(member, k)}
+        if not contract:
+            raise error(place, "has no hook of its slot", remedy=f"write one of {', '.join(hooks)}")
+    for method, wanted in contract.items():
         if isinstance(wanted, property):
             _has(place, member, method)
         elif inspect.isfunction(wanted):

@@ -7,7 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,14 @@ from advkd.data.images import Images
 from advkd.engine import Engine, decided
 from advkd.errors import error
 from advkd.evaluation import evaluate
+from advkd.modified import Modified
 from advkd.protocols import Method, Reporter
 from advkd.remembered import Remembered
 from advkd.result import Result
 from advkd.step import Step
 from advkd.streams import global_seed, streams
 from advkd.types import Batch, Record
+from advkd.weighed import Weighed
 
 BEST, LAST = "student.safetensors", "student-last.safetensors"
 
@@ -70,20 +72,25 @@ class Training:
         trained = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]
         self.optimizer = run.optimizer(trained)
         self.scheduler = run.schedule(self.optimizer, self.steps * run.epochs)
+        self.modified = Modified(run.modifiers, self.modules)
+        self.saved = {**self.modules, **self.modified.modules()}
         self.epoch = 0
         self.best: dict[str, float] = {}
-        self.weighed = _Weighed()
+        self.weighed = Weighed()
 
     def fit(self, *, resume: bool = False) -> None:
         """Trains up to the last epoch; the folder then holds the best and the last student."""
         if resume and (self.parts.folder / checkpoint.NAME).exists():
             self._restore()
         sizes = {"steps": self.steps, "batch": self.run.batch_size, "done": self.epoch}
+        sizes |= {f"modifier.{name}": 1 for name in self.run.modifiers}
         self._say("train.epochs", self.run.epochs, parts=sizes)
         while self.epoch < self.run.epochs:
             begin = time.perf_counter()
             self._epoch()
-            self._validate()
+            self._epoch_end()
+            with self.modified.worn():
+                self._validate()
             self._say("epoch.seconds", time.perf_counter() - begin)
             self.epoch += 1
             self._save()
@@ -108,13 +115,11 @@ class Training:
         self.nets["student"].train()
         for net in self.nets.values():
             net.check()
-        size = self.run.batch_size
-        order = torch.randperm(len(self.parts.train), generator=self.streams("order", self.epoch))
         totals: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
-        self.weighed = _Weighed()
+        self.weighed = Weighed()
         begin, seconds = self.cost.images, self.cost.seconds
-        for index, rows in enumerate(torch.split(order[: self.steps * size], size)):
+        for index, rows in enumerate(self._order()):
             with self.cost.counting(), global_seed(self.run.seed, "step", self.epoch, index):
                 found, missed = self.step(index, rows)
             skipped.update(missed)
@@ -135,18 +140,30 @@ class Training:
         """One step on the training images at `rows` (B,): its loss by part, and the branches it skipped."""
         return self._step(index, self._batch(rows, index), rows)
 
+    def _epoch_end(self) -> None:
+        def images() -> Iterator[Tensor]:
+            return (self.parts.train.batch(rows).x.to(self.device) for rows in self._order())
+
+        with self.cost.counting(), global_seed(self.run.seed, "epoch end", self.epoch):
+            self.modified.epoch_end(images, (self.epoch + 1) / self.run.epochs)
+
+    def _order(self) -> tuple[Tensor, ...]:
+        size = self.run.batch_size
+        order = torch.randperm(len(self.parts.train), generator=self.streams("order", self.epoch))
+        return torch.split(order[: self.steps * size], size)
+
     def _batch(self, rows: Tensor, index: int) -> Batch:
         batch = self.parts.train.batch(rows)
         x, y = batch.x.to(self.device), batch.y.to(self.device)
         return Batch(self.run.augment(x, self.streams("augment", self.epoch, index)), y)
 
-    def _step(self, index: int, batch: Batch, rows: Tensor) -> tuple[dict[str, float], list[str]]:
+    def _surroundings(self, index: int, batch: Batch, rows: Tensor) -> Step:
         def clean(net: str, x: Tensor) -> Tensor | None:
             known = self.run.augment == Augment() and torch.equal(x, batch.x)
             return self.remembered(net, rows) if known else None
 
         done = (self.epoch * self.steps + index) / (self.run.epochs * self.steps)
-        step = Step(
+        return Step(
             nets=self.nets,
             threat=self.run.threat,
             streams=self.streams,
@@ -156,23 +173,24 @@ class Training:
             clean=clean,
             weighed=self.weighed,
         )
+
+    def _step(self, index: int, batch: Batch, rows: Tensor) -> tuple[dict[str, float], list[str]]:
+        step = self._surroundings(index, batch, rows)
         self.optimizer.zero_grad(set_to_none=True)
         paths = self.method.paths(batch, step)
-        found: Counter[str] = Counter()
-        for scalar, parts in self.method.losses(paths, batch, step):
-            scalar.backward()  # type: ignore[no-untyped-call]
-            found.update({name: float(value) for name, value in parts.items()})
+        found = self.modified.lowered(self.method, paths, batch, step)
         if not all(math.isfinite(value) for value in found.values()):
             raise error(
                 f"epoch {self.epoch + 1}, step {index + 1}",
                 "the loss is no longer a finite number",
-                given=dict(found),
+                given=found,
                 remedy="lower optimizer.lr or method.total; checkpoints of earlier epochs are kept",
             )
         self.optimizer.step()
         self.scheduler.step()
+        self.modified.after_step(step)
         self.cost.images += len(batch.x)
-        return dict(found), [name for name, path in paths.items() if path is None]
+        return found, [name for name, path in paths.items() if path is None]
 
     def _validate(self) -> None:
         result = evaluate(
@@ -203,15 +221,16 @@ class Training:
             "hash": self.run.hash,
             "seed": self.run.seed,
         }
-        checkpoint.save(
-            self.parts.folder / checkpoint.NAME, self.modules, self.optimizer, self.scheduler, about
-        )
         if self.epoch == self.run.epochs:
-            self._write(LAST, {"epoch": self.epoch})
+            with self.modified.worn():
+                self._write(LAST, {"epoch": self.epoch})
+        checkpoint.save(
+            self.parts.folder / checkpoint.NAME, self.saved, self.optimizer, self.scheduler, about
+        )
 
     def _restore(self) -> None:
         path = self.parts.folder / checkpoint.NAME
-        about = checkpoint.restore(path, self.modules, self.optimizer, self.scheduler)
+        about = checkpoint.restore(path, self.saved, self.optimizer, self.scheduler)
         if (about["hash"], about["seed"]) != (self.run.hash, self.run.seed):
             raise error("resume", "the checkpoint belongs to another configuration", given=path)
         self._equip(Engine(**about["engine"]))
@@ -224,20 +243,3 @@ class Training:
 
     def _say(self, name: str, value: float, **more: Any) -> None:
         self.parts.report(Record(name=name, value=value, epoch=self.epoch, stage=self.parts.stage, **more))
-
-
-@dataclass
-class _Weighed:
-    """What the terms of an epoch have weighed their paths by; summed where it was computed."""
-
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    steps: Counter[str] = field(default_factory=Counter)
-
-    def __call__(self, term: str, weights: Tensor) -> None:
-        self.sums[term] = self.sums.get(term, 0) + weights
-        self.steps[term] += 1
-
-    def means(self) -> Iterator[tuple[str, list[float]]]:
-        """The mean weight of every point, by term."""
-        for term, total in self.sums.items():
-            yield term, (total / self.steps[term]).tolist()

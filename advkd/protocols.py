@@ -6,6 +6,7 @@ Members are frozen dataclasses: their fields are their options, `__call__` is wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
@@ -37,6 +38,12 @@ Objective = Callable[[Tensor], Tensor]
 
 Parts = Mapping[str, Tensor]
 """What a scalar of a method is made of; the values of all parts of a step sum to its loss."""
+
+Gradient = Callable[[], Mapping[str, Tensor]]
+"""The gradient of the loss of a step at the weights as they are, by parameter of the student.
+
+It costs what the losses of a step cost. Gradients, buffers and random state are left as found.
+"""
 
 
 class Attack(Protocol):
@@ -96,7 +103,8 @@ class Method(Protocol):
 
     Optional: `nets` (networks it needs besides the student, `teacher` if it says nothing);
     `build(nets)`, called once before training; `modules()`, trained and saved, never exported. A run
-    works on a copy of its own, so a method may keep what `build` made.
+    works on a copy of its own, so a method may keep what `build` made. A modifier may ask for the losses
+    of a step once more than it is trained: asking leaves gradients and buffers, nothing else.
     """
 
     def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:
@@ -106,6 +114,35 @@ class Method(Protocol):
         self, paths: Mapping[str, Path | None], batch: Batch, step: Step
     ) -> Iterable[tuple[Tensor, Parts]]:
         """Scalars to backpropagate, with what they are made of."""
+
+
+class Modifier(Protocol):
+    """Changes how a student is trained, whatever the method. Every hook is optional; one is needed.
+
+    A run works on a copy of its own, so a modifier may keep what `build` made. What it keeps between
+    steps lies in `modules()`, or a resumed run is another one.
+    """
+
+    def build(self, student: nn.Module) -> None:
+        """Called once before training."""
+
+    def around_step(self, student: nn.Module, gradient: Gradient, step: Step) -> AbstractContextManager[None]:
+        """Entered when all paths are walked, left before the optimiser moves: the losses lie between."""
+
+    def after_step(self, student: nn.Module, step: Step) -> None:
+        """Called when the optimiser has moved the student."""
+
+    def epoch_end(self, student: nn.Module, images: Callable[[], Iterable[Tensor]], progress: float) -> None:
+        """Called before validation, with the fraction of training done.
+
+        `images` gives the training images of the epoch, not augmented, in its order and batches.
+        """
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """What is saved with a checkpoint; it is not trained."""
+
+    def weights(self) -> Mapping[str, Tensor] | None:
+        """A state of the student to validate, write and evaluate instead of its own; None for its own."""
 
 
 class DataSource(Protocol):
@@ -167,6 +204,7 @@ SLOT_OF: dict[type, str] = {
     Weighting: "weightings",
     Loss: "losses",
     Method: "methods",
+    Modifier: "modifiers",
     DataSource: "data",
     ModelSource: "models",
     Evaluator: "evaluators",

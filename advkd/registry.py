@@ -20,6 +20,7 @@ SLOTS = {
     "weightings": "weighting",
     "losses": "loss",
     "methods": "method",
+    "modifiers": "modifier",
     "data": "data",
     "models": "model",
     "evaluators": "evaluator",

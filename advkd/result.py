@@ -28,7 +28,8 @@ class Result:
     """Which of `n` examples a network gets right under each attack: `right[name]` is (n,) bool.
 
     `robust` is the worst case: an example counts only if it survives every attack and is right when
-    clean. A trained student also has `last` (its last epoch), `teacher`, `cost`, `folder` and `net`.
+    clean. A trained student also has `last` (its last epoch), `teacher`, `cost`, `folder`, `net` and
+    `modifiers`, their names.
     """
 
     right: Mapping[str, Tensor]
@@ -36,6 +37,7 @@ class Result:
     last: Result | None = None
     teacher: Result | None = None
     cost: Mapping[str, float] = field(default_factory=dict)
+    modifiers: tuple[str, ...] = ()
     folder: Path | None = None
     net: nn.Module | None = field(default=None, repr=False)
 

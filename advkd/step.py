@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from advkd.modes import logits_of
 from advkd.streams import Streams
-from advkd.types import Threat
+from advkd.types import Path, Threat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,7 @@ class Step:
 
     `clean` answers for a network and clean images where their logits (B,N) are known already. `weighed`
     is told the mean weight of every point (T,) of each term that covers a path, by `branch.term`.
+    `said` holds what views have read along each path, by network and point, and what then stands.
     """
 
     nets: Mapping[str, nn.Module]
@@ -30,6 +31,7 @@ class Step:
     progress: float = 0.0
     clean: Callable[[str, Tensor], Tensor | None] = lambda net, x: None  # noqa: ARG005
     weighed: Callable[[str, Tensor], None] = lambda term, weights: None  # noqa: ARG005
+    said: dict[Path, dict[tuple[str, int], Tensor]] = field(default_factory=dict, repr=False)
     _known: list[tuple[nn.Module, Tensor, Tensor]] = field(default_factory=list, repr=False)
 
     def generator(self, stream: str, *names: object) -> torch.Generator:

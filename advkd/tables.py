@@ -155,6 +155,8 @@ def results(out: Console, result: Result) -> None:
         cells = [f"{100 * number:.1f}" for number in numbers]
         table.add_row(name, *cells, f"{100 * low:.1f} to {100 * high:.1f}")
     out.print(table)
+    if result.modifiers:
+        out.print(f"trained with {', '.join(result.modifiers)}", highlight=False)
     cost = result.cost
     out.print(
         f"{cost['seconds']:.0f} s in all, {cost['train_seconds']:.0f} s training the student at "

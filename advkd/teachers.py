@@ -174,4 +174,5 @@ def described(run: Run, splits: Splits) -> dict[str, Any]:
         "setting": run.setting,
         "hash": run.hash,
         "seed": run.seed,
+        "modifiers": run.resolved["modifiers"],
     }

@@ -121,9 +121,9 @@ class Batch:
     y: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Path:
-    """Points of a walk, detached.
+    """Points of a walk, detached; a path is equal to itself only.
 
     `x` (T,B,C,H,W): `x[0]` is the clean start, then one projected point per step (the start noise is
     not a point). `y` (B,) is the class of the start image, `goal` (B,) the class walked toward.

@@ -18,29 +18,24 @@ class View:
     `points` are the indices that matter to the reader; `logits` forwards no others.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        step: Step,
-        points: Iterable[int] | None = None,
-        known: dict[tuple[str, int], Tensor] | None = None,
-    ) -> None:
+    def __init__(self, path: Path, step: Step, points: Iterable[int] | None = None) -> None:
         self.path = path
         self.step = step
         self.points = tuple(range(len(path)) if points is None else sorted(points))
-        self._known = {("student", k): z for k, z in path.logits.items()} if known is None else known
+        self._known = step.said.setdefault(path, {("student", k): z for k, z in path.logits.items()})
 
     def only(self, points: Iterable[int]) -> View:
         """The same view for a reader to whom only `points` matter; forwards are shared."""
-        return View(self.path, self.step, points, self._known)
+        return View(self.path, self.step, points)
 
     def at(self, net: str, k: int) -> Tensor:
         """Logits (B,N) of a network at point `k` (negative counts from the end)."""
         k %= len(self.path)
-        if k == 0:
-            return self.step.start_logits(net, self.path.x[0])
         if (net, k) not in self._known:
-            self._known[net, k] = logits_of(self.step.nets[net], self.path.x[k])
+            x = self.path.x[k]
+            self._known[net, k] = (
+                self.step.start_logits(net, x) if k == 0 else logits_of(self.step.nets[net], x)
+            )
         return self._known[net, k]
 
     def logits(self, net: str) -> Tensor:

@@ -63,6 +63,11 @@ def entry_annotation(annotation: Any) -> Any:
     return None
 
 
+def entry_named(annotation: Any, key: str, raw: Any) -> Any:
+    """An entry of a mapping of members; one without `use` means the member its key names."""
+    return {"use": key, **raw} if slot_of(annotation) and isinstance(raw, dict) else raw
+
+
 class Builder:
     """Builds by annotation and collects every problem on the way; a value with problems is None."""
 
@@ -86,7 +91,11 @@ class Builder:
             self.problems.append(problem)
             return None, None
         if inner is not None:
-            built = {k: self.build(inner, v, f"{place}.{k}") for k, v in raw.items() if v is not None}
+            built = {
+                k: self.build(inner, entry_named(inner, k, v), f"{place}.{k}")
+                for k, v in raw.items()
+                if v is not None
+            }
             return {k: v for k, (v, _) in built.items()}, {k: d for k, (_, d) in built.items()}
         return self._plain(annotation, raw, place)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from advkd.config.build import entry_annotation, options_of, slot_of, without_none
+from advkd.config.build import entry_annotation, entry_named, options_of, slot_of, without_none
 from advkd.config.layers import Raw, nested, over
 from advkd.config.run import Spec
 from advkd.config.words import Word
@@ -55,7 +55,7 @@ def _misfit(raw: Raw, word: Word, spec: type) -> Problem | None:
         elif last and word.op == "drop":
             return Problem(place=place, problem="is an option; only entries can be dropped")
         annotation = inner if inner is not None else _annotation(annotation, node, name)
-        node = known[name] if there else None
+        node = entry_named(inner, name, known[name]) if there else None
         if annotation is None:
             # an option nothing knows: the builder names it among all others
             return None

@@ -34,7 +34,7 @@ def lengths(spec: Any, threat: Threat) -> list[Problem]:
 
 
 def crossed(spec: Spec) -> list[Problem]:
-    """The problems of a run as a whole: step lengths against eps, networks nobody provides."""
+    """The problems of a run as a whole: steps too long, networks nobody provides, weights of two."""
     problems = lengths(spec, spec.threat)
     needed = getattr(spec.method, "nets", ("teacher",))
     for net in needed:
@@ -46,6 +46,16 @@ def crossed(spec: Spec) -> list[Problem]:
                 place="teacher",
                 problem=f"preset {spec.preset} needs one",
                 remedy="write teacher=FILE, teacher=RUN_FOLDER, or teacher.use=trained teacher.model=NAME",
+            )
+        )
+    offering = [name for name, modifier in spec.modifiers.items() if hasattr(modifier, "weights")]
+    if len(offering) > 1:
+        problems.append(
+            Problem(
+                place="modifiers",
+                problem="only one can say which weights are judged",
+                given=", ".join(offering),
+                remedy=f"leave one out, drop=modifiers.{offering[-1]}",
             )
         )
     return problems

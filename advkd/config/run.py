@@ -12,7 +12,7 @@ from advkd.augment import Augment
 from advkd.engine import Compile, Precision
 from advkd.errors import error
 from advkd.optim import Optimizer, Schedule
-from advkd.protocols import DataSource, Evaluator, Method, ModelSource, Reporter
+from advkd.protocols import DataSource, Evaluator, Method, ModelSource, Modifier, Reporter
 from advkd.types import Real, Threat
 
 UNHASHED = ("seed", "device", "reporters", "compile", "precision")
@@ -61,6 +61,7 @@ class Spec:
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
     augment: Augment = field(default_factory=Augment)
+    modifiers: Mapping[str, Modifier] = field(default_factory=dict)
     reporters: Mapping[str, Reporter] = field(default_factory=dict)
     eval_batch_size: int = 512
     seed: int = 0
@@ -83,7 +84,9 @@ class Run(Spec):
     @property
     def hash(self) -> str:
         """Eight digits that name the configuration whatever its seed, device, reporters and engine."""
-        content = {key: value for key, value in self.resolved.items() if key not in UNHASHED}
+        # no modifiers is no word of it: runs of before there were any keep their name
+        left_out = (*UNHASHED, *(() if self.modifiers else ("modifiers",)))
+        content = {key: value for key, value in self.resolved.items() if key not in left_out}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
     @property

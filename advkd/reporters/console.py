@@ -11,6 +11,9 @@ from rich.text import Text
 
 from advkd.types import Record
 
+MODIFIER = "modifier."
+"""How the names of modifiers begin among the sizes of a training."""
+
 
 @dataclass
 class _Seen:
@@ -52,7 +55,9 @@ class Console:
             seen.latest.clear()
             seen.epochs, seen.steps, seen.batch = int(record.value), int(sizes["steps"]), int(sizes["batch"])
             seen.first, seen.begin = int(sizes["done"]), time.monotonic()
-            self.terminal.print(f"[bold]{record.stage}[/]: {seen.epochs} epochs of {seen.steps} steps")
+            names = [key.removeprefix(MODIFIER) for key in sizes if key.startswith(MODIFIER)]
+            under = f", with {', '.join(names)}" if names else ""
+            self.terminal.print(f"[bold]{record.stage}[/]: {seen.epochs} epochs of {seen.steps} steps{under}")
         elif record.name == "step.loss":
             self._stepped(record)
         elif record.name == "epoch.seconds":

@@ -123,7 +123,7 @@ class Paths:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One student: its name (the method's), hash and seed, and everything there is about it."""
+    """One student: its name (the method's, with modifiers), hash, seed, and all there is about it."""
 
     name: str
     hash: str = ""

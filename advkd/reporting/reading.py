@@ -42,7 +42,7 @@ def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row
     config = _yaml(folder / RUN) if (folder / RUN).exists() else {}
     result = read(folder / RESULT) if (folder / RESULT).exists() else {}
     return Row(
-        name=str(config.get("preset", folder.name)),
+        name=" + ".join([str(config.get("preset", folder.name)), *config.get("modifiers", {})]),
         hash=str(config.get("hash", "")),
         seed=result.get("seed", config.get("seed")),
         folder=folder,

@@ -125,6 +125,7 @@ CASES: dict[str, Callable[[], None]] = {
     "unknown key": lambda: run("preset=rslad", "epoch=3"),
     "a group replaced by a value": lambda: run("preset=rslad", "evaluation=none"),
     "unknown branch": lambda: run("preset=rslad", "method.branches.untargted.scale=2"),
+    "averages of two": lambda: run("preset=rslad", "+modifiers.ema={}", "+modifiers.swa={}"),
     "not a word": lambda: run("preset=rslad", "epochs"),
     "wrong type": lambda: run("preset=rslad", "epochs=many"),
     "eps meant in 255ths": lambda: run("preset=rslad", "threat.eps=8"),

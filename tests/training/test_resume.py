@@ -39,8 +39,10 @@ def same_bits(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> boo
         ("preset=path-dual", "method.branch_bn=split", "augment={crop: 1, flip: true}"),
         ("preset=trades", "optimizer.name=adamw", "optimizer.lr=0.01", "schedule.name=cosine"),
         ("preset=pgd-at", "schedule={name: steps, milestones: [0.3, 0.6]}", "optimizer.nesterov=true"),
+        ("preset=rslad", "+modifiers.awp={since: 1/3}", "+modifiers.ema={}"),
+        ("preset=path-single", "+modifiers.swa={since: 0}", "augment={crop: 1, flip: true}"),
     ],
-    ids=["split norms, one-cycle", "adamw, cosine", "nesterov, steps"],
+    ids=["split norms, one-cycle", "adamw, cosine", "nesterov, steps", "awp and ema", "swa"],
 )
 def test_killed_and_resumed_is_uninterrupted(words, tiny, tmp_path):
     words = (*tiny, *words)

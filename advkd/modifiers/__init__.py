@@ -1,0 +1,1 @@
+"""What changes the training of a student whatever the method."""

@@ -1,0 +1,269 @@
+"""Modifiers as one: with every method, worn by the student, in a run, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+
+import pytest
+import torch
+import yaml
+from torch import nn
+from trained import Steps, method_of, same_bits, state
+
+import advkd
+from advkd import AdvkdError, registry, weights
+from advkd.config.build import member
+from advkd.config.resolve import from_raw, teacher_run
+from advkd.config.run import UNHASHED
+from advkd.contracts import check
+from advkd.evaluation import evaluate
+from advkd.modified import Modified
+from advkd.protocols import Loss
+from advkd.registry import entries
+from advkd.reporting.reading import row_of
+from advkd.splits import split
+
+PRESETS, MODIFIERS = list(entries("presets")), list(entries("modifiers"))
+AT_ONCE = {"awp": {"since": 0.0}, "swa": {"since": 0.0}}
+
+
+def built(name: str):
+    return member("modifiers", {"use": name, **AT_ONCE.get(name, {})}, name)[0]
+
+
+@pytest.mark.parametrize("name", MODIFIERS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_composes_with_every_method(preset, name, student, teacher, batch):
+    teacher_before, random = state(teacher), torch.get_rng_state()
+    steps = Steps(method_of(preset), student, teacher, {name: built(name)})
+    plain = Steps(method_of(preset), student, teacher, {})
+    losses = [steps(batch), steps(batch)]
+    wanted = [plain(batch), plain(batch)]
+    steps.modified.epoch_end(lambda: [batch.x], 1.0)
+    assert all(torch.isfinite(torch.tensor(losses)))
+    # a modifier of the losses shows from the first step on, one of the weights never changes the training
+    assert (losses != wanted) == hasattr(built(name), "around_step")
+    assert same_bits(state(steps.student), state(plain.student)) == (losses == wanted)
+    for key, count in state(plain.student).items():
+        if key.endswith("num_batches_tracked"):
+            assert torch.equal(steps.student.state_dict()[key], count)
+    own = state(steps.student)
+    with steps.modified.worn():
+        worn = state(steps.student)
+    assert same_bits(state(steps.student), own)
+    assert {key: value.shape for key, value in worn.items()} == {k: v.shape for k, v in own.items()}
+    assert same_bits(worn, own) != hasattr(built(name), "weights")
+    assert same_bits(state(teacher), teacher_before)
+    assert all(p.grad is None for p in teacher.parameters())
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+def test_hooks_nest_and_the_outer_is_left_when_the_inner_cannot_be_entered(student, teacher, batch):
+    both = {"one": built("awp"), "two": built("awp")}
+    steps = Steps(method_of("trades"), student, teacher, both)
+    before = state(steps.student)
+    step = steps.step()
+    paths = steps.method.paths(batch, step)
+    asked = []
+
+    def once() -> None:
+        asked.append(state(steps.student))
+        if len(asked) == 2:
+            raise RuntimeError
+        steps.backward(paths, batch, step)
+
+    # held, lest the collector of frames puts the weights back
+    with pytest.raises(RuntimeError) as held:
+        steps.modified.around_step(step, once)
+    assert held.type is RuntimeError
+    assert not torch.equal(asked[1]["0.weight"], before["0.weight"])
+    assert same_bits(state(steps.student), before)
+
+
+def test_own_weights_come_back_when_validation_fails(student, teacher, batch):
+    steps = Steps(method_of("trades"), student, teacher, {"ema": built("ema")})
+    steps(batch)
+    steps(batch)
+    own = state(steps.student)
+
+    def validate() -> None:
+        with steps.modified.worn():
+            assert not same_bits(state(steps.student), own)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        validate()
+    assert same_bits(state(steps.student), own)
+
+
+def test_a_training_works_on_copies(student):
+    option = built("ema")
+    Modified({"ema": option}, {"student": student})
+    assert option.modules() == {}
+
+
+@pytest.mark.parametrize("words", [("+modifiers.ema={}",), ("+modifiers.swa={since: 1/2}",)])
+def test_a_run_validates_and_writes_the_average(words, tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=pgd-at", *words)
+    seen = []
+    result = advkd.train(run, out=tmp_path, reporters=[seen.append])
+    (name,) = run.modifiers
+    saved = weights.read(tmp_path / "checkpoint.safetensors", "test")[0]
+    kept = f"modifier.{name}.average|module."
+    average = {key.removeprefix(kept): v for key, v in saved.items() if key.startswith(kept)}
+    own = {key.removeprefix("student|"): v for key, v in saved.items() if key.startswith("student|")}
+    last, about = weights.read(tmp_path / "student-last.safetensors", "test")
+    assert same_bits(last, average)
+    assert not same_bits(last, own)
+    assert about["modifiers"] == run.resolved["modifiers"]
+    net = run.student(10, (1, 8, 8))
+    net.load_state_dict(average)
+    images = split(run.data, run.split).validation
+    found = evaluate(net, images, run.threat, {"pgd": run.validation}, batch_size=run.eval_batch_size)
+    robust = [r.value for r in seen if r.name == "validation.robust"]
+    assert robust[-1] == found.robust
+    assert result.modifiers == (name,)
+    assert row_of(tmp_path, None).name == f"pgd-at + {name}"
+    assert json.loads((tmp_path / "result.json").read_text())["modifiers"] == run.resolved["modifiers"]
+    assert yaml.safe_load((tmp_path / "run.yaml").read_text())["modifiers"] == run.resolved["modifiers"]
+
+
+def test_swa_leaves_the_training_alone_and_draws_from_the_seed_of_the_run(tiny, tmp_path):
+    def trained(*words: str, outside: int) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Dropout(0.3), nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+        net.append(nn.Linear(4 * 36, 10))
+        torch.manual_seed(outside)
+        run, folder = advkd.resolve(*tiny, "preset=standard", "epochs=2", *words), tmp_path / f"{outside}"
+        advkd.train(run, student=net, out=folder)
+        return weights.read(folder / "checkpoint.safetensors", "test")[0]
+
+    plain = trained(outside=1)
+    one, two = (trained("+modifiers.swa={since: 0}", outside=outside) for outside in (2, 3))
+    assert all(torch.equal(value, one[key]) for key, value in plain.items())
+    assert same_bits(one, two)
+
+
+def test_a_key_without_use_names_the_member():
+    run = advkd.resolve(
+        "preset=rslad", "+modifiers.awp={}", "modifiers.awp.gamma=1/100", "+modifiers.mean=swa"
+    )
+    assert run.resolved["modifiers"] == {
+        "awp": {"use": "awp", "gamma": 0.01, "since": 0.05},
+        "mean": {"use": "swa", "since": 0.75},
+    }
+    assert from_raw(dict(run.resolved)).hash == run.hash
+    assert set(advkd.resolve("preset=rslad", "+evaluation.noise={}").evaluation) >= {"noise"}
+    changed = advkd.resolve("preset=rslad", "+modifiers.awp={}", "modifiers.awp=ema")
+    assert changed.resolved["modifiers"] == {"awp": {"use": "ema", "decay": 0.999}}
+
+
+def test_entries_inside_a_member_named_by_its_key_are_known(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+
+    @advkd.register("modifiers", "mix")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Mix:
+        """Has entries."""
+
+        losses: Mapping[str, Loss]
+
+        def after_step(self, student, step):
+            """Nothing."""
+
+    added = ("preset=rslad", "+modifiers.mix={losses: {hard: ce}}")
+    assert list(advkd.resolve(*added, "modifiers.mix.losses.hard=kl").modifiers["mix"].losses) == ["hard"]
+    with pytest.raises(AdvkdError, match=r"modifiers.mix.losses.hrad: no such entry"):
+        advkd.resolve(*added, "modifiers.mix.losses.hrad=kl")
+
+
+def test_the_hash_of_a_run_without_modifiers_is_that_of_before_there_were_any():
+    run = advkd.resolve("preset=rslad")
+    old = {key: value for key, value in run.resolved.items() if key != "modifiers"}
+    content = {key: value for key, value in old.items() if key not in UNHASHED}
+    wanted = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    assert run.hash == from_raw(old).hash == wanted
+    assert advkd.resolve("preset=rslad", "+modifiers.awp={}", "drop=modifiers.awp").hash == wanted
+    others = [advkd.resolve("preset=rslad", f"+modifiers.{name}={{}}").hash for name in MODIFIERS]
+    others.append(advkd.resolve("preset=rslad", "+modifiers.awp={gamma: 0.01}").hash)
+    assert len({wanted, *others}) == len(others) + 1
+
+
+def test_a_trained_teacher_does_not_inherit_them():
+    run = advkd.resolve("preset=rslad", "+modifiers.awp={}", "+modifiers.ema={}")
+    assert teacher_run(run).modifiers == {}
+    assert teacher_run(run).hash == teacher_run(advkd.resolve("preset=rslad")).hash
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ("+modifiers.ema={}", "+modifiers.swa={}"),
+            r"(?s)modifiers: only one.*ema, swa.*drop=modifiers.swa",
+        ),
+        (("+modifiers.apw={}",), r"(?s)modifiers.apw: unknown modifier.*nearest  awp"),
+        (("modifiers.awp.gamma=1",), r"(?s)modifiers.awp: no such entry.*\+modifiers.awp="),
+        (("+modifiers.awp={}", "modifiers.awp.gama=1"), r"(?s)modifiers.awp.gama: unknown option.*gamma"),
+        (("+modifiers.awp={gamma: 0}",), r"(?s)modifiers.awp.gamma: must be positive"),
+        (("+modifiers.awp={since: 1}",), r"(?s)modifiers.awp.since: a fraction of training"),
+        (("modifiers=awp",), r"(?s)modifiers: is a group of entries"),
+    ],
+)
+def test_what_cannot_be_is_said(words, says):
+    with pytest.raises(AdvkdError, match=says):
+        advkd.resolve("preset=rslad", *words)
+
+
+def test_a_member_needs_a_hook_and_its_hooks_fit(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Idle:
+        """Does nothing."""
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Short:
+        """Forgets the step."""
+
+        def after_step(self, student):
+            """One argument too few."""
+
+    with pytest.raises(AdvkdError, match=r"(?s)has no hook of its slot.*around_step"):
+        check("modifiers", "modifier idle", Idle)
+    with pytest.raises(AdvkdError, match=r"(?s)does not fit.*after_step"):
+        advkd.register("modifiers", "short")(Short)
+
+
+def test_a_modifier_of_ones_own_in_a_run(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    seen = []
+
+    @advkd.register("modifiers", "watch")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Watch:
+        """Notes what it is told."""
+
+        def after_step(self, student, step):
+            seen.append(("step", step.epoch, step.index, student.training))
+
+        def epoch_end(self, student, images, progress):
+            seen.append(("epoch", progress, [len(x) for x in images()]))
+
+    advkd.train(advkd.resolve(*tiny, "preset=standard", "epochs=2", "+modifiers.watch={}"), out=tmp_path)
+    steps = [("step", epoch, index, True) for epoch in range(2) for index in range(8)]
+    ends = [("epoch", 0.5, [32] * 8), ("epoch", 1.0, [32] * 8)]
+    assert seen == [*steps[:8], ends[0], *steps[8:], ends[1]]
+
+
+def test_awp_of_a_run_asks_the_teacher_no_more(tiny, tmp_path):
+    words = (*tiny, "preset=rslad", "epochs=1")
+    plain = advkd.train(advkd.resolve(*words), out=tmp_path / "plain").cost
+    awp = advkd.train(advkd.resolve(*words, "+modifiers.awp={since: 0}"), out=tmp_path / "awp").cost
+    assert awp["teacher_forwards"] == plain["teacher_forwards"]
+    # two train-mode forwards a step, once more
+    assert awp["student_forwards"] == plain["student_forwards"] + 2 * 8 * 32
+    assert awp["student_backwards"] == plain["student_backwards"] + 2 * 8 * 32
