@@ -45,7 +45,7 @@ def table_of_cards() -> str:
         [
             "# Methods and bridges",
             "",
-            "Every first-party plugin has a card: source, formula, what published code does differently, options.",
+            "Every first-party plugin has a card: source, formula, how published code differs, options.",
             "",
             "| card | what it does |",
             "|---|---|",
@@ -68,8 +68,8 @@ def members() -> str:
     """The list of slots."""
     pages = "\n".join(SLOTS)
     return (
-        "# Members\n\nEvery name of every slot, as `advkd list` shows them; `advkd show SLOT NAME` adds file and "
-        f"line.\n\n```{{toctree}}\n\n{pages}\n```\n"
+        "# Members\n\nEvery name of every slot, as `advkd list` shows them; `advkd show SLOT NAME` adds file "
+        f"and line.\n\n```{{toctree}}\n\n{pages}\n```\n"
     )
 
 
