@@ -34,7 +34,7 @@ def test_every_card_is_in_the_table_with_its_formula(generated):
     for card in generated.cards():
         assert f"](cards/{card.parent.name}.md)" in page
     for name in ("path-dual", "rslad", "ard", "iad", "adaad", "trades", "mart", "pgd-at"):
-        formula = page.split("## Formulas")[1].split(f"**`{name}`")[1].split("**")[0]
+        formula = page.split("\n## Formulas\n")[1].split(f"\n**`{name}`")[1].split("\n**")[0]
         assert "loss" in formula, name
 
 
