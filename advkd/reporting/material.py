@@ -181,7 +181,7 @@ class Group:
         if sd is None:
             return self.judged[0].scores.interval(what)
         mean = statistics.fmean(self.values(what))
-        return mean - sd, mean + sd
+        return max(0.0, mean - sd), min(1.0, mean + sd)
 
 
 @dataclass(frozen=True, kw_only=True)
