@@ -114,7 +114,7 @@ def themed(text: str, key: str, says: str) -> str:
     for sentinel, name in ((INK, "ink"), (FAINT, "faint"), (RULE, "rule")):
         text = text.replace(sentinel, f"var(--{name})")
     text = re.sub(r"#0a00(\d\d)", lambda m: f"var(--c{int(m[1], 16)})", text)
-    text = re.sub(r"(font: [^;\"]*?px) [^;\"]*", r"\1 system-ui, sans-serif", text)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
     described = html.escape(says, quote=True)
     head = re.match(r"<svg[^>]*>", text)
     assert head is not None

@@ -52,7 +52,7 @@ def _curve(axes: Any, row: Row, what: str, shade: str) -> None:
     epochs = range(1, len(values) + 1)
     axes.plot(epochs, values, color=shade)
     axes.plot(trained.best + 1, values[trained.best], "o", mfc="none", mec=shade, ms=7)
-    axes.plot(len(values), values[-1], "|", mec=INK, ms=9)
+    axes.plot(len(values), values[-1], "|", color=INK, ms=9)
 
 
 def _said(row: Row) -> str:
