@@ -176,7 +176,7 @@ class Group:
         return statistics.stdev(values) if len(values) > 1 else None
 
     def spread(self, what: str) -> Interval:
-        """Mean -+ SD over several seeds, the 95 % Wilson interval of a single one."""
+        """Mean ± SD over several seeds, the 95 % Wilson interval of a single one."""
         sd = self.sd(what)
         if sd is None:
             return self.judged[0].scores.interval(what)

@@ -9,7 +9,7 @@ from advkd.reporting.material import Group, Material
 
 
 def measured(group: Group, what: str) -> str:
-    """`clean` or `robust` of a method in per cent: with its interval, or -+ SD over seeds."""
+    """`clean` or `robust` of a method in per cent: with its interval, or ± SD over seeds."""
     mean, sd = group.mean(what), group.sd(what)
     if sd is not None:
         return f"{percent(mean)} ± {100 * sd:.1f}"

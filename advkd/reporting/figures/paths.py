@@ -113,6 +113,8 @@ def _panel(paths: Paths, branch: str, i: int) -> Markup:
 
 
 def _margins(key: str, says: str, strip: Strips, i: int) -> Markup:
+    most = max(float(np.abs(margin).max()) for margin in strip.margin.values()) or 1.0
+
     def draw(drawing: Any) -> None:
         # the whole width, so that each point lies beneath its image
         axes = drawing.add_axes((0, 0, 1, 1))
@@ -120,16 +122,16 @@ def _margins(key: str, says: str, strip: Strips, i: int) -> Markup:
         for net, margin in strip.margin.items():
             axes.plot(margin[:, i], **LOOKS[net], ms=4)
         axes.axhline(0, color=FAINT, lw=1)
-        axes.set(xlim=(-0.5, points - 0.5), ylim=(-1.1, 1.1), xticks=[], yticks=[])
+        axes.set(xlim=(-0.5, points - 0.5), ylim=(-1.15 * most, 1.15 * most), xticks=[], yticks=[])
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.grid(visible=False)
-        for text, y, at in (("right", 1.04, "top"), ("fooled", -1.04, "bottom")):
+        for text, y, at in (("right", most, "top"), ("fooled", -most, "bottom")):
             axes.text(-0.4, y, text, va=at, color=INK, alpha=0.65, fontsize=8.5)
 
     ends = ", ".join(
         f"{net} {margin[0, i]:.2f} to {margin[-1, i]:.2f}" for net, margin in strip.margin.items()
     )
-    return svg(key, f"Margins along the {says}; {ends}", draw, 0.8)
+    return svg(key, f"Margins along the {says}; {ends}", draw, 0.9)
 
 
 def png(x: NDArray[np.uint8]) -> str:

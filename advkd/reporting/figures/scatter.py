@@ -26,7 +26,7 @@ def clean_robust(material: Material) -> Figure | Missing:
         axes.set(xlabel="clean accuracy in %", ylabel="robust accuracy in %")
         axes.margins(0.08)
 
-    bars = "mean -+ SD over seeds" if _seeds(groups) else "95 % Wilson intervals"
+    bars = "mean ± SD over seeds" if _seeds(groups) else "95 % Wilson intervals"
     said = "; ".join(
         f"{g.name} {percent(g.mean('clean'))} clean, {percent(g.mean('robust'))} robust" for g in groups
     )
