@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
@@ -38,7 +39,7 @@ def html(material: Material) -> str:
         material=material,
         comparison={**dict.fromkeys(OPTIONAL), **(material.comparison or {})},
         title=title(material),
-        headline=headline(material),
+        headline=re.split(r"(?<=\.) (?=[A-Z])", headline(material)),
         beneath=beneath(material) if material.groups else "",
         facts=list(facts(material)) if material.groups else [],
         verdicts=verdicts(material),
@@ -127,7 +128,7 @@ def attacks(judged: Judged) -> Iterator[dict[str, Any]]:
         yield {
             "name": name,
             "accuracy": {
-                "student": percent(alone) if ran else "-",
+                str(about.get("judged", "student")): percent(alone) if ran else "-",
                 **{who: percent(d[name]["alone"]) if name in d else "-" for who, d in others.items()},
             },
             "tried": int(judged.tried[name].sum()) if ran else None,

@@ -11,8 +11,11 @@ import statistics
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from comparisons import PRESETS, SEEDS
+from torch import nn
 
+from advkd.cli import main
 from advkd.errors import AdvkdError
 from advkd.reporting import report
 from advkd.reporting.gather import gathered
@@ -106,7 +109,7 @@ def test_everything_optional_may_be_missing(compared, tmp_path):
 def test_runs_side_by_side_without_a_test(cells, tmp_path):
     page = report(cells, tmp_path).read_text()
     best = max(gathered(cells).groups, key=lambda group: group.mean("robust"))
-    headline = re.search(r"<h1>(.*?)</h1>", page, re.DOTALL)[1]
+    headline = re.search(r"<h1>(.*?)</header>", page, re.DOTALL)[1]
     assert headline.startswith(f"{best.name} has the highest robust accuracy")
     assert "has not been tested here" in headline
     assert "audit, suite quick" in page
@@ -200,3 +203,19 @@ def test_limits_are_named(copied, tmp_path):
 def test_the_same_folders_give_the_same_page(compared, tmp_path):
     one, two = (report(compared, tmp_path / name).read_bytes() for name in ("one", "two"))
     assert one == two
+
+
+def test_the_command_writes_where_it_is_told_and_runs_no_network(compared, cells, tmp_path, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("a network was run")
+
+    monkeypatch.setattr(nn.Module, "__call__", never)
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    done = runner.invoke(main, ["report", str(compared), f"out={tmp_path / 'new'}"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert {file.name for file in (tmp_path / "new").iterdir()} == {"report.html", "report.md", "table.csv"}
+    assert runner.invoke(main, ["report", *map(str, cells)]).exit_code == 0
+    assert (tmp_path / "report" / "report.html").exists()
+    for words in ([], ["outt=x"], [str(tmp_path)]):
+        assert runner.invoke(main, ["report", *words]).exit_code == 2

@@ -24,7 +24,7 @@ GLYPHS = "●■◆▲▼✚✖★"
 WIDTH = 4.0
 """Of a figure, in inches: as wide as a phone, so that text keeps its size there."""
 
-RC = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9.5,
     "text.color": INK,

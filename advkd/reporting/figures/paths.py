@@ -33,7 +33,9 @@ def strips(material: Material) -> Figure | Missing:
     if row is None or row.paths is None:
         return Missing(title, NO_PATHS)
     paths = row.paths
-    parts = [_panel(paths, branch, i) for i in range(len(paths.y)) for branch in paths.branches]
+    margins = [m for strip in paths.branches.values() for m in strip.margin.values()]
+    most = max(float(np.abs(margin).max()) for margin in margins) or 1.0
+    parts = [_panel(paths, branch, i, most) for i in range(len(paths.y)) for branch in paths.branches]
     steps = len(next(iter(paths.branches.values())).x) - 1
     return Figure(
         key="paths",
@@ -93,7 +95,7 @@ def _legend(paths: Paths) -> list[tuple[str, str, str]]:
     return [entry for entry in LEGEND if entry[2] in next(iter(paths.branches.values())).margin]
 
 
-def _panel(paths: Paths, branch: str, i: int) -> Markup:
+def _panel(paths: Paths, branch: str, i: int, most: float) -> Markup:
     strip, label = paths.branches[branch], int(paths.y[i])
     goal = "" if strip.goal is None else f", toward {int(strip.goal[i])}"
     said = strip.said["student"][:, i]
@@ -108,13 +110,11 @@ def _panel(paths: Paths, branch: str, i: int) -> Markup:
         end,
         f"The images of the {says}",
         png(strip.x[:, i]),
-        _margins(f"margin-{branch}-{i}", says, strip, i),
+        _margins(f"margin-{branch}-{i}", says, strip, i, most),
     )
 
 
-def _margins(key: str, says: str, strip: Strips, i: int) -> Markup:
-    most = max(float(np.abs(margin).max()) for margin in strip.margin.values()) or 1.0
-
+def _margins(key: str, says: str, strip: Strips, i: int, most: float) -> Markup:
     def draw(drawing: Any) -> None:
         # the whole width, so that each point lies beneath its image
         axes = drawing.add_axes((0, 0, 1, 1))
