@@ -126,7 +126,7 @@ def _margins(key: str, says: str, strip: Strips, i: int, most: float) -> Markup:
         axes.spines[["left", "bottom"]].set_visible(False)
         axes.grid(visible=False)
         for text, y, at in (("right", most, "top"), ("fooled", -most, "bottom")):
-            axes.text(-0.4, y, text, va=at, color=INK, alpha=0.65, fontsize=8.5)
+            axes.text(points - 0.6, y, text, ha="right", va=at, color=INK, alpha=0.65, fontsize=8.5)
 
     ends = ", ".join(
         f"{net} {margin[0, i]:.2f} to {margin[-1, i]:.2f}" for net, margin in strip.margin.items()
