@@ -61,7 +61,7 @@ def leave(folder: Path, nets: Mapping[str, nn.Module], images: Images, threat: T
     from a start noise of 0.001: away from the label, and toward the teacher's runner-up (the student's,
     without a teacher). The same seed gives the same bits.
     """
-    rows = limited(images.y, max(MEASURED, len(images.y.unique())), seed)
+    rows = limited(images.y, max(MEASURED, len(set(images.y.tolist()))), seed)
     arrays: dict[str, Any] = {}
     with evaluating(*nets.values()):
         chunks = [

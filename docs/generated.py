@@ -37,9 +37,9 @@ def table_of_cards() -> str:
         title, rest = text.lstrip("# ").split("\n", 1)
         what = " ".join(rest.strip().split("\n\n")[0].split())
         rows.append(f"| [{title}](cards/{card.parent.name}.md) | {what} |")
-        formula = re.search(r"\*\*Formula\.\*\*\s*\n((?:    .*\n|\n)+)", text)
+        formula = re.search(r"\*\*Formula\.\*\*(.*?\n(?:    .*\n|\n)+)", text)
         if formula:
-            formulas.append(f"**{title}**\n\n{formula[1].rstrip()}\n")
+            formulas.append(f"**{title}**\n\n{formula[1].strip(' ').rstrip()}\n")
     names = "\n".join(f"cards/{card.parent.name}" for card in cards())
     return "\n".join(
         [

@@ -8,6 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from comparisons import comparison
 from fake import on_path
 from parts import TINY, small_net
 from torch import Tensor, nn
@@ -75,3 +76,9 @@ def shared_cache(factory: pytest.TempPathFactory) -> Path:
 def tiny() -> tuple[str, ...]:
     """Words of a run that takes seconds."""
     return TINY
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a comparison of two methods over two seeds; nobody writes into it."""
+    return comparison(tmp_path_factory.mktemp("comparison"))

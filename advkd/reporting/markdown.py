@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from advkd.reporting.material import Material
 from advkd.reporting.page import attacks, facts, notes, title
 from advkd.reporting.table import methods, students
+from advkd.reporting.verdicts import verdicts
 from advkd.reporting.words import beneath, headline
 
 
@@ -16,24 +17,25 @@ def markdown(material: Material) -> str:
 
 
 def _parts(material: Material) -> Iterator[str]:
-    comparison, single = material.comparison or {}, material.single
+    comparison = material.comparison or {}
     yield f"# {title(material)}"
     yield f"**{headline(material)}**"
     if not material.groups:
         return
-    if single:
-        yield beneath(material)
+    yield beneath(material)
     yield "\n".join(f"- {name}: {value}" for name, value in facts(material))
-    for key, what in (("methods", "These methods"), ("students", "These students")):
-        said = [f"- {pair['says']}" for pair in comparison.get(key) or ()]
-        if said:
-            yield f"## {what}"
-            yield "\n".join(said)
+    for kind in verdicts(material):
+        yield f"## {kind.title}"
+        yield kind.hint
+        yield "\n".join(f"- {says}" for says in kind.says)
     if comparison.get("differences"):
         yield "## What the methods do not share"
         yield "\n".join(f"- {what}" for what in comparison["differences"])
     yield "## Numbers"
     yield "\n\n".join(_tables(material))
+    for kind in verdicts(material):
+        rows = [[pair, *(cell.text for cell in cells)] for pair, cells in kind.rows]
+        yield _table([f"{kind.title.lower()}", *kind.heads], rows)
     yield from _doubts(material)
     yield from notes(material)
 

@@ -176,12 +176,12 @@ class Group:
         return statistics.stdev(values) if len(values) > 1 else None
 
     def spread(self, what: str) -> Interval:
-        """Mean -+ SD over several seeds, the 95 % Wilson interval of a single one."""
+        """Mean ± SD over several seeds, the 95 % Wilson interval of a single one."""
         sd = self.sd(what)
         if sd is None:
             return self.judged[0].scores.interval(what)
         mean = statistics.fmean(self.values(what))
-        return mean - sd, mean + sd
+        return max(0.0, mean - sd), min(1.0, mean + sd)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
@@ -12,12 +13,13 @@ from markupsafe import Markup
 from advkd.auditing.tables import percent
 from advkd.reporting.figures import drawn
 from advkd.reporting.figures.canvas import COLOURS, GLYPHS
-from advkd.reporting.material import CLEAN, Group, Judged, Material
+from advkd.reporting.material import CLEAN, Judged, Material
 from advkd.reporting.table import methods, students
+from advkd.reporting.verdicts import verdicts
 from advkd.reporting.words import beneath, duration, headline
 
 PACKAGE = "advkd.reporting"
-OPTIONAL = ("methods", "students", "differences", "command", "hash", "environment")
+OPTIONAL = ("differences", "command", "hash", "environment")
 """What a comparison may leave out."""
 
 
@@ -30,18 +32,19 @@ def html(material: Material) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(percent=percent, mark=mark)
+    env.filters["percent"] = percent
     figures, missing = drawn(material)
     single = material.single
     return env.get_template("page.html").render(
         material=material,
         comparison={**dict.fromkeys(OPTIONAL), **(material.comparison or {})},
         title=title(material),
-        headline=headline(material),
-        beneath=beneath(material) if single and single.judged else "",
+        headline=re.split(r"(?<=\.) (?=[A-Z])", headline(material)),
+        beneath=beneath(material) if material.groups else "",
         facts=list(facts(material)) if material.groups else [],
-        methods=methods(material) if material.groups and not single else None,
-        students=students(material) if len(material.rows) > len(material.groups) else None,
+        verdicts=verdicts(material),
+        methods=_marked(material) if material.groups and not single else None,
+        students=_named(material) if len(material.rows) > len(material.groups) else None,
         figures=figures,
         missing=missing,
         single=single,
@@ -125,7 +128,7 @@ def attacks(judged: Judged) -> Iterator[dict[str, Any]]:
         yield {
             "name": name,
             "accuracy": {
-                "student": percent(alone) if ran else "-",
+                str(about.get("judged", "student")): percent(alone) if ran else "-",
                 **{who: percent(d[name]["alone"]) if name in d else "-" for who, d in others.items()},
             },
             "tried": int(judged.tried[name].sum()) if ran else None,
@@ -134,11 +137,19 @@ def attacks(judged: Judged) -> Iterator[dict[str, Any]]:
         }
 
 
-def mark(group: Group) -> Markup:
-    """The sign of a method: its shape in its colour."""
-    return Markup('<span class="mark" style="color:var(--c{})" aria-hidden="true">{}</span>').format(
-        group.index % COLOURS, GLYPHS[group.index % len(GLYPHS)]
-    )
+def _marked(material: Material) -> Any:
+    """The table of methods, each name with its shape in its colour."""
+    heads, rows = methods(material)
+    sign = Markup('<span class="mark" style="color:var(--c{})" aria-hidden="true">{}</span> {}')
+    return heads, [
+        (sign.format(group.index % COLOURS, GLYPHS[group.index % len(GLYPHS)], group.name), cells)
+        for group, cells in rows
+    ]
+
+
+def _named(material: Material) -> Any:
+    heads, rows = students(material)
+    return heads, [(row.name, cells) for row, cells in rows]
 
 
 def _asset(name: str) -> Markup:

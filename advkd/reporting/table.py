@@ -124,7 +124,8 @@ def _student(row: Row) -> Iterator[Cell]:
     for what in ("clean", "robust"):
         share = getattr(scores, what, None)
         yield Cell(percent(share), share)
-    yield Cell(percent(scores.interval("robust")) if scores else "-", scores and scores.interval("robust")[0])
+    ends = scores.interval("robust") if scores else None
+    yield Cell(percent(ends), ends[0] if ends else None)
     last = judged.last.robust if judged and judged.last else None
     yield Cell(percent(last), last)
     epochs = len(trained.clean) if trained else 0

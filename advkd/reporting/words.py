@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from advkd.auditing.tables import percent
 from advkd.reporting.material import Group, Material
 
 
 def measured(group: Group, what: str) -> str:
-    """`clean` or `robust` of a method in per cent: with its interval, or -+ SD over seeds."""
+    """`clean` or `robust` of a method in per cent: with its interval, or ± SD over seeds."""
     mean, sd = group.mean(what), group.sd(what)
     if sd is not None:
         return f"{percent(mean)} ± {100 * sd:.1f}"
@@ -61,8 +63,24 @@ def headline(material: Material) -> str:
 
 
 def beneath(material: Material) -> str:
-    """What a reader of the headline of a single student has to know at once."""
+    """What a reader of the headline has to know at once: how exact it is, or what winning costs."""
+    if material.single is None:
+        return _costs(ranked(material))
     judged = material.judged
-    low, high = judged.scores.interval("robust")
-    said = f"95 % interval of robust accuracy {percent((low, high))} % (Wilson)."
+    said = f"95 % interval of robust accuracy {percent(judged.scores.interval('robust'))} % (Wilson)."
     return said if judged.complete else f"{said} The budget ran out: this is an upper bound."
+
+
+def _costs(groups: Sequence[Group]) -> str:
+    known = [group for group in groups if group.mean("train_seconds")]
+    if not known or known[0] is not groups[0]:
+        return ""
+    first, cheapest = known[0], min(known, key=lambda group: group.mean("train_seconds") or 0)
+    own, least = (group.mean("train_seconds") or 0 for group in (first, cheapest))
+    said = f"{first.name} takes {duration(own)} of training per student"
+    if cheapest is first:
+        return f"{said}, less than every other method."
+    return (
+        f"{said}, {own / least:.1f} times as long as {cheapest.name}, the cheapest, which reaches "
+        f"{percent(cheapest.mean('robust'))} %."
+    )

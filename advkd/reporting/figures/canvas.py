@@ -21,12 +21,12 @@ MARKERS = "osD^vPX*"
 GLYPHS = "●■◆▲▼✚✖★"
 """Marker shapes, and the same shapes for text: no method is told apart by colour alone."""
 
-WIDTH = 4.7
+WIDTH = 4.0
 """Of a figure, in inches: as wide as a phone, so that text keeps its size there."""
 
-RC = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none",
-    "font.size": 9,
+    "font.size": 9.5,
     "text.color": INK,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
@@ -82,19 +82,20 @@ def legend(groups: Iterable[Group]) -> list[tuple[str, str, str]]:
     return [(f"var(--c{g.index % COLOURS})", GLYPHS[g.index % len(GLYPHS)], g.name) for g in groups]
 
 
-def svg(
-    key: str, says: str, draw: Callable[[Any], None], height: float = 3.2, width: float = WIDTH
-) -> Markup:
+def svg(key: str, says: str, draw: Callable[[Any], None], height: float = 2.8, top: float = 0.1) -> Markup:
     """What `draw` puts on a figure, as an SVG element that follows the page's colours.
 
-    The same drawing gives the same text; `key` keeps its ids apart from those of other figures.
+    `height` and `top`, the room above the axes, are in inches. The same drawing gives the same text; `key`
+    keeps its ids apart from those of other figures.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Drawing
 
     with rc_context({**RC, "svg.hashsalt": key}):
-        drawing = Drawing(figsize=(width, height), layout="constrained")
+        drawing = Drawing(figsize=(WIDTH, height))
+        # labels are alike in all figures, so their room need not be measured
+        drawing.subplots_adjust(left=0.14, right=0.97, bottom=0.45 / height, top=1 - top / height)
         draw(drawing)
         buffer = io.StringIO()
         FigureCanvasSVG(drawing).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
@@ -113,7 +114,7 @@ def themed(text: str, key: str, says: str) -> str:
     for sentinel, name in ((INK, "ink"), (FAINT, "faint"), (RULE, "rule")):
         text = text.replace(sentinel, f"var(--{name})")
     text = re.sub(r"#0a00(\d\d)", lambda m: f"var(--c{int(m[1], 16)})", text)
-    text = re.sub(r"(font: [^;\"]*?px) [^;\"]*", r"\1 system-ui, sans-serif", text)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
     described = html.escape(says, quote=True)
     head = re.match(r"<svg[^>]*>", text)
     assert head is not None
@@ -146,7 +147,7 @@ def _cells(shares: Sequence[float | None]) -> Markup:
     found = [
         Markup('<td class="none">-</td>')
         if share is None
-        else Markup('<td style="--share:{}%">{}</td>').format(f"{85 * share:.0f}", f"{100 * share:.0f}")
+        else Markup('<td style="--share:{}%">{}</td>').format(f"{55 * share:.0f}", f"{100 * share:.0f}")
         for share in shares
     ]
     return Markup("").join(found)

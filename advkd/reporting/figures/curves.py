@@ -56,6 +56,8 @@ def _drawn(material: Material, axis: str) -> Figure | Missing:
             axes.plot(*zip(*[(x, 100 * y) for x, y, _ in points], strict=True), **style(group))
         if axis == "eps":
             axes.axvline(_eps(groups[0].judged[0]), color=FAINT, lw=1, ls=":")
+        else:
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set(xlabel=label, ylabel="accuracy in %", ylim=(-3, 103))
 
     n = _points(groups[0].judged[0], axis)[0][2]

@@ -7,6 +7,9 @@ import numpy as np
 from advkd.reporting.figures.canvas import Figure, Missing, heat
 from advkd.reporting.material import Bits, Group, Judged, Material
 
+NARROW = 5
+"""Columns that fit beside another figure."""
+
 
 def classes(material: Material) -> Figure | Missing:
     """Robust accuracy of every method in every class."""
@@ -29,7 +32,7 @@ def classes(material: Material) -> Figure | Missing:
         caption=f"Robust accuracy in % of each class, {material.images}, {material.threat}, the mean over "
         f"seeds. Hardest anywhere: class {min(known)[1]} with {100 * min(known)[0]:.0f} %. A pale column "
         "is a class that every method finds hard.",
-        wide=True,
+        wide=len(labels) > NARROW,
     )
 
 
@@ -59,7 +62,7 @@ def breaks(material: Material) -> Figure | Missing:
         "some attack. Each row takes those its attack breaks (their number in brackets); the cells say "
         "which share of them the attack of the column breaks as well, where it was tried. Broken by one "
         f"attack alone: {only}. {material.threat}.",
-        wide=True,
+        wide=len(names) > NARROW,
     )
 
 
@@ -85,7 +88,7 @@ def survivors(material: Material) -> Figure | Missing:
         caption=f"Each row takes the images on which its method stands; the cells say which share of them "
         f"the method of the column keeps too. {every} of {material.images} survive under all, {nobody} under "
         f"none: only the rest tell methods apart. First seed of each, {material.threat}.",
-        wide=True,
+        wide=len(groups) > NARROW,
     )
 
 

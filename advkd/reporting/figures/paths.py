@@ -20,6 +20,9 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 LEGEND = (("var(--c0)", "●", "student"), ("var(--c1)", "■", "teacher"))
 ABOUT = {"untargeted": "untargeted: away from its class", "targeted": "targeted: toward the runner-up"}
+TILE = 64
+"""Pixels a small image is enlarged to."""
+
 NO_PATHS = "no paths.npz beside the student; advkd run leaves one."
 
 
@@ -30,19 +33,21 @@ def strips(material: Material) -> Figure | Missing:
     if row is None or row.paths is None:
         return Missing(title, NO_PATHS)
     paths = row.paths
-    parts = [_panel(paths, branch, i) for i in range(len(paths.y)) for branch in paths.branches]
+    margins = [m for strip in paths.branches.values() for m in strip.margin.values()]
+    most = max(float(np.abs(margin).max()) for margin in margins) or 1.0
+    parts = [_panel(paths, branch, i, most) for i in range(len(paths.y)) for branch in paths.branches]
     steps = len(next(iter(paths.branches.values())).x) - 1
     return Figure(
         key="paths",
         title=title,
         body=Markup('<div class="strips">{}</div>').format(Markup("").join(parts)),
         legend=_legend(paths),
-        caption=f"{row.name}. Left, or first: the image walks away from its class; right, or second: "
-        "the same image walks toward the class found likeliest after the true one. From the clean image (0) "
-        f"to the last of {steps} steps of PGD on the student. Beneath: probability of the true class minus that "
-        "of its likeliest rival. Above zero a network is right, below it is fooled; where the teacher stays "
-        "above, it still has something to teach. Validation images that the student loses on the way, "
-        f"where there are such. {paths.threat}.",
+        caption=f"{row.name}, validation images, those first that the student loses on the way. Each image "
+        "walks twice: away from its class, and toward the class found likeliest after the true one; leftmost "
+        f"it is clean, rightmost it has made {steps} steps of PGD on the student. The lines beneath are "
+        "the probability of the true class minus that of its likeliest rival: above zero a network is right, "
+        "below it is fooled. Where the teacher stays above, it still has something to teach. "
+        f"{paths.threat}.",
         wide=True,
     )
 
@@ -60,7 +65,7 @@ def still_right(material: Material) -> Figure | Missing:
         for axes, (branch, strip) in zip(panels, paths.branches.items(), strict=True):
             for net, shares in strip.right.items():
                 axes.plot(100 * shares, **LOOKS[net])
-            axes.set_title(branch, fontsize=9)
+            axes.set_title(branch, fontsize=9.5)
             axes.set(xlabel="point of the path", ylim=(-3, 103))
         panels[0].set_ylabel("still right, in %")
 
@@ -72,7 +77,7 @@ def still_right(material: Material) -> Figure | Missing:
     return Figure(
         key="still-right",
         title=title,
-        body=svg("still-right", f"Share still right in per cent. {ends}", draw),
+        body=svg("still-right", f"Share still right in per cent. {ends}", draw, top=0.3),
         legend=_legend(paths),
         caption=f"{row.name}: the share of {paths.n} validation images that each network names correctly at "
         "each point of paths walked against the student. The gap between the curves is what the teacher "
@@ -90,12 +95,13 @@ def _legend(paths: Paths) -> list[tuple[str, str, str]]:
     return [entry for entry in LEGEND if entry[2] in next(iter(paths.branches.values())).margin]
 
 
-def _panel(paths: Paths, branch: str, i: int) -> Markup:
+def _panel(paths: Paths, branch: str, i: int, most: float) -> Markup:
     strip, label = paths.branches[branch], int(paths.y[i])
     goal = "" if strip.goal is None else f", toward {int(strip.goal[i])}"
     said = strip.said["student"][:, i]
     changed = next((k for k, name in enumerate(said) if name != label), None)
-    end = "stands" if changed is None else f"student says {said[changed]} from point {changed}"
+    end = "the student stands" if changed is None else f"a {said[changed]} to the student from step {changed}"
+    end = f"a {said[0]} to the student from the start" if changed == 0 else end
     says = f"{branch} path of a {label}{goal}: {end}"
     return Markup('<div class="strip"><p><b>{}</b>, a {}{}: {}</p><img alt="{}" src="{}">{}</div>').format(
         branch,
@@ -104,37 +110,41 @@ def _panel(paths: Paths, branch: str, i: int) -> Markup:
         end,
         f"The images of the {says}",
         png(strip.x[:, i]),
-        _margins(f"margin-{branch}-{i}", says, strip, i),
+        _margins(f"margin-{branch}-{i}", says, strip, i, most),
     )
 
 
-def _margins(key: str, says: str, strip: Strips, i: int) -> Markup:
+def _margins(key: str, says: str, strip: Strips, i: int, most: float) -> Markup:
     def draw(drawing: Any) -> None:
-        drawing.set_layout_engine("none")
         # the whole width, so that each point lies beneath its image
-        axes = drawing.add_axes((0, 0.2, 1, 0.78))
+        axes = drawing.add_axes((0, 0, 1, 1))
         points = len(strip.x)
         for net, margin in strip.margin.items():
             axes.plot(margin[:, i], **LOOKS[net], ms=4)
         axes.axhline(0, color=FAINT, lw=1)
-        axes.set(xlim=(-0.5, points - 0.5), ylim=(-1.1, 1.1), xticks=range(points), yticks=[])
-        axes.spines[["left"]].set_visible(False)
+        axes.set(xlim=(-0.5, points - 0.5), ylim=(-1.15 * most, 1.15 * most), xticks=[], yticks=[])
+        axes.spines[["left", "bottom"]].set_visible(False)
         axes.grid(visible=False)
-        for text, y, at in (("right", 1.04, "top"), ("fooled", -1.04, "bottom")):
-            axes.text(-0.4, y, text, va=at, color=INK, alpha=0.65, fontsize=8)
+        for text, y, at in (("right", most, "top"), ("fooled", -most, "bottom")):
+            axes.text(points - 0.6, y, text, ha="right", va=at, color=INK, alpha=0.65, fontsize=8.5)
 
     ends = ", ".join(
         f"{net} {margin[0, i]:.2f} to {margin[-1, i]:.2f}" for net, margin in strip.margin.items()
     )
-    return svg(key, f"Margins along the {says}; {ends}", draw, 1.2)
+    return svg(key, f"Margins along the {says}; {ends}", draw, 0.9)
 
 
 def png(x: NDArray[np.uint8]) -> str:
-    """Images (T,C,H,W) side by side, as the address of a PNG that holds them."""
+    """Images (T,C,H,W) side by side, as the address of a PNG that holds them; what is between is clear."""
     from PIL import Image
 
-    tiles = np.concatenate(list(x.transpose(0, 2, 3, 1)), axis=1)
-    image = Image.fromarray(tiles[..., 0] if tiles.shape[2] == 1 else tiles[..., :3])
+    tiles = x.transpose(0, 2, 3, 1)
+    tiles = np.repeat(tiles, 3, axis=3) if tiles.shape[3] == 1 else tiles[..., :3]
+    size = max(1, TILE // tiles.shape[2])
+    tiles = tiles.repeat(size, axis=1).repeat(size, axis=2)
+    tiles = np.pad(tiles, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)
+    gap = max(1, tiles.shape[2] // 32)
+    tiles = np.pad(tiles, ((0, 0), (0, 0), (gap, gap), (0, 0)))
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    Image.fromarray(np.concatenate(list(tiles), axis=1)).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -26,7 +26,7 @@ def clean_robust(material: Material) -> Figure | Missing:
         axes.set(xlabel="clean accuracy in %", ylabel="robust accuracy in %")
         axes.margins(0.08)
 
-    bars = "mean -+ SD over seeds" if _seeds(groups) else "95 % Wilson intervals"
+    bars = "mean ± SD over seeds" if _seeds(groups) else "95 % Wilson intervals"
     said = "; ".join(
         f"{g.name} {percent(g.mean('clean'))} clean, {percent(g.mean('robust'))} robust" for g in groups
     )
@@ -57,16 +57,7 @@ def pareto(material: Material) -> Figure | Missing:
             axes.errorbar(group.mean(SECONDS), mean, yerr=bars, **style(group), ms=7, elinewidth=1)
         axes.step(*zip(*_points(front), strict=True), where="post", color=FAINT, lw=1, ls="--", zorder=0)
         if material.teacher is not None:
-            axes.axhline(100 * material.teacher.robust, color=FAINT, lw=1, ls=":")
-            axes.annotate(
-                "teacher",
-                (1, 100 * material.teacher.robust),
-                xycoords=("axes fraction", "data"),
-                xytext=(0, 2),
-                textcoords="offset points",
-                ha="right",
-                color=FAINT,
-            )
+            _level(axes, 100 * material.teacher.robust)
         axes.set(xlabel="seconds of training", ylabel="robust accuracy in %")
         axes.set_xlim(left=0)
         axes.margins(0.1)
@@ -113,3 +104,10 @@ def _cross(axes: Any, group: Group) -> None:
         look = style(group)
         for clean, robust in dots:
             axes.plot(100 * clean, 100 * robust, **look, ms=3, alpha=0.5, mec=RULE, mew=0.3)
+
+
+def _level(axes: Any, robust: float) -> None:
+    """The teacher, whose training is not in the cost, as a line."""
+    axes.axhline(robust, color=FAINT, lw=1, ls=":")
+    place = {"xycoords": ("axes fraction", "data"), "xytext": (0, 2), "textcoords": "offset points"}
+    axes.annotate("teacher", (1, robust), ha="right", color=FAINT, **place)

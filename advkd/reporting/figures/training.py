@@ -17,7 +17,7 @@ def training(material: Material) -> Figure | Missing:
         return Missing(title, "no metrics.jsonl beside the network; advkd run leaves one.")
 
     def draw(drawing: Any) -> None:
-        panels = drawing.subplots(2, sharex=True)
+        panels = drawing.subplots(2, sharex=True, gridspec_kw={"hspace": 0.12})
         for axes, what in zip(panels, ("clean", "robust"), strict=True):
             for group in groups:
                 for row in filter(_known, group.rows):
@@ -31,7 +31,7 @@ def training(material: Material) -> Figure | Missing:
     return Figure(
         key="training",
         title=title,
-        body=svg("training", f"Validation accuracy by epoch. {said}", draw, 4.2),
+        body=svg("training", f"Validation accuracy by epoch. {said}", draw, 3.8),
         legend=[*[(c, "━", name) for c, _, name in legend(groups)], *marks],
         caption="Accuracy on the validation images after every epoch, robust accuracy under the short "
         "attack used for validation. A robust curve that falls behind its best overfits. One line per "
@@ -52,7 +52,7 @@ def _curve(axes: Any, row: Row, what: str, shade: str) -> None:
     epochs = range(1, len(values) + 1)
     axes.plot(epochs, values, color=shade)
     axes.plot(trained.best + 1, values[trained.best], "o", mfc="none", mec=shade, ms=7)
-    axes.plot(len(values), values[-1], "|", mec=INK, ms=9)
+    axes.plot(len(values), values[-1], "|", color=INK, ms=9)
 
 
 def _said(row: Row) -> str:

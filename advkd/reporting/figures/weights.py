@@ -21,16 +21,16 @@ def weights(material: Material) -> Figure | Missing:
     if row is None or row.trained is None:
         return Missing(
             title,
-            "no term here covers a path (or the run is older); advkd run with a preset that weighs its paths.",
+            "no weights in metrics.jsonl; advkd run leaves them where a term covers a path.",
         )
     terms = row.trained.weights
     most = max(float(table.max()) for table in terms.values()) or 1.0
 
     def draw(drawing: Any) -> None:
-        panels = drawing.subplots(len(terms), squeeze=False, sharex=True)[:, 0]
+        panels = drawing.subplots(len(terms), squeeze=False, sharex=True, gridspec_kw={"hspace": 0.3})[:, 0]
         for axes, (term, table) in zip(panels, terms.items(), strict=True):
             _shade(axes, binned(table, COLUMNS), len(table), most)
-            axes.set_title(term, fontsize=9, loc="left")
+            axes.set_title(term, fontsize=9.5, loc="left")
             axes.set_ylabel("point")
         panels[-1].set_xlabel("epoch")
 
@@ -42,7 +42,7 @@ def weights(material: Material) -> Figure | Missing:
         key="weights",
         title=title,
         body=svg(
-            "weights", f"Mean weight of every path point by epoch. {said}", draw, 0.6 + 1.5 * len(terms)
+            "weights", f"Mean weight of every path point by epoch. {said}", draw, 0.6 + 1.6 * len(terms), 0.3
         ),
         caption=f"{row.name}: mean normalised weight of every path point (0 clean, the last the strongest) "
         f"over training; the darker, the more it counts, up to {most:.2f}. Even shading means that the "

@@ -1,0 +1,82 @@
+"""The pairwise verdicts of a comparison: sentences about the leader, and a table of every pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from advkd.reporting.material import Material
+from advkd.reporting.table import Cell
+from advkd.reporting.words import ranked
+
+SAID = 6
+"""Sentences a reader takes in; more pairs than that are left to the table."""
+
+ABOUT = {
+    "methods": (
+        "These methods",
+        "Would it come out again if everything were trained anew? Judged over seeds: each training of a "
+        "method is one observation. Says something about the recipes.",
+    ),
+    "students": (
+        "These students",
+        "Do these very networks differ on images like these? Judged image by image. Says nothing about "
+        "training them again: two seeds of one method may differ as well.",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """One kind of verdict: what it is about, the sentences shown, the rows of its table."""
+
+    title: str
+    hint: str
+    says: Sequence[str]
+    left: int
+    heads: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+
+
+def verdicts(material: Material) -> list[Verdicts]:
+    """Those of methods, then those of students; none where nothing was compared."""
+    found = []
+    for kind, (title, hint) in ABOUT.items():
+        pairs = (material.comparison or {}).get(kind) or []
+        if pairs:
+            says = shown(material, pairs)
+            heads = ["seed"] if kind == "students" else []
+            found.append(
+                Verdicts(
+                    title=title,
+                    hint=hint,
+                    says=[pair["says"] for pair in says],
+                    left=len(pairs) - len(says),
+                    heads=[*heads, "difference, points", "p", "p, Holm", "verdict"],
+                    rows=[(f"{pair['a']} and {pair['b']}", list(_cells(kind, pair))) for pair in pairs],
+                )
+            )
+    return found
+
+
+def shown(material: Material, pairs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The pairs to put into sentences: all if they are few, else as many as possible of the leader's."""
+    if len(pairs) <= SAID:
+        return list(pairs)
+    leader = ranked(material)[0].name if material.groups else ""
+    rank = {group.name: i for i, group in enumerate(ranked(material))}
+    own = [pair for pair in pairs if leader in (pair["a"], pair["b"])]
+    own.sort(key=lambda pair: max(rank.get(pair["a"], 0), rank.get(pair["b"], 0)))
+    return own[:SAID]
+
+
+def _cells(kind: str, pair: Mapping[str, Any]) -> Iterator[Cell]:
+    if kind == "students":
+        yield Cell(str(pair["seed"]), pair["seed"])
+    apart = pair.get("difference")
+    yield Cell("-" if apart is None else f"{100 * apart:+.2f}", apart)
+    for key in ("p", "p_holm"):
+        p = pair.get(key)
+        yield Cell("-" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001", p)
+    yield Cell(str(pair.get("verdict") or "-"))

@@ -1,0 +1,137 @@
+"""Figures show what they say, in the page's colours, and nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from advkd.reporting import report
+from advkd.reporting.figures import drawn
+from advkd.reporting.figures.overlap import breaks, classes, survivors
+from advkd.reporting.figures.paths import png
+from advkd.reporting.figures.scatter import best_for_their_cost
+from advkd.reporting.figures.weights import binned
+from advkd.reporting.gather import gathered
+from advkd.reporting.material import Group, Judged, Material, Row, Trained
+
+YES = np.ones(8, dtype=bool)
+
+
+def judged(**attacks):
+    """Eight images, all right when clean; each attack breaks those it names."""
+    right = {"clean": YES, **{name: ~np.isin(np.arange(8), broken) for name, broken in attacks.items()}}
+    terms = {"threat": "linf eps 0.1", "images": "x", "attacks": "y"}
+    return Judged(shown="here", terms=terms, right=right, tried=dict.fromkeys(right, YES))
+
+
+def row(name, found, seconds=1.0, seed=0):
+    none = np.array([])
+    trained = Trained(clean=none, robust=none, loss=none, cost={"train_seconds": seconds})
+    return Row(name=name, seed=seed, folder=Path(name), judged=found, trained=trained)
+
+
+def cells(body):
+    return re.findall(r"<td[^>]*>(.*?)</td>", body)
+
+
+def test_every_figure_of_a_comparison_is_drawn(compared):
+    figures, missing = drawn(gathered([compared]))
+    assert not missing
+    for figure in figures:
+        assert len(figure.caption) > 60, figure.key
+        assert re.search(r"linf eps 0\.2", figure.caption) or figure.key == "curve-eps"
+        assert re.search(r"\d+ (test |validation )?images|validation images|weight", figure.caption)
+        for described in re.findall(r'<svg role="img" aria-label="([^"]*)"', figure.body):
+            assert f"<title>{described}</title>" in figure.body
+
+
+def test_nothing_of_matplotlib_is_left(compared, tmp_path):
+    page = report(compared, tmp_path).read_text()
+    assert page.count("<svg") > 10
+    assert "http" not in page
+    assert not re.search(r"#0[123]0[123]0[123]|#0a00", page)
+    assert "DejaVu" not in page
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    for used in re.findall(r'(?:href="|url\()#([^")]+)', page):
+        assert used in ids
+    # colours come from the page: black and white are the only fixed ones matplotlib may write
+    drawings = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    assert not re.findall(r"(?:fill|stroke): ?#(?!000000|ffffff)\w+", drawings)
+
+
+def test_the_front_leaves_out_what_something_cheaper_beats():
+    rows = [
+        row("cheap", judged(pgd=[0, 1, 2, 3]), 1.0),
+        row("worse", judged(pgd=[0, 1, 2, 3, 4]), 2.0),
+        row("same", judged(pgd=[0, 1, 2, 3]), 3.0),
+        row("best", judged(pgd=[0]), 4.0),
+    ]
+    front = best_for_their_cost(Material(rows=rows).groups)
+    assert [group.name for group in front] == ["cheap", "best"]
+
+
+def test_who_breaks_what():
+    material = Material(rows=[row("a", judged(fgsm=[0, 1], pgd=[1, 2, 3, 4]))])
+    figure = breaks(material)
+    assert cells(figure.body) == ["100", "50", "25", "100"]
+    assert "5 of 8 test images" in figure.caption
+    assert "Broken by one attack alone: fgsm 1, pgd 3" in figure.caption
+
+
+def test_what_was_not_tried_is_not_counted_as_standing():
+    found = judged(fgsm=[0, 1], pgd=[2])
+    # a cascade: the second attack never saw what the first had broken
+    found.tried["pgd"] = ~np.isin(np.arange(8), [0, 1])
+    assert cells(breaks(Material(rows=[row("a", found)])).body) == ["100", "-", "0", "100"]
+
+
+def test_who_survives_what():
+    rows = [row("a", judged(pgd=[0, 1, 2, 3])), row("b", judged(pgd=[0, 1, 2, 3, 4, 5]))]
+    figure = survivors(Material(rows=rows))
+    assert cells(figure.body) == ["100", "50", "100", "100"]
+    assert "2 of 8 test images survive under all, 4 under none" in figure.caption
+
+
+def test_classes_are_means_over_seeds():
+    first, second = judged(pgd=[0]), judged(pgd=[1])
+    object.__setattr__(first, "by_class", [1.0, 0.5, None])
+    object.__setattr__(second, "by_class", [0.5, 0.5, None])
+    figure = classes(Material(rows=[row("a", first), row("a", second, seed=1)]))
+    assert cells(figure.body) == ["75", "50", "-"]
+    assert "Hardest anywhere: class 1 with 50 %" in figure.caption
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_strip_holds_every_image(channels):
+    x = np.random.default_rng(0).integers(0, 256, (5, channels, 8, 8), dtype=np.uint8)
+    image = Image.open(io.BytesIO(base64.b64decode(png(x).split(",")[1])))
+    pixels = np.asarray(image)
+    tile = pixels.shape[1] // 5
+    gap = (tile - 64) // 2
+    for t in range(5):
+        inside = pixels[4::8, t * tile + gap + 4 : (t + 1) * tile - gap : 8]
+        assert (inside[..., 3] == 255).all()
+        assert np.array_equal(inside[..., :3], np.broadcast_to(x[t].transpose(1, 2, 0), (8, 8, 3)))
+        assert (pixels[:, t * tile, 3] == 0).all()
+
+
+def test_long_trainings_are_binned():
+    table = np.arange(200.0)[:, None] * np.ones(3)
+    short = binned(table, 30)
+    assert short.shape == (30, 3)
+    assert short.mean() == pytest.approx(table.mean(), rel=0.05)
+    assert np.array_equal(binned(table[:7], 30), table[:7])
+
+
+def test_one_student_is_shown_with_its_own_interval():
+    group = Group("a", 0, [row("a", judged(pgd=[0, 1]))])
+    low, high = group.spread("robust")
+    assert low < 0.75 < high
+    assert group.sd("robust") is None
