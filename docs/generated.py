@@ -39,7 +39,7 @@ def table_of_cards() -> str:
         rows.append(f"| [{title}](cards/{card.parent.name}.md) | {what} |")
         formula = re.search(r"\*\*Formula\.\*\*(.*?\n(?:    .*\n|\n)+)", text)
         if formula:
-            formulas.append(f"**{title}**\n\n{formula[1].strip(' ').rstrip()}\n")
+            formulas.append(f"**{title}**\n\n{formula[1].strip('\n').rstrip()}\n")
     names = "\n".join(f"cards/{card.parent.name}" for card in cards())
     return "\n".join(
         [
