@@ -39,7 +39,8 @@ def table_of_cards() -> str:
         rows.append(f"| [{title}](cards/{card.parent.name}.md) | {what} |")
         formula = re.search(r"\*\*Formula\.\*\*(.*?\n(?:    .*\n|\n)+)", text)
         if formula:
-            formulas.append(f"**{title}**\n\n{formula[1].strip('\n').rstrip()}\n")
+            shown = formula[1].strip("\n").rstrip()
+            formulas.append(f"**{title}**\n\n{shown}\n")
     names = "\n".join(f"cards/{card.parent.name}" for card in cards())
     return "\n".join(
         [

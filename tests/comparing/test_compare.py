@@ -118,8 +118,8 @@ def test_killed_and_run_again_equals_uninterrupted(done, tmp_path):
 
 
 def test_jobs_make_the_same(done, tmp_path):
-    advkd.compare(*WORDS, "jobs=2", out=tmp_path / "parallel")
-    assert table(tmp_path / "parallel") == table(done)
+    advkd.compare(*WORDS, "seeds=0", "jobs=2", out=tmp_path / "parallel")
+    assert table(tmp_path / "parallel") == table(done)[:2]
 
 
 def test_an_audit_with_missing_examples_is_refused(copy):
