@@ -54,9 +54,10 @@ class Art:
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
-        shape = tuple(batch.x.shape[1:])
+        channels, height, width = batch.x.shape[1:]
         with isolated(net, drawn(generator)):
-            attack = self._attack(to_art(net, shape, box=threat.box), len(batch.x), threat)
+            classifier = to_art(net, (channels, height, width), box=threat.box)
+            attack = self._attack(classifier, len(batch.x), threat)
             y = batch.y.cpu().numpy()
             x = attack.generate(batch.x.cpu().numpy(), **({} if _targeted(attack) else {"y": y}))
         return Outcome(threat.project(torch.as_tensor(x).to(batch.x), batch.x), NOTES.get(self.name, ()))
