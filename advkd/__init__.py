@@ -1,7 +1,8 @@
 """advkd: adversarial distillation of small robust students, with honest comparison.
 
 `resolve`, `train`, `evaluate`, `audit`, `compare`, `report`, `load` and `loss_of` are what the command line
-itself uses; `register` adds a member from a script. Importing the package imports no torch.
+itself uses; `to_art` hands a network on, `register` adds a member from a script. Importing the package
+imports no torch.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from advkd.errors import AdvkdError
 from advkd.registry import register
 
 if TYPE_CHECKING:
-    from advkd.api import Threat, audit, evaluate, load, loss_of, report, resolve, train
+    from advkd.api import Threat, audit, evaluate, load, loss_of, report, resolve, to_art, train
     from advkd.comparing.open import compare
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "register",
     "report",
     "resolve",
+    "to_art",
     "train",
 ]
 

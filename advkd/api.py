@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from advkd import folder as run_folder
 from advkd import tracing, weights
+from advkd.art import shaped, to_art
 from advkd.auditing import open as doors
 from advkd.auditing.ledger import data_fingerprint
 from advkd.auditing.open import Progress, quiet
@@ -49,6 +50,7 @@ __all__ = [
     "report",
     "resolve",
     "resume",
+    "to_art",
     "train",
 ]
 
@@ -88,7 +90,7 @@ def load(path: str | Folder) -> nn.Module:
     file = file / BEST if file.is_dir() else file
     _, about = weights.read(file, "load")
     shape: Shape = tuple(about.get("shape", (3, 32, 32)))
-    return File(path=str(file))(about.get("classes", 10), shape).eval()
+    return shaped(File(path=str(file))(about.get("classes", 10), shape).eval(), shape)
 
 
 def audit(
@@ -177,7 +179,7 @@ def _nets(
     student = given.get("student")
     if student is None:
         with global_seed(run.seed, "init"):
-            student = run.student(splits.classes, splits.shape)
+            student = shaped(run.student(splits.classes, splits.shape), splits.shape)
     nets = {"student": student.to(device)}
     if "teacher" in run.nets:
         teacher = given.get("teacher")

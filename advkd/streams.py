@@ -31,6 +31,11 @@ def streams(seed: int) -> Streams:
     return generator
 
 
+def drawn(generator: torch.Generator) -> int:
+    """A seed for code of others, which draws from global generators or seeds itself."""
+    return int(torch.randint(2**31, (1,), generator=generator))
+
+
 @contextmanager
 def global_seed(*key: object) -> Iterator[None]:
     """Seeds torch's global generators inside the block, and puts them back as they were."""

@@ -69,12 +69,9 @@ def read(path: Path, place: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Takes safetensors and PyTorch checkpoints, told apart by content. `place` is where the path was
     given. Raises `AdvkdError` for a file that is missing, damaged, no checkpoint, or that runs code.
     """
-    head = _head(path, place)
-    for start, (problem, remedy) in FOREIGN.items():
-        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(start):
-            raise error(place, problem, given=path, remedy=remedy)
+    begin = head(path, place)
     try:
-        if head[8:9] == b"{":
+        if begin[8:9] == b"{":
             with safe_open(path, "pt") as file:
                 about = json.loads((file.metadata() or {}).get("advkd", "{}"))
                 return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118
@@ -85,23 +82,27 @@ def read(path: Path, place: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     # on bytes that are no checkpoint the readers fail in any way: KeyError, EOFError, SafetensorError
     except Exception as failure:
         problem, remedy = "the file is cut short or is no checkpoint", "copy or download it again"
-        if isinstance(failure, pickle.UnpicklingError) and head.startswith(PICKLES):
+        if isinstance(failure, pickle.UnpicklingError) and begin.startswith(PICKLES):
             problem = "the file holds more than weights; pickles that run code are not loaded"
             remedy = "if you trust it, convert it once: torch.save(net.state_dict(), 'weights.pt')"
         raise error(place, problem, given=path, remedy=remedy) from failure
     return _tensors(loaded, path, place), {}
 
 
-def _head(path: Path, place: str) -> bytes:
+def head(path: Path, place: str) -> bytes:
+    """The first bytes of a file; an `AdvkdError` if it is missing, empty, a web page or a pointer."""
     try:
         with path.open("rb") as file:
-            head = file.read(64)
+            begin = file.read(64)
     except OSError as failure:
         problem = "no such file" if isinstance(failure, FileNotFoundError) else str(failure.strerror)
         raise error(place, problem, given=path, remedy="check the path and where it starts from") from failure
-    if not head:
+    if not begin:
         raise error(place, "the file is empty", given=path, remedy="copy or download it again")
-    return head
+    for start, (problem, remedy) in FOREIGN.items():
+        if begin.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(start):
+            raise error(place, problem, given=path, remedy=remedy)
+    return begin
 
 
 def _tensors(loaded: Any, path: Path, place: str) -> dict[str, Tensor]:

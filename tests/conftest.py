@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -70,6 +73,26 @@ def shared_cache(factory: pytest.TempPathFactory) -> Path:
     folder = factory.getbasetemp() / "teachers"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def adv_lib(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """adv-lib; where it is not installed, alone in a folder of the session, without what it asks for."""
+    if find_spec("adv_lib") is not None:
+        return
+    folder = str(tmp_path_factory.mktemp("adv-lib"))
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--retries", "1", "--timeout", "15"]
+    done = subprocess.run([*pip, "--target", folder, "adv-lib==0.2.8"], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"pip cannot fetch adv-lib: {done.stderr.strip().splitlines()[-1]}")
+    sys.path.append(folder)
+
+
+@pytest.fixture(autouse=True)
+def _adv_lib_where_named(request: pytest.FixtureRequest) -> None:
+    callspec = getattr(request.node, "callspec", None)
+    if callspec is not None and any("advlib" in str(value) for value in callspec.params.values()):
+        request.getfixturevalue("adv_lib")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from advkd.config.checks import crossed
 from advkd.config.layers import Raw, named, over
 from advkd.config.run import Run, Spec
 from advkd.errors import AdvkdError, Problem, error
-from advkd.registry import entries
+from advkd.registry import entries, split_name
 
 RECIPE = ("epochs", "batch_size", "optimizer", "schedule", "augment")
 """What a trained teacher takes from its setting, before any word changes the student's."""
@@ -100,6 +100,9 @@ def file_or_name(raw: Any) -> Any:
     if not isinstance(raw, dict):
         return raw
     name = str(raw.get("use"))
+    source, option = split_name(name)
+    if option is not None and source in entries("models"):
+        return raw
     if "/" in name or name.endswith((".pt", ".pth", ".safetensors")) or Path(name).is_dir():
         return {**raw, "use": "file", "path": name}
     return raw

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from advkd.art import to_art
 from advkd.errors import AdvkdError, error, unknown
 from advkd.isolation import isolated
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge
+from advkd.streams import drawn
 from advkd.types import Batch, Threat
 
 NOTES = {"AutoAttack": ("not the official AutoAttack suite, but the toolbox's own attack of that name",)}
@@ -52,9 +54,10 @@ class Art:
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
-        seed = int(torch.randint(2**31, (1,), generator=generator))
-        with isolated(net, seed):
-            attack = self._attack(_classifier(net, batch, threat), len(batch.x), threat)
+        channels, height, width = batch.x.shape[1:]
+        with isolated(net, drawn(generator)):
+            classifier = to_art(net, (channels, height, width), box=threat.box)
+            attack = self._attack(classifier, len(batch.x), threat)
             y = batch.y.cpu().numpy()
             x = attack.generate(batch.x.cpu().numpy(), **({} if _targeted(attack) else {"y": y}))
         return Outcome(threat.project(torch.as_tensor(x).to(batch.x), batch.x), NOTES.get(self.name, ()))
@@ -84,33 +87,5 @@ class Art:
         return attack
 
 
-class _Whole(nn.Module):
-    """A network as one layer: the toolbox runs a Sequential layer by layer, past its hooks."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B,C,H,W) to (B,N)."""
-        answer: Tensor = self.net(x)
-        return answer
-
-
 def _targeted(attack: Any) -> bool:
     return bool(getattr(attack, "targeted", False))
-
-
-def _classifier(net: nn.Module, batch: Batch, threat: Threat) -> Any:
-    from art.estimators.classification import PyTorchClassifier
-
-    with torch.no_grad():
-        classes = net(batch.x[:1]).shape[1]
-    return PyTorchClassifier(
-        _Whole(net).eval(),
-        nn.CrossEntropyLoss(),
-        tuple(batch.x.shape[1:]),
-        classes,
-        clip_values=threat.box,
-        device_type="cpu" if batch.x.device.type == "cpu" else "gpu",
-    )

@@ -14,6 +14,7 @@ from advkd.isolation import isolated
 from advkd.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
+from advkd.streams import drawn
 from advkd.types import Batch, Threat
 
 NORMS = {"linf": "Linf", "l2": "L2"}
@@ -44,11 +45,6 @@ def perturbed(attack: Any, net: nn.Module, batch: Batch, seed: int) -> Outcome:
 def without_link(text: str) -> str:
     """A warning of the official code without the file it refers to, which is not installed."""
     return text.replace(" See flags_doc.md for details.", "")
-
-
-def drawn(generator: torch.Generator) -> int:
-    """A seed for code that seeds itself."""
-    return int(torch.randint(2**31, (1,), generator=generator))
 
 
 @dataclass(frozen=True, kw_only=True)

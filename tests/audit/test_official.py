@@ -28,6 +28,7 @@ NEEDS = {
     "apgd-ce": {"steps": 5},
     "apgd-t": {"steps": 3},
     "fab-t": {"steps": 3},
+    "advlib": {"name": "ddn", "options": {"steps": 5}},
 }
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-import types
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from torch import nn
 
 from advkd import api
 from advkd.auditing import selftest
@@ -212,36 +210,6 @@ def test_the_official_name_is_not_lent(tmp_path):
 def test_words_that_do_not_fit(word, says, tmp_path):
     (tmp_path / "nets.py").write_text(FILE)
     assert says in run(f"{tmp_path / 'nets.py'}:good", "setting=digits", word, status=2)
-
-
-def test_robustbench_is_asked_by_name(monkeypatch, tmp_path):
-    calls = []
-
-    def load_model(name, **options):
-        calls.append((name, options))
-        return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-
-    modules = {
-        "robustbench": types.ModuleType("robustbench"),
-        "robustbench.model_zoo": types.ModuleType("robustbench.model_zoo"),
-        "robustbench.model_zoo.enums": types.SimpleNamespace(BenchmarkDataset=str, ThreatModel=str),
-        "robustbench.model_zoo.models": types.SimpleNamespace(
-            model_dicts={"cifar10": {"Linf": {"Engstrom2019Robustness": {}}}}
-        ),
-        "robustbench.utils": types.SimpleNamespace(load_model=load_model),
-    }
-    for name, module in modules.items():
-        monkeypatch.setitem(sys.modules, name, module)
-    words = ("setting=digits", *QUICK, f"out={tmp_path}")
-    assert "worst case" in run("robustbench:Engstrom2019Robustness", *words)
-    assert calls == [
-        (
-            "Engstrom2019Robustness",
-            {"model_dir": "models", "dataset": "cifar10", "threat_model": "Linf"},
-        )
-    ]
-    said = run("robustbench:Engstrom2019", *words, status=2)
-    assert "nearest  Engstrom2019Robustness" in said
 
 
 def test_an_interrupted_audit_says_how_to_go_on(monkeypatch, tmp_path):

@@ -29,6 +29,7 @@ NEEDS = {
     "art": {"name": "FastGradientMethod"},
     "square": {"queries": 100},
     "cw-l2": {"steps": 10, "searches": 2},
+    "advlib": {"name": "apgd"},
 }
 
 
@@ -142,7 +143,9 @@ def test_path_keeps_labels_and_starts_clean(name, batch, student, teacher, threa
         assert (path.goal != path.y).all()
 
 
-SIZED = [n for n in names("models") if n not in ("timm", "file", "trained", "wideresnet", "robustbench")]
+SIZED = [
+    n for n in names("models") if n not in ("timm", "file", "trained", "wideresnet", "robustbench", "hub")
+]
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32)])

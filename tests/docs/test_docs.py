@@ -74,19 +74,20 @@ def test_audits_resolve(page, words):
 
 
 def options() -> list[tuple[str, str]]:
-    """Words in the option tables of the cards, each with the first preset of its card."""
+    """Words in the option tables of the cards, each with the preset, or else the first run, of its card."""
     found = []
     for card in ROOT.glob("plugins/*/*/README.md"):
         text = card.read_text(encoding="utf-8")
-        preset = re.findall(r"`(\S+?)`", text.splitlines()[0])[0]
-        found += [(preset, words) for words in re.findall(r"^\| `([^`]*=[^`]*)` \|", text, re.MULTILINE)]
+        name = re.findall(r"`(\S+?)`", text.splitlines()[0])[0]
+        run = f"preset={name}" if name in entries("presets") else re.findall(r"    advkd run (.*)", text)[0]
+        found += [(run, words) for words in re.findall(r"^\| `([^`]*=[^`]*)` \|", text, re.MULTILINE)]
     return found
 
 
-@pytest.mark.parametrize(("preset", "words"), options())
-def test_options_of_cards_resolve(preset, words):
-    changed = advkd.resolve(f"preset={preset}", *shlex.split(words))
-    assert changed.hash != advkd.resolve(f"preset={preset}").hash
+@pytest.mark.parametrize(("run", "words"), options())
+def test_options_of_cards_resolve(run, words):
+    changed = advkd.resolve(*shlex.split(run), *shlex.split(words))
+    assert changed.hash != advkd.resolve(*shlex.split(run)).hash
 
 
 def test_there_are_commands_to_check():

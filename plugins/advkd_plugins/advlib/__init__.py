@@ -1,0 +1,1 @@
+"""The attacks of adv-lib, as evaluators and in training."""

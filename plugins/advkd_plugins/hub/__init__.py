@@ -1,0 +1,1 @@
+"""Networks from the Hugging Face hub, and students pushed to it."""

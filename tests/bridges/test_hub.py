@@ -1,0 +1,245 @@
+"""The Hugging Face hub, with a folder in its place: loading, pushing, the card. No network.
+
+UPDATE_SNAPSHOTS=1 writes the card anew; read the difference before committing it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import huggingface_hub
+import pytest
+import torch
+import yaml
+from advkd_plugins.hub.card import card, told
+from advkd_plugins.hub.model import Hub, fetched
+from advkd_plugins.hub.upload import push
+from click.testing import CliRunner
+from huggingface_hub import errors
+
+import advkd
+from advkd import AdvkdError, weights
+from advkd.cli import main
+from advkd.config.build import member
+
+CARD = Path(__file__).with_name("card.md")
+NAME = "someone/robust-digits"
+FEW = ("split.train=300", "split.test=60", "evaluation.pgd-20.restarts=1")
+
+
+class Fake:
+    """A hub that is a folder: `hf_hub_download` and the parts of `HfApi` that are used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.fails, self.made = folder, None, []
+
+    def hf_hub_download(self, repo_id, filename, *, revision=None):
+        if self.fails:
+            raise self.fails
+        path = self.folder / repo_id / (revision or "main") / filename
+        if not path.parent.is_dir():
+            raise blank(errors.RepositoryNotFoundError)
+        if not path.is_file():
+            raise blank(errors.EntryNotFoundError)
+        return str(path)
+
+    def create_repo(self, repo_id, *, private=None, exist_ok=False):
+        if self.fails:
+            raise self.fails
+        assert exist_ok
+        self.made.append((repo_id, private))
+
+    def create_commit(self, repo_id, operations, *, commit_message):
+        for operation in operations:
+            path = self.folder / repo_id / "main" / operation.path_in_repo
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = operation.path_or_fileobj
+            path.write_bytes(content if isinstance(content, bytes) else Path(content).read_bytes())
+        return SimpleNamespace(commit_url=f"https://hub/{repo_id}/commit/1", message=commit_message)
+
+
+def blank(kind: type[Exception]) -> Exception:
+    """An error of the hub without the response of a server."""
+    return kind.__new__(kind)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    fake = Fake(tmp_path / "hub")
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fake.hf_hub_download)
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: fake)
+    return fake
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    words = ("preset=standard", "setting=digits", "epochs=8", "student.width=8", "batch_size=16")
+    advkd.train(advkd.resolve(*words, *FEW), out=folder)
+    return folder
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def test_a_pushed_student_comes_back_as_it_was(run, hub):
+    assert push(run, NAME, license="mit", private=True) == f"https://hub/{NAME}/commit/1"
+    assert hub.made == [(NAME, True)]
+    pushed = sorted(file.name for file in (hub.folder / NAME / "main").iterdir())
+    assert pushed == ["README.md", "result.json", "run.yaml", "student.safetensors"]
+    x = torch.rand(5, 1, 8, 8)
+    own = advkd.load(run)(x)
+    source = member("models", f"hub:{NAME}", "teacher")[0]
+    assert torch.equal(source(10, (1, 8, 8)).eval()(x), own)
+    assert torch.equal(advkd.load(fetched(NAME))(x), own)
+    with pytest.raises(AdvkdError, match="was trained for 10 classes, the data has 7"):
+        source(7, (1, 8, 8))
+
+
+def test_it_is_a_teacher_and_a_target_by_name(run, hub, tmp_path):
+    push(run, NAME, license="mit")
+    words = ("setting=digits", "suite=quick", "curves.images=0", "limit=20", f"out={tmp_path / 'audit'}")
+    done = CliRunner().invoke(main, ["eval", f"hub:{NAME}", *words])
+    assert done.exit_code == 0, done.output
+    resolved = advkd.resolve("preset=kd", "setting=digits", f"teacher=hub:{NAME}", "epochs=1", *FEW)
+    result = advkd.train(resolved, out=tmp_path / "student")
+    assert result.teacher.clean == pytest.approx(json.loads((run / "result.json").read_text())["clean"])
+
+
+def test_reports_go_along_and_the_card_tells_of_audits(run, hub):
+    advkd_eval = ("suite=quick", "curves.images=0", "limit=20", "rows=[best]")
+    assert CliRunner().invoke(main, ["eval", str(run), *advkd_eval]).exit_code == 0
+    (run / "report.html").write_text("<html></html>")
+    push(run, NAME, license="mit")
+    main_branch = hub.folder / NAME / "main"
+    files = {path.relative_to(main_branch).as_posix() for path in main_branch.rglob("*") if path.is_file()}
+    (audit,) = (path.name for path in (run / "eval").iterdir())
+    assert {"report.html", f"eval/{audit}/report.html", f"eval/{audit}/result.json"} < files
+    assert not [file for file in files if file.endswith((".npz", ".jsonl", ".lock"))]
+    assert "| quick | linf eps 0.2 | 20 |" in (main_branch / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("fails", "says"),
+    [
+        (errors.RepositoryNotFoundError, "is not there, or not for you"),
+        (errors.GatedRepoError, "asks for consent"),
+        (errors.RevisionNotFoundError, "has no such revision"),
+        (errors.EntryNotFoundError, "has no file student.safetensors"),
+        (errors.LocalEntryNotFoundError, "cannot be reached, and is not in the cache"),
+        (errors.OfflineModeIsEnabled, "HF_HUB_OFFLINE is set"),
+        (errors.HFValidationError, "is no name of a repository"),
+    ],
+)
+def test_what_the_hub_says_no_to(fails, says, hub, run):
+    hub.fails = blank(fails)
+    with pytest.raises(AdvkdError, match=says) as caught:
+        Hub(name=NAME)(10, (1, 8, 8))
+    assert caught.value.problems[0].place == "hub.name"
+    assert caught.value.problems[0].remedy
+    if fails is errors.OfflineModeIsEnabled:
+        with pytest.raises(AdvkdError, match=says):
+            push(run, NAME, license="mit")
+
+
+def test_a_failure_of_any_other_kind_keeps_its_words(hub):
+    hub.fails = ConnectionResetError("peer closed\nlong page")
+    with pytest.raises(AdvkdError, match="the hub failed: ConnectionResetError: peer closed") as caught:
+        fetched(NAME)
+    assert "long page" not in str(caught.value)
+
+
+def test_files_of_others_need_a_model_and_pickles_are_refused(hub, tmp_path):
+    other = hub.folder / "other/net" / "v2"
+    other.mkdir(parents=True)
+    source = member("models", {"use": "tiny-cnn", "width": 4}, "model")[0]
+    net = source(10, (3, 32, 32)).eval()
+    from safetensors.torch import save_file
+
+    save_file({k: v.clone() for k, v in net.state_dict().items()}, other / "model.safetensors")
+    options = {"name": "other/net", "file": "model.safetensors", "revision": "v2"}
+    with pytest.raises(AdvkdError, match="does not say which model"):
+        Hub(**options)(10, (3, 32, 32))
+    x = torch.rand(2, 3, 32, 32)
+    assert torch.equal(Hub(**options, model=source)(10, (3, 32, 32)).eval()(x), net(x))
+    with pytest.raises(AdvkdError, match="is no safetensors file"):
+        Hub(name="other/net", file="pytorch_model.bin")
+
+
+def test_what_cannot_be_pushed(run, hub):
+    state, about = weights.read(run / "student.safetensors", "test")
+    weights.write(run / "student.safetensors", state, {**about, "hash": "0"})
+    with pytest.raises(AdvkdError, match="are of two runs"):
+        push(run, NAME, license="mit")
+    (run / "result.json").unlink()
+    with pytest.raises(AdvkdError, match=r"it has no result.json\n.*\n.*advkd run resume="):
+        push(run, NAME, license="mit")
+    assert hub.made == []
+
+
+RUN = """
+hash: 1a2b3c4d
+preset: rslad
+setting: cifar10
+seed: 0
+threat: {norm: linf, eps: 0.03137254901960784, box: [0.0, 1.0]}
+student: {use: resnet18, width: 64}
+evaluation:
+  pgd-20: {use: pgd, steps: 20, restarts: 5}
+"""
+RESULT = {
+    "preset": "rslad",
+    "setting": "cifar10",
+    "hash": "1a2b3c4d",
+    "n_test": 1000,
+    "clean": 0.84,
+    "robust": 0.51,
+    "attacks": {"pgd-20": 0.52},
+    "last": {"clean": 0.85, "robust": 0.49},
+    "teacher": {"clean": 0.86, "robust": 0.55},
+}
+AUDIT = {
+    "suite": "full",
+    "threat": "linf eps 8/255",
+    "n_test": 500,
+    "clean": 0.842,
+    "robust": 0.482,
+    "complete": False,
+    "interval": {"robust": [0.4385, 0.5258]},
+    "flags": [{"name": "loss-flat"}],
+}
+
+
+def parts(text: str) -> tuple[dict, str]:
+    _, head, body = text.split("---\n", 2)
+    return yaml.safe_load(head), body
+
+
+def test_the_card(tmp_path):
+    (tmp_path / "run.yaml").write_text(RUN)
+    (tmp_path / "result.json").write_text(json.dumps(RESULT))
+    (tmp_path / "eval" / "full-1").mkdir(parents=True)
+    (tmp_path / "eval" / "full-1" / "result.json").write_text(json.dumps(AUDIT))
+    text = card(told(tmp_path), NAME, "apache-2.0")
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        CARD.write_text(text)
+    assert parts(text) == parts(CARD.read_text())
+    head, body = parts(text)
+    assert head["license"] == "apache-2.0"
+    found = {m["name"]: m for m in head["model-index"][0]["results"][0]["metrics"]}
+    robust = found["accuracy, linf eps 8/255, worst case"]
+    assert robust["value"] == 0.51
+    assert robust["args"]["n"] == 1000
+    # Wilson's interval of 510 in 1000, by hand
+    centre, half = (0.51 + 1.9208 / 1000) / 1.0038415, 0.0308639
+    assert robust["args"]["interval"] == pytest.approx([centre - half, centre + half], abs=2e-4)
+    assert huggingface_hub.ModelCard(text).data.eval_results
+    for line in body.splitlines():
+        if line.startswith("    advkd run"):
+            advkd.resolve(*line.split()[2:])
