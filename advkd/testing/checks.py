@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
+from advkd.errors import AdvkdError
 from advkd.registry import YAML_SLOTS, slot_named
 
 Run = Callable[[Any], None]
@@ -30,10 +31,15 @@ def require(kept: object, found: str) -> None:
 
 @dataclass(frozen=True)
 class Check:
-    """One promise of a slot. `when` says from what a member declares whether it has made that promise."""
+    """One promise of a slot.
+
+    `when` says from what a member declares whether it has made that promise. `of` gives what is checked
+    where that is not the member itself: the method of a preset.
+    """
 
     run: Run
     when: When | None = None
+    of: Callable[[Any], Any] = lambda member: member
 
     @property
     def name(self) -> str:
@@ -48,7 +54,12 @@ class Check:
     def concerns(self, member: Any) -> bool:
         """Whether `member` has made this promise; one that cannot even be asked has."""
         try:
-            return self.when is None or self.when(member)
+            subject = self.of(member)
+        except AdvkdError:
+            # the check of just that says so; once is enough
+            return False
+        try:
+            return self.when is None or self.when(subject)
         # what a member does wrong here, the check itself will show
         except Exception:
             return True
@@ -57,11 +68,11 @@ class Check:
 _known: dict[str, dict[str, Check]] = {}
 
 
-def check(slot: str, when: When | None = None) -> Callable[[F], F]:
+def check(slot: str, when: When | None = None, **more: Callable[[Any], Any]) -> Callable[[F], F]:
     """Decorator: makes a function a check of `slot`, for the members of which `when` is true."""
 
     def keep(run: F) -> F:
-        found = Check(run, when)
+        found = Check(run, when, **more)
         _known.setdefault(slot, {})[found.name] = found
         return run
 
@@ -71,8 +82,9 @@ def check(slot: str, when: When | None = None) -> Callable[[F], F]:
 def checks(slot: str) -> Mapping[str, Check]:
     """Every check of a slot (plural or singular) by name, those of all members first."""
     slot = slot_named(slot)
-    import_module(f"advkd.testing.{slot}")
     if slot in YAML_SLOTS:
+        import_module("advkd.testing.configured")
         return dict(_known[slot])
     import_module(f"advkd.testing.{MEMBERS}")
+    import_module(f"advkd.testing.{slot}")
     return {**_known[MEMBERS], **_known[slot]}

@@ -9,8 +9,8 @@ from typing import Any
 from advkd.config.build import Builder, options_of
 from advkd.contracts import PROTOCOL_OF
 from advkd.contracts import check as fits
-from advkd.errors import AdvkdError, Problem
-from advkd.testing.checks import MEMBERS, Broken, check, require
+from advkd.errors import Problem
+from advkd.testing.checks import MEMBERS, check, checks, require
 
 
 @check(MEMBERS)
@@ -30,17 +30,6 @@ def options_by_keyword(member: Any) -> None:
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
     ]
     require(not positional, f"{', '.join(positional)} can be given by position; write kw_only=True")
-
-
-for _slot in PROTOCOL_OF:
-
-    @check(_slot)
-    def signature_fits(member: Any, slot: str = _slot) -> None:
-        """A member can be called as the contract of its slot calls it."""
-        try:
-            fits(slot, type(member).__name__, type(member))
-        except AdvkdError as cause:
-            raise Broken(str(cause)) from None
 
 
 @check(MEMBERS)
@@ -64,8 +53,16 @@ def says_what_it_is(member: Any) -> None:
     require(own.strip() and not generated, "it has no docstring of its own")
 
 
-@check(MEMBERS)
-def exceptions_have_reasons(member: Any) -> None:
-    """Every exception a member declares in `excepted` has a reason."""
-    for name, reason in getattr(member, "excepted", {}).items():
-        require(isinstance(reason, str) and reason.strip(), f"the exception {name} has none")
+for _slot in PROTOCOL_OF:
+
+    @check(_slot)
+    def exceptions_have_reasons(member: Any, slot: str = _slot) -> None:
+        """Every exception a member declares in `excepted` names a check of its slot and has a reason."""
+        for name, reason in getattr(member, "excepted", {}).items():
+            require(name in checks(slot), f"there is no check {name}")
+            require(isinstance(reason, str) and reason.strip(), f"the exception {name} has no reason")
+
+    @check(_slot)
+    def signature_fits(member: Any, slot: str = _slot) -> None:
+        """A member can be called as the contract of its slot calls it."""
+        fits(slot, type(member).__name__, type(member))

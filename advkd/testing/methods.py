@@ -24,16 +24,16 @@ STEPS = 4
 class Training:
     """A few steps of a method on a small student, as the training loop makes them."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, *more: str) -> None:
         # a run works on a copy of its own
         self.method: Any = copy.deepcopy(method)
-        self.step = step(tuple(getattr(method, "nets", ("teacher",))))
+        self.step = step(dict.fromkeys((*getattr(method, "nets", ("teacher",)), *more)))
         self.nets = self.step.nets
         if hasattr(self.method, "build"):
             self.method.build(self.nets)
         self.modules = {"student": self.nets["student"], **own_modules(self.method)}
-        trained = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]
-        self.optimizer = optim.SGD(trained, lr=0.01, momentum=0.9)
+        trained = {id(p): p for m in self.modules.values() for p in m.parameters() if p.requires_grad}
+        self.optimizer = optim.SGD(trained.values(), lr=0.01, momentum=0.9)
 
     def at(self, index: int, progress: float | None = None) -> Step:
         """The step `index` of `STEPS`."""
@@ -87,7 +87,7 @@ def own_modules(method: Any) -> dict[str, nn.Module]:
 def paths_start_clean(method: Method) -> None:
     """Every path starts from images of the batch, each with the label of its image."""
     here = batch()
-    for name, path in Training(method).paths().items():
+    for name, path in Training(method, "teacher").paths().items():
         for x, y in zip(*((path.x[0], path.y) if path else ((), ())), strict=True):
             rows = [torch.equal(x, other) for other in here.x]
             require(any(rows), f"{name} starts from an image that is not in the batch")
@@ -97,7 +97,7 @@ def paths_start_clean(method: Method) -> None:
 @check("methods")
 def paths_stay_in_threat(method: Method) -> None:
     """Every point of every path lies in the ball around its start, and in the box."""
-    training = Training(method)
+    training = Training(method, "teacher")
     for name, path in training.paths().items():
         for k, x in enumerate(path.x if path else ()):
             require(inside(x, path.x[0], training.step.threat).all(), f"{name}: point {k} lies outside")  # type: ignore[union-attr]
@@ -106,7 +106,7 @@ def paths_stay_in_threat(method: Method) -> None:
 @check("methods")
 def walking_leaves_no_trace(method: Method) -> None:
     """Walking leaves modes, buffers, gradients, every network and the global generators as they were."""
-    training = Training(method)
+    training = Training(method, "teacher")
     for parameter in training.nets["student"].parameters():
         parameter.grad = torch.ones_like(parameter)
     before = state(*training.nets.values())
@@ -118,7 +118,7 @@ def walking_leaves_no_trace(method: Method) -> None:
 @check("methods")
 def parts_sum_to_the_loss(method: Method) -> None:
     """A step yields finite scalars, and the detached parts beside them sum to the same loss."""
-    found = Training(method).gradients()
+    found = Training(method, "teacher").gradients()
     require(found, "there is nothing to backpropagate")
     loss = torch.stack([scalar for scalar, _ in found]).sum()
     parts = [part for _, named in found for part in named.values()]
@@ -130,7 +130,7 @@ def parts_sum_to_the_loss(method: Method) -> None:
 @check("methods")
 def trains_the_student_alone(method: Method) -> None:
     """The student gets a finite gradient; the other networks are left wholly as they were."""
-    training = Training(method)
+    training = Training(method, "teacher")
     others = [net for name, net in training.nets.items() if name != "student"]
     before = state(*others)
     training.gradients()
@@ -143,7 +143,7 @@ def trains_the_student_alone(method: Method) -> None:
 @check("methods")
 def moves_nothing_itself(method: Method) -> None:
     """A step leaves parameters, modes and BatchNorm momentum to the loop; it brings gradients only."""
-    training = Training(method)
+    training = Training(method, "teacher")
     student = training.nets["student"]
     before = state(student)
     training.gradients()
@@ -156,7 +156,7 @@ def same_step_same_gradient(method: Method) -> None:
     """All randomness comes from the generators of the step: one step makes one loss and one gradient."""
     seen = []
     for seed in (1, 2):
-        training = Training(method)
+        training = Training(method, "teacher")
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             loss = [float(scalar) for scalar, _ in training.gradients()]
@@ -169,7 +169,7 @@ def same_step_same_gradient(method: Method) -> None:
 def finite_at_every_progress(method: Method) -> None:
     """The loss is finite from the first step of training to the last."""
     for progress in (0.0, 0.5, 0.999):
-        found = Training(method).gradients(progress=progress)
+        found = Training(method, "teacher").gradients(progress=progress)
         require(all(scalar.isfinite() for scalar, _ in found), f"at {progress}: {found}")
 
 
@@ -177,7 +177,7 @@ def finite_at_every_progress(method: Method) -> None:
 def one_class_is_no_error(method: Method) -> None:
     """A batch of one class trains, or skips the branches that cannot walk it."""
     here = batch()
-    found = Training(method).gradients(of=Batch(here.x, torch.zeros_like(here.y)))
+    found = Training(method, "teacher").gradients(of=Batch(here.x, torch.zeros_like(here.y)))
     require(all(scalar.isfinite() for scalar, _ in found), f"a loss is not finite: {found}")
 
 
@@ -193,7 +193,7 @@ def reads_declared_nets(method: Method) -> None:
 @check("methods", lambda method: hasattr(method, "modules"))
 def own_modules_are_its_own(method: Method) -> None:
     """What `modules()` trains beside the student shares no parameter with it."""
-    training = Training(method)
+    training = Training(method, "teacher")
     own = {id(p) for module in own_modules(training.method).values() for p in module.parameters()}
     shared = own & {id(p) for p in training.nets["student"].parameters()}
     require(not shared, f"{len(shared)} parameters are the student's")
@@ -202,7 +202,7 @@ def own_modules_are_its_own(method: Method) -> None:
 @check("methods")
 def resumes_exactly(method: Method) -> None:
     """Stopped between steps and gone on from a checkpoint, training ends at the same bits."""
-    whole, first, second = (Training(method) for _ in range(3))
+    whole, first, second = (Training(method, "teacher") for _ in range(3))
     whole.train(0, STEPS)
     first.train(0, STEPS // 2)
     second.load(first.states())

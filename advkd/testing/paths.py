@@ -40,7 +40,7 @@ def walk_of(here: Step) -> Walk:
 
 def sampled(sampler: PathSampler, of: Batch | None = None, here: Step | None = None) -> Path | None:
     """What a sampler makes of a batch."""
-    here = here or surroundings(sampler)
+    here = here or surroundings(sampler, "teacher")
     return sampler(walk_of(here), of or batch(), here)
 
 
@@ -151,7 +151,7 @@ def one_class_is_walked_or_skipped(sampler: PathSampler) -> None:
 def reads_declared_nets(sampler: PathSampler) -> None:
     """It asks no network but the student and those it declares in `nets`."""
     try:
-        sampled(sampler)
+        sampled(sampler, here=surroundings(sampler))
     except KeyError as cause:
         require(False, f"it asks for {cause}, nets is {tuple(getattr(sampler, 'nets', ()))}")
 

@@ -47,8 +47,9 @@ class Case:
     def __call__(self) -> Finding:
         """Runs the check."""
         try:
-            reason = self.reason or declared(self.member).get(self.check.name, "")
-            why = _broken(self.check, self.member)
+            subject = self.check.of(self.member)
+            reason = self.reason or declared(subject).get(self.check.name, "")
+            why = _broken(self.check, subject)
         except Exception as cause:
             reason, why = "", _told(cause)
         if reason and not why:
@@ -111,7 +112,8 @@ def _broken(check: Check, member: Any) -> str:
     """What was found instead of what the check promises; empty if it is kept."""
     try:
         check.run(member)
-    except Broken as cause:
+    # the errors of the toolkit say what is wrong without a traceback
+    except (Broken, AdvkdError) as cause:
         return str(cause)
     return ""
 
