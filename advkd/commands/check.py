@@ -26,7 +26,7 @@ def check(slot: str, name: str, words: tuple[str, ...]) -> None:
     are those of `advkd run` and `advkd eval`. load=FILE.py registers members first. Exits with status 1
     if a check fails.
     """
-    own, words = own_words(words, names=("load",))
+    _, words = own_words(words, names=("load",))
     from advkd.registry import slot_named
     from advkd.testing.runner import findings
 

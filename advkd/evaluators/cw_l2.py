@@ -13,7 +13,6 @@ from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
 from advkd.types import Batch, Real, Threat
 
-
 CHANGES = 5
 """How often the toolbox halves a step at most, and how often it doubles one."""
 

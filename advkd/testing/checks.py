@@ -19,7 +19,7 @@ MEMBERS = "members"
 """Where the checks are kept that hold for the members of every slot."""
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818
     """A promise that was not kept; the text says what was found instead."""
 
 

@@ -12,7 +12,8 @@ from advkd.protocols import DataSource
 from advkd.testing.checks import check, require
 from advkd.testing.parts import changed, state
 
-SPLITS: tuple[Literal["train", "test"], ...] = ("train", "test")
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = ("train", "test")
 LOOKED_AT = 400
 """How many images of a split are looked at, evenly spread over it."""
 
@@ -20,7 +21,7 @@ SHARED = 0.02
 """Share of test images that may also be training images: even MNIST has a few."""
 
 
-def seen(source: DataSource, split: Literal["train", "test"], most: int = LOOKED_AT) -> Iterator[tuple[Any, Any]]:
+def seen(source: DataSource, split: Split, most: int = LOOKED_AT) -> Iterator[tuple[Any, Any]]:
     """Images of a split with their labels."""
     data = source.open(split)
     size = len(cast(Sized, data))

@@ -8,9 +8,7 @@ from typing import Any
 from advkd.testing.runner import Case, cases
 
 
-def conformance(
-    slot: str, *members: Any, except_: Mapping[str, str] | None = None
-) -> Callable[[Case], None]:
+def conformance(slot: str, *members: Any, except_: Mapping[str, str] | None = None) -> Callable[[Case], None]:
     """A test for pytest: one id per check and member.
 
         test_late = conformance("weightings", Late(), Late(power=3))

@@ -40,7 +40,7 @@ def undecided(net: nn.Module, x: Tensor) -> None:
     """Shifts the last bias of a `small_net` so that the classes are about equally likely over `x`."""
     assert isinstance(net, nn.Sequential)
     with torch.no_grad(), evaluating(net):
-        net[-1].bias -= net(x).mean(0)  # type: ignore[operator]
+        net[-1].bias -= net(x).mean(0)
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -146,7 +146,7 @@ def extreme_logits(weighting: Weighting) -> None:
             for goal in (False, True):
                 weights = Scene(goal=goal, loud=loud, dtype=dtype)(weighting)
                 good = weights.isfinite().all() and (weights >= 0).all()
-                require(good, f"logits around {loud:g} in {dtype}: {weights.min():.3g} to {weights.max():.3g}")
+                require(good, f"logits times {loud:g}, {dtype}: {weights.min():.3g} to {weights.max():.3g}")
 
 
 @check("weightings", lambda weighting: hasattr(weighting, "points"))

@@ -46,7 +46,7 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("models", "trained"): [{"model": "tiny-cnn", "epochs": 1, "batch_size": 8}],
     ("evaluators", "art"): [{"name": "FastGradientMethod"}],
     ("evaluators", "square"): [{"queries": 100}],
-    ("evaluators", "cw-l2"): [{"steps": 10, "searches": 4}],
+    ("evaluators", "cw-l2"): [{"steps": 3, "searches": 4, "learning_rate": 0.1}],
     **{("evaluators", name): [SHORT] for name in ("apgd-ce", "apgd-t", "fab-t")},
 }
 

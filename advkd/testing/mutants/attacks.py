@@ -28,7 +28,7 @@ class Attack:
         self, objective: Objective, start: Tensor, threat: Threat, generator: torch.Generator
     ) -> Iterator[Tensor]:
         """Yields points (B,C,H,W)."""
-        return self.run(right(objective, start, threat), objective, start, threat, generator)
+        return self.run(right(objective, start, threat), start, threat, objective, generator)
 
 
 def right(objective: Objective, start: Tensor, threat: Threat) -> Points:
@@ -46,7 +46,7 @@ fault = planted("attacks", Attack)
 
 
 @fault
-def starts_at_input(points: Points, objective: Objective, start: Tensor, threat: Threat, generator: Any) -> Points:
+def starts_at_input(points: Points, start: Tensor, threat: Threat, _: Any, generator: Any) -> Points:
     """Noise instead of the start."""
     next(points)
     yield threat.random_start(start, generator)
@@ -65,7 +65,7 @@ def one_point_per_step(points: Points, *_: Any) -> Points:
 
 
 @fault
-def stays_in_ball(points: Points, objective: Objective, start: Tensor, threat: Threat, generator: Any) -> Points:
+def stays_in_ball(points: Points, start: Tensor, threat: Threat, *_: Any) -> Points:
     """One more step at the end, which nothing projects into the ball."""
     *before, end = points
     yield from before
@@ -73,7 +73,7 @@ def stays_in_ball(points: Points, objective: Objective, start: Tensor, threat: T
 
 
 @fault
-def stays_in_box(points: Points, objective: Objective, start: Tensor, threat: Threat, generator: Any) -> Points:
+def stays_in_box(points: Points, start: Tensor, threat: Threat, objective: Any, *_: Any) -> Points:
     """It knows the ball only."""
     return right(objective, start, replace(threat, box=(-9, 9)))
 
@@ -85,7 +85,7 @@ def points_carry_no_graph(points: Points, *_: Any) -> Points:
 
 
 @fault
-def input_not_written(points: Points, objective: Objective, start: Tensor, *_: Any) -> Points:
+def input_not_written(points: Points, start: Tensor, *_: Any) -> Points:
     """It works in the tensor it was given."""
     found = [point.clone() for point in points]
     start.copy_(found[-1])
@@ -93,7 +93,7 @@ def input_not_written(points: Points, objective: Objective, start: Tensor, *_: A
 
 
 @fault
-def leaves_no_trace(points: Points, objective: Objective, *_: Any) -> Points:
+def leaves_no_trace(points: Points, start: Tensor, threat: Threat, objective: Any, *_: Any) -> Points:
     """It clears gradients that are not its own."""
     yield from points
     if hasattr(objective, "net"):
@@ -101,7 +101,9 @@ def leaves_no_trace(points: Points, objective: Objective, *_: Any) -> Points:
 
 
 @fault
-def leaves_no_trace_of_a_failure(points: Points, objective: Objective, *_: Any) -> Points:
+def leaves_no_trace_of_a_failure(
+    points: Points, start: Tensor, threat: Threat, objective: Any, *_: Any
+) -> Points:
     """It switches modes and puts them back, unless something raises."""
     flags = [(m, m.training) for m in objective.net.modules()] if hasattr(objective, "net") else []
     for module, flag in flags:
@@ -112,7 +114,7 @@ def leaves_no_trace_of_a_failure(points: Points, objective: Objective, *_: Any) 
 
 
 @fault
-def same_seed_same_path(points: Points, objective: Objective, start: Tensor, *_: Any) -> Points:
+def same_seed_same_path(points: Points, start: Tensor, *_: Any) -> Points:
     """It draws from the global generator."""
     with torch.random.fork_rng():
         share = 1 - torch.rand((), dtype=start.dtype) / 100
@@ -120,19 +122,19 @@ def same_seed_same_path(points: Points, objective: Objective, start: Tensor, *_:
 
 
 @fault
-def batch_order_irrelevant(points: Points, objective: Objective, start: Tensor, *_: Any) -> Points:
+def batch_order_irrelevant(points: Points, start: Tensor, *_: Any) -> Points:
     """Later samples of a batch walk less far."""
     return shrunk(points, start, 1 - torch.arange(len(start)).to(start) / 1000)
 
 
 @fault
-def neighbours_do_not_matter(points: Points, objective: Objective, start: Tensor, *_: Any) -> Points:
+def neighbours_do_not_matter(points: Points, start: Tensor, *_: Any) -> Points:
     """It looks at the mean over the batch."""
     return shrunk(points, start, (1 - start.mean() / 100).expand(len(start)))
 
 
 @fault
-def batch_of_one(points: Points, objective: Objective, start: Tensor, *_: Any) -> Points:
+def batch_of_one(points: Points, start: Tensor, *_: Any) -> Points:
     """It squeezes away a batch of one."""
     return (point[0] if len(start) == 1 else point for point in points)
 
@@ -150,7 +152,7 @@ def keeps_dtype(points: Points, *_: Any) -> Points:
 
 
 @fault
-def reaches_linear_optimum(points: Points, objective: Objective, start: Tensor, threat: Threat, *_: Any) -> Points:
+def reaches_linear_optimum(points: Points, start: Tensor, threat: Threat, objective: Any, *_: Any) -> Points:
     """In l2 it goes the way of linf."""
     if threat.norm == "linf":
         return points
@@ -158,13 +160,13 @@ def reaches_linear_optimum(points: Points, objective: Objective, start: Tensor, 
 
 
 @fault
-def reaches_the_corner_of_the_box(points: Points, objective: Objective, start: Tensor, *_: Any) -> Points:
+def reaches_the_corner_of_the_box(points: Points, start: Tensor, *_: Any) -> Points:
     """Pixels at the edge of the box get no gradient, as behind a clamp."""
     return (torch.where((start <= 0) | (start >= 1), start, point) for point in points)
 
 
 @fault
-def finite_without_gradient(points: Points, objective: Objective, start: Tensor, *_: Any) -> Points:
+def finite_without_gradient(points: Points, start: Tensor, *_: Any) -> Points:
     """It divides by a length that may be zero."""
     yield next(points)
     for point in points:

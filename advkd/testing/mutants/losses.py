@@ -98,5 +98,3 @@ def inputs_not_written(logits: Tensor, target: Tensor) -> Tensor:
     if not logits.requires_grad:
         logits.sub_(logits.amax(1, keepdim=True))
     return ce(logits, target)
-
-

@@ -54,7 +54,7 @@ def caught_by(check: str) -> Callable[[C], C]:
 class Relabelled(Right):
     """Walkers get another label than their image has."""
 
-    def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:  # noqa: D102
+    def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:
         return {"one": walk_of(step)(batch.x, (batch.y + 1) % 5)}
 
 
@@ -62,7 +62,7 @@ class Relabelled(Right):
 class Beyond(Right):
     """It goes on beyond the end."""
 
-    def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:  # noqa: D102
+    def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:
         x = walk_of(step)(batch.x, batch.y).x
         return {"one": Path(torch.cat([x, (2 * x[-1:] - x[:1]).clamp(0, 1)]), batch.y)}
 
@@ -71,7 +71,7 @@ class Beyond(Right):
 class Trampling(Right):
     """It forwards in train mode while it walks, and BatchNorm moves."""
 
-    def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:  # noqa: D102
+    def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:
         step.nets["student"](batch.x)
         return super().paths(batch, step)
 
@@ -80,7 +80,7 @@ class Trampling(Right):
 class Miscounted(Right):
     """Its part is the loss before it was scaled."""
 
-    def losses(self, paths: Mapping[str, Path | None], batch: Batch, step: Step) -> Scalars:  # noqa: D102
+    def losses(self, paths: Mapping[str, Path | None], batch: Batch, step: Step) -> Scalars:
         value = self.value(paths["one"], step)
         yield 2 * value, {"one.robust": value.detach()}
 
@@ -91,7 +91,7 @@ class Waking(Right):
 
     nets: ClassVar[tuple[str, ...]] = ("teacher",)
 
-    def value(self, path: Any, step: Step) -> Tensor:  # noqa: D102
+    def value(self, path: Any, step: Step) -> Tensor:
         step.nets["teacher"].train()
         return super().value(path, step)
 
@@ -100,7 +100,7 @@ class Waking(Right):
 class Decaying(Right):
     """It decays the weights, which is the optimiser's to do."""
 
-    def value(self, path: Any, step: Step) -> Tensor:  # noqa: D102
+    def value(self, path: Any, step: Step) -> Tensor:
         with torch.no_grad():
             for parameter in step.nets["student"].parameters():
                 parameter.mul_(0.99)
@@ -111,7 +111,7 @@ class Decaying(Right):
 class Careless(Right):
     """It draws from the global generator."""
 
-    def value(self, path: Any, step: Step) -> Tensor:  # noqa: D102
+    def value(self, path: Any, step: Step) -> Tensor:
         with torch.random.fork_rng():
             return super().value(path, step) * (1 + torch.rand(()))
 
@@ -120,7 +120,7 @@ class Careless(Right):
 class Premature(Right):
     """It divides by the progress of training."""
 
-    def value(self, path: Any, step: Step) -> Tensor:  # noqa: D102
+    def value(self, path: Any, step: Step) -> Tensor:
         return super().value(path, step) / step.progress
 
 
@@ -128,7 +128,7 @@ class Premature(Right):
 class Sociable(Right):
     """It counts on a second class."""
 
-    def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:  # noqa: D102
+    def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:
         other = batch.y[batch.y != batch.y[0]]
         return {"one": walk_of(step)(batch.x, batch.y + 0 * other[0])}
 
@@ -137,7 +137,7 @@ class Sociable(Right):
 class Indiscreet(Right):
     """It asks the teacher and does not say so."""
 
-    def value(self, path: Any, step: Step) -> Tensor:  # noqa: D102
+    def value(self, path: Any, step: Step) -> Tensor:
         return super().value(path, step) + 0 * logits_of(step.nets["teacher"], path.x[0]).sum()
 
 
@@ -164,8 +164,6 @@ class Counting(Right):
 
     _seen: list[int] = field(default_factory=list, init=False)
 
-    def value(self, path: Any, step: Step) -> Tensor:  # noqa: D102
+    def value(self, path: Any, step: Step) -> Tensor:
         self._seen.append(step.index)
         return super().value(path, step) * len(self._seen)
-
-

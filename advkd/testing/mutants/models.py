@@ -29,7 +29,9 @@ class Source:
 class Linear(nn.Module):
     """A right network; `change` is what a fault does to the pixels on their way."""
 
-    def __init__(self, classes: int, shape: Shape, change: Callable[[Any, Tensor], Tensor] | None = None) -> None:
+    def __init__(
+        self, classes: int, shape: Shape, change: Callable[[Any, Tensor], Tensor] | None = None
+    ) -> None:
         super().__init__()
         self.layer = nn.Linear(math.prod(shape), classes)
         self.change = change

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,7 +63,8 @@ def non_negative(weights: Tensor, view: View, step: Step) -> Tensor:
 def no_gradient(weights: Tensor, view: View, step: Step) -> Tensor:
     """It asks the student itself."""
     with evaluating(step.nets["student"]):
-        return weights + 0 * step.nets["student"](view.path.x[0]).sum(1)
+        logits: Tensor = step.nets["student"](view.path.x[0])
+    return weights + 0 * logits.sum(1)
 
 
 @fault
@@ -121,5 +121,3 @@ def keeps_dtype(weights: Tensor, view: View, step: Step) -> Tensor:
 def leaves_no_trace(weights: Tensor, view: View, step: Step) -> Tensor:
     """It draws from the global generator."""
     return weights + 0 * float(torch.rand(()))
-
-
