@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from advkd.commands import compare, judge, names, new_plugin, report
+from advkd.commands import check, compare, judge, names, new_plugin, report
 from advkd.commands import run as run_command
 from advkd.errors import AdvkdError, Interrupted
 
@@ -58,6 +58,7 @@ for command in (
     compare.compare,
     report.report,
     judge.selftest,
+    check.check,
     names.list_,
     names.show,
     new_plugin.new_plugin,

@@ -23,17 +23,21 @@ def isolated(net: nn.Module, seed: int) -> Iterator[None]:
     """
     trace = sys.gettrace()
     states = np.random.get_state(), random.getstate()  # noqa: NPY002
-    wanted = [(p, p.requires_grad) for p in net.parameters()]
+    wanted = [(p, p.requires_grad, p.grad) for p in net.parameters()]
     try:
         with evaluating(net), buffers_kept(net), torch.random.fork_rng():
             net.requires_grad_(False)
+            for parameter, _, _ in wanted:
+                # out of reach of code that zeroes gradients in place
+                parameter.grad = None
             torch.manual_seed(seed)
             np.random.seed(seed % 2**32)  # noqa: NPY002
             random.seed(seed)
             yield
     finally:
-        for parameter, flag in wanted:
+        for parameter, flag, gradient in wanted:
             parameter.requires_grad_(flag)
+            parameter.grad = gradient
         np.random.set_state(states[0])  # noqa: NPY002
         random.setstate(states[1])
         sys.settrace(trace)

@@ -1,6 +1,8 @@
 """The contracts between the sum and its members; each slot of the registry holds one kind.
 
-Members are frozen dataclasses: their fields are their options, `__call__` is what they do.
+Members are frozen dataclasses: their fields are their options, `__call__` is what they do. What each kind
+promises is in `advkd.testing`, as checks. A member that breaks one knowingly says why in `excepted`, a
+mapping from the name of the check to its reason.
 """
 
 from __future__ import annotations
@@ -47,7 +49,10 @@ It costs what the losses of a step cost. Gradients, buffers and random state are
 
 
 class Attack(Protocol):
-    """Yields the start, then one point per step, each inside the threat. Writes nothing it was given."""
+    """Yields the start, then one point per step, each inside the threat. Writes nothing it was given.
+
+    Optional `norms` names the norms it walks in (all, if it says nothing); it refuses the others.
+    """
 
     def __call__(
         self, objective: Objective, start: Tensor, threat: Threat, generator: torch.Generator

@@ -60,13 +60,14 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
     place = SLOTS[slot]
     if name in chain:
         raise error(place, "extends itself", given=" -> ".join((*chain, name)))
-    content = _content(slot, name)
+    content = content_of(slot, name)
     content.pop("about", None)
     base = content.pop("extends", None)
     return over(_read(slot, base, (*chain, name)), content) if base else content
 
 
-def _content(slot: str, name: str) -> Raw:
+def content_of(slot: str, name: str) -> Raw:
+    """The whole content of a YAML file, by registered name or by path; what it extends is not."""
     if name.endswith((".yaml", ".yml")):
         return load_yaml(Path(name), f"{SLOTS[slot]} {name}")
     entry = find(slot, name)

@@ -13,6 +13,9 @@ from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
 from advkd.types import Batch, Real, Threat
 
+CHANGES = 5
+"""How often the toolbox halves a step at most, and how often it doubles one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CWL2:
@@ -32,9 +35,10 @@ class CWL2:
     kind: ClassVar[Kind] = "minimal-norm"
     knowledge: ClassVar[Knowledge] = "white-box"
 
-    def passes(self, classes: int) -> Passes:  # noqa: ARG002
-        """Forward and backward passes an image costs at most, without its halvings of the step."""
-        return 2 * self.steps * self.searches, self.steps * self.searches
+    def passes(self, classes: int) -> Passes:
+        """Forward and backward passes an image costs at most, with every halving and doubling of a step."""
+        tried = 2 + 2 * CHANGES
+        return self.searches * (1 + tried * self.steps) + 1, 2 * classes * self.steps * self.searches
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""

@@ -59,6 +59,12 @@ class Branches:
         return tuple(dict.fromkeys(found))
 
     @property
+    def excepted(self) -> dict[str, str]:
+        """What it declares to the conformance kit."""
+        reason = "attack_bn: published lets BatchNorm statistics move during the walk"
+        return {"walking_leaves_no_trace": reason} if self.attack_bn == "published" else {}
+
+    @property
     def written(self) -> float:
         """The sum of all scales as the preset writes them."""
         return sum(b.scale * term.scale for b in self.branches.values() for term in b.terms.values())

@@ -60,7 +60,7 @@ class Console:
             self.terminal.print(f"[bold]{record.stage}[/]: {seen.epochs} epochs of {seen.steps} steps{under}")
         elif record.name == "step.loss":
             self._stepped(record)
-        elif record.name == "epoch.seconds":
+        elif record.name == "epoch.seconds" and "train.loss" in seen.latest:
             self._epoch(record)
 
     def close(self) -> None:

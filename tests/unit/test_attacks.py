@@ -81,15 +81,6 @@ def test_noise_comes_from_the_generator_alone(name):
     assert not torch.equal(one[1], other[1])
 
 
-def test_a_start_noise_is_no_point_of_the_path():
-    x = images(2, 0.3, 0.7)
-    points = list(
-        PGD(steps=2, init="uniform")(lambda at: at.sum((1, 2, 3)), x, Threat(eps=0.1), torch.Generator())
-    )
-    assert len(points) == 3
-    assert torch.equal(points[0], x)
-
-
 def test_a_zero_gradient_moves_nothing():
     x = images(2, 0.3, 0.7)
     for norm in ("linf", "l2"):

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from advkd.config.build import member
-from advkd.registry import entries
 from advkd.step import Step
 from advkd.streams import streams
 from advkd.types import Path, Threat
@@ -164,17 +163,6 @@ def test_product_asks_only_where_both_can_be():
     assert not found[:-1].any()
     assert step.nets["teacher"].asked == [12, 13, 14]
     assert step.nets["student"].asked == []
-
-
-@pytest.mark.parametrize("name", entries("weightings"))
-def test_samples_do_not_see_each_other(name):
-    options = {"left": "boundary", "right": "entropy"} if name == "product" else {}
-    weighting = member("weightings", {"use": name, **options}, "w")[0]
-    view, step = seen(goal=True)
-    turn = torch.tensor([2, 0, 1])
-    path = view.path
-    turned = Path(path.x[:, turn], path.y[turn], path.goal[turn])
-    assert_close(weighting(View(turned, step), step), weighting(view, step)[:, turn])
 
 
 @pytest.mark.parametrize(

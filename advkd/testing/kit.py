@@ -1,0 +1,32 @@
+"""The conformance kit as a plugin author uses it, with pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from advkd.testing.runner import Case, cases
+
+
+def conformance(slot: str, *members: Any, except_: Mapping[str, str] | None = None) -> Callable[[Case], None]:
+    """A test for pytest: one id per check and member.
+
+        test_late = conformance("weightings", Late(), Late(power=3))
+
+    runs `shape-Late()`, `shape-Late(power=3)` and so on. `except_={"check": "reason"}` declares checks
+    that are known to fail; one of them that passes is a failure too. Presets, settings and suites are
+    given by name, with words behind it: `conformance("settings", "folder data.path=images")`.
+    """
+    import pytest
+
+    found = [pytest.param(case, id=case.title) for case in cases(slot, *members, except_=except_)]
+
+    @pytest.mark.parametrize("case", found)
+    def test(case: Case) -> None:
+        finding = case()
+        if finding.state == "failed":
+            pytest.fail(str(finding), pytrace=False)
+        if finding.state == "excepted":
+            pytest.xfail(finding.why)
+
+    return test

@@ -1,0 +1,124 @@
+"""What losses promise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advkd.protocols import Loss
+from advkd.testing.checks import check, require
+from advkd.testing.parts import generator
+
+B = 5
+
+
+def logits(seed: int, classes: int = 4) -> Tensor:
+    """Float64 logits (B,N) that differ in size."""
+    return 2 * torch.randn(B, classes, generator=generator(seed), dtype=torch.float64)
+
+
+def target_of(loss: Loss, classes: int = 4) -> Tensor:
+    """A target of the kind a loss takes: classes (B,), or the logits (B,N) of another network."""
+    return torch.arange(B) % classes if loss.kind == "label" else logits(2, classes)
+
+
+def is_divergence(loss: Any) -> bool:
+    """Whether a loss compares two networks."""
+    return bool(loss.kind == "divergence")
+
+
+@check("losses")
+def declares_its_kind(loss: Loss) -> None:
+    """`kind` says what a loss is compared with: label or divergence."""
+    require(loss.kind in ("label", "divergence"), f"kind is {loss.kind!r}")
+
+
+@check("losses")
+def per_sample(loss: Loss) -> None:
+    """There is one number per sample, (B,), and it depends on that sample alone."""
+    for classes in (2, 4):
+        z, target = logits(1, classes), target_of(loss, classes)
+        values = loss(z, target)
+        require(values.shape == (B,), f"shape {tuple(values.shape)} instead of {(B,)}")
+        for i in range(B):
+            alone = loss(z[i : i + 1], target[i : i + 1])
+            close = torch.allclose(alone, values[i : i + 1], atol=1e-12)
+            require(close, f"sample {i}: {values[i]:.6g} in the batch, {alone.sum():.6g} alone")
+
+
+@check("losses")
+def gradcheck(loss: Loss) -> None:
+    """Gradients are those of finite differences, in the logits and in the target of a divergence."""
+    inputs = [logits(1).requires_grad_()]
+    inputs += [logits(2).requires_grad_()] if is_divergence(loss) else []
+    more = [] if is_divergence(loss) else [target_of(loss)]
+    try:
+        torch.autograd.gradcheck(lambda *given: loss(*given, *more), tuple(inputs))
+    except RuntimeError as cause:
+        require(False, str(cause))
+
+
+@check("losses", is_divergence)
+def zero_at_equality(loss: Loss) -> None:
+    """A divergence of equal answers is zero, and so is its gradient."""
+    z = logits(1).requires_grad_()
+    values = loss(z, z.detach())
+    (gradient,) = torch.autograd.grad(values.sum(), z)
+    require(values.abs().max() < 1e-12, f"it is {values.abs().max():.3g}")
+    require(gradient.abs().max() < 1e-9, f"its gradient is {gradient.abs().max():.3g}")
+
+
+@check("losses", is_divergence)
+def positive_apart(loss: Loss) -> None:
+    """A divergence of different answers is positive."""
+    values = loss(logits(1), logits(2))
+    require((values > 0).all(), f"the smallest is {values.min():.6g}")
+
+
+@check("losses", lambda loss: loss.kind == "label")
+def lower_at_the_label(loss: Loss) -> None:
+    """The loss is lower where the class of the target leads than where another one does."""
+    y = target_of(loss)
+    right, wrong = (3 * torch.nn.functional.one_hot(c, 4).double() for c in (y, (y + 1) % 4))
+    require((loss(right, y) < loss(wrong, y)).all(), "the loss is not lower at the right class")
+
+
+@check("losses")
+def logit_shift(loss: Loss) -> None:
+    """Adding a number to all logits of a sample changes nothing."""
+    z, target, shift = logits(1), target_of(loss), logits(3)[:, :1]
+    gap = (loss(z + shift, target) - loss(z, target)).abs().max()
+    require(gap < 1e-9, f"the loss changes by {gap:.3g}")
+
+
+@check("losses")
+def extreme_logits(loss: Loss) -> None:
+    """Value and gradient stay finite where a network is certain."""
+    for dtype in (torch.float32, torch.float64):
+        z = (1e3 * logits(1)).to(dtype).requires_grad_()
+        target = target_of(loss)
+        target = (-1e3 * target).to(dtype) if is_divergence(loss) else target
+        values = loss(z, target)
+        (gradient,) = torch.autograd.grad(values.sum(), z)
+        require(values.isfinite().all(), f"{dtype}: values {values.tolist()}")
+        require(gradient.isfinite().all(), f"{dtype}: a gradient is not finite")
+
+
+@check("losses")
+def keeps_dtype(loss: Loss) -> None:
+    """The loss has the precision of the logits, float32 or float64."""
+    for dtype in (torch.float32, torch.float64):
+        target = target_of(loss)
+        found = loss(logits(1).to(dtype), target.to(dtype) if is_divergence(loss) else target).dtype
+        require(found == dtype, f"{dtype} becomes {found}")
+
+
+@check("losses")
+def inputs_not_written(loss: Loss) -> None:
+    """Logits and target stay as they are."""
+    z, target = logits(1), target_of(loss)
+    loss(z, target)
+    require(torch.equal(z, logits(1)), "the logits were written to")
+    require(torch.equal(target, target_of(loss)), "the target was written to")
