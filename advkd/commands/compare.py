@@ -20,7 +20,7 @@ def compare(words: tuple[str, ...]) -> None:
     presets=path-dual,rslad,LABEL:ard seeds=0,1,2 setting=NAME, any key=value for all, LABEL.key=value
     for one. Or preset=NAME vary=KEY:VALUE,VALUE (several are a grid; KEY+KEY move together), on
     validation images unless on=test. equal=epochs|compute (compute: as much as the first entrant),
-    suite=NAME limit=N (how students are judged), allow=differences, jobs=N, dry=true (predict only),
+    suite=NAME limit=N (how students are judged), allow=differences, jobs=auto|N, dry=true (predict only),
     out=DIR, load=FILE.py. The same command goes on where it was stopped.
     """
     own, words = own_words(words, WORDS)

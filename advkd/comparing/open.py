@@ -17,6 +17,8 @@ from advkd.comparing.outcome import Comparison, concluded
 from advkd.comparing.plan import Cell, Plan, planned
 from advkd.comparing.request import parsed
 from advkd.config.layers import load_yaml
+from advkd.device import chosen
+from advkd.engine import SMALL, flops_of
 from advkd.errors import Interrupted, error
 from advkd.folder import RESULT, RUN, created, locked
 from advkd.pyfile import imported
@@ -87,7 +89,7 @@ def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
     """Every cell, in order; in `jobs` processes that share the processor's threads."""
     created(cells)
     folders = [cells / cell.name for cell in plan.cells]
-    jobs = min(plan.request.jobs, len(folders))
+    jobs = min(plan.request.jobs or _fitting(plan), len(folders))
     if jobs == 1:
         done = []
         for index, (cell, folder) in enumerate(zip(plan.cells, folders, strict=True)):
@@ -104,6 +106,14 @@ def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
             done.append(_waited(future, folder))
             told(index, plan.cells[index], done[-1])
         return done
+
+
+def _fitting(plan: Plan) -> int:
+    """As many as there are threads where one network keeps no more than one busy, else one."""
+    run = plan.first
+    net = run.student(run.data.classes, run.data.shape)
+    small = flops_of(net, run.data.shape, torch.device("cpu")) < SMALL
+    return torch.get_num_threads() if small and chosen(run.device).type == "cpu" else 1
 
 
 def _ready(threads: int, load: str | None) -> None:

@@ -29,7 +29,7 @@ class Entrant:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the words ask for; `shared` are those that every run gets."""
+    """What the words ask for; `shared` are those that every run gets, `jobs` is None where it is found."""
 
     words: tuple[str, ...]
     entrants: Sequence[Entrant]
@@ -37,10 +37,10 @@ class Request:
     shared: tuple[str, ...]
     equal: Equal = "epochs"
     on: Part = "test"
-    suite: str = "standard"
+    suite: str = "compare"
     limit: int | None = None
     allow: bool = False
-    jobs: int = 1
+    jobs: int | None = None
     load: str | None = None
 
 
@@ -68,10 +68,10 @@ def parsed(words: Sequence[str], load: str | None = None) -> Request:
         shared=shared,
         equal=_one_of("equal", own, Equal, "epochs"),
         on=_one_of("on", own, Part, "validation" if varied else "test"),
-        suite=own.get("suite", ["standard"])[-1],
+        suite=own.get("suite", ["compare"])[-1],
         limit=_count("limit", own),
         allow=_one_of("allow", own, Literal["differences"], "") == "differences",
-        jobs=_count("jobs", own) or 1,
+        jobs=None if own.get("jobs") == ["auto"] else _count("jobs", own),
         load=load,
     )
 
