@@ -90,7 +90,7 @@ def test_a_preset_file(tmp_path):
         (("weighting", "boundary", "kappa=0"), "must be positive"),
         (("weighting", "boundary", "kappa"), "is not key=value"),
         (("weighting", "boundary", "~kappa"), "write it as key=value"),
-        (("loss", "mine", "load=nowhere.py"), "is not a Python file"),
+        (("loss", "mine", "load=nowhere.py"), "no such file"),
         (("preset", "rslat"), "rslad"),
         (("method", "branches"), "needs a value"),
     ],
