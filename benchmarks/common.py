@@ -19,9 +19,9 @@ import advkd
 from advkd.config.build import member
 from advkd.data.images import Images
 from advkd.device import environment
+from advkd.engine import fast_bf16
 from advkd.loop import Parts, Training
 from advkd.streams import global_seed
-from advkd.types import Batch
 
 NETWORKS: Mapping[str, dict[str, Any]] = {
     "tiny-cnn": {"use": "tiny-cnn", "width": 16},
@@ -65,7 +65,7 @@ def trainer(
     def step() -> None:
         nonlocal index
         with training.cost.counting(), global_seed(0, "step", index):
-            training._step(index % training.steps, Batch(x, y), torch.arange(len(x)))
+            training.step(index % training.steps, torch.arange(len(x)))
         index += 1
 
     return step
@@ -83,6 +83,11 @@ def in_turn(steps: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[
             step()
             seconds[name].append(time.perf_counter() - begin)
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def fast_dtype() -> torch.dtype:
+    """What `precision=auto` computes in here."""
+    return torch.bfloat16 if fast_bf16(torch.device("cpu")) else torch.float32
 
 
 def ceiling(dtype: torch.dtype, size: int = 2048) -> float:

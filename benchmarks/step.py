@@ -3,8 +3,8 @@
     python benchmarks/step.py [--networks resnet20,resnet18] [--presets rslad] [--batch 128]
 
 For every preset that has a reference the ratio is to the same method; for the others to RSLAD's. The share
-of the bf16 ceiling counts the passes of the method: 2 forward costs for an image's gradient, 3 for a
-training pass.
+of the ceiling (of bf16 where that is fast, else of float32) counts the passes of the method: 2 forward costs
+for an image's gradient, 3 for a training pass.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 
 import reference
 import torch
-from common import NETWORKS, SHAPE, ceiling, in_turn, networks, trainer, written
+from common import NETWORKS, SHAPE, ceiling, fast_dtype, in_turn, networks, trainer, written
 
 from advkd.engine import flops_of
 
@@ -33,8 +33,9 @@ def main() -> None:
     options = parser.parse_args()
     x = torch.rand(options.batch, *SHAPE, generator=torch.Generator().manual_seed(0))
     y = torch.randint(10, (options.batch,), generator=torch.Generator().manual_seed(1))
-    most = ceiling(torch.bfloat16)
-    print(f"bf16 ceiling {most / 1e12:.2f} TFLOP/s, float32 {ceiling(torch.float32) / 1e12:.2f}")
+    dtype = fast_dtype()
+    most = ceiling(dtype)
+    print(f"ceiling {most / 1e12:.2f} TFLOP/s in {dtype}, {ceiling(torch.float32) / 1e12:.2f} in float32")
     rows = []
     for network in options.networks.split(","):
         flops = flops_of(networks(network)[0], SHAPE, torch.device("cpu"))

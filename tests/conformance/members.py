@@ -25,7 +25,10 @@ from advkd.testing.configured import method_of
 FOLDER = Path(tempfile.mkdtemp(prefix="advkd-conformance-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
-ABSENT = {("models", "robustbench"): "needs an extra of its own, and a download"}
+ABSENT = {
+    ("models", "robustbench"): "needs an extra of its own, and a download",
+    ("models", "hub"): "needs a download",
+}
 """Names without an instance, and why."""
 
 SHORT = {"steps": 20}
@@ -44,7 +47,9 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("models", "timm"): [{"name": "resnet10t"}],
     ("models", "wideresnet"): [{"depth": 10, "width": 1}],
     ("models", "trained"): [{"model": "tiny-cnn", "epochs": 1, "batch_size": 8}],
+    ("attacks", "advlib"): [{"name": "pgd_linf"}],
     ("evaluators", "art"): [{"name": "FastGradientMethod"}],
+    ("evaluators", "advlib"): [{"name": "apgd"}],
     ("evaluators", "square"): [{"queries": 100}],
     ("evaluators", "cw-l2"): [{"steps": 3, "searches": 4, "learning_rate": 0.1}],
     **{("evaluators", name): [SHORT] for name in ("apgd-ce", "apgd-t", "fab-t")},
