@@ -68,11 +68,15 @@ class Modified:
         for _, hook in self._hooks("epoch_end"):
             hook(self._student, images, progress)
 
+    def weights(self) -> Mapping[str, Tensor] | None:
+        """The state that is validated instead of the student's own, where a modifier offers one."""
+        offers = [weights() for _, weights in self._hooks("weights")]
+        return next((state for state in offers if state is not None), None)
+
     @contextmanager
     def worn(self) -> Iterator[None]:
         """The student has the weights that a modifier offers; it gets its own back after the block."""
-        offers = [weights() for _, weights in self._hooks("weights")]
-        offer = next((state for state in offers if state is not None), None)
+        offer = self.weights()
         if offer is None:
             yield
             return

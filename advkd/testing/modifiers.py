@@ -69,7 +69,7 @@ def offers(modifier: Modifier) -> Iterator[tuple[nn.Module, Mapping[str, Tensor]
     for steps in (0, STEPS):
         training = Training(modifier)
         training.train(0, steps)
-        offer = next(weights() for _, weights in training.modified._hooks("weights"))
+        offer = training.modified.weights()
         if offer is not None:
             yield training.student, offer
 

@@ -44,6 +44,8 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("weightings", "entropy"): [{}, {"favour": "low", "kappa": 0.5, "net": "student"}],
     ("weightings", "teacher-trust"): [{}, {"since": 0.3}],
     ("losses", "kl"): [{}, {"temperature": 2, "per_class": True}],
+    ("modifiers", "awp"): [{}, {"gamma": 0.1, "since": 0}],
+    ("modifiers", "swa"): [{}, {"since": 0}],
     ("models", "timm"): [{"name": "resnet10t"}],
     ("models", "wideresnet"): [{"depth": 10, "width": 1}],
     ("models", "trained"): [{"model": "tiny-cnn", "epochs": 1, "batch_size": 8}],
