@@ -91,7 +91,7 @@ def adv_lib(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(autouse=True)
 def _adv_lib_where_named(request: pytest.FixtureRequest) -> None:
     callspec = getattr(request.node, "callspec", None)
-    if callspec is not None and any("advlib" in str(value) for value in callspec.params.values()):
+    if callspec is not None and any("advlib" in str(value).lower() for value in callspec.params.values()):
         request.getfixturevalue("adv_lib")
 
 

@@ -94,9 +94,11 @@ def same_seed_same_path(attack: Attack) -> None:
     require(all(map(torch.equal, *paths)), "two walks with one seed differ")
 
 
-@check("attacks", is_deterministic)
+@check("attacks")
 def batch_order_irrelevant(attack: Attack) -> None:
     """Without start noise, samples in another order walk the same paths in that order."""
+    if not is_deterministic(attack):
+        return
     x, w, turn = images(4, 1, 5, 5), images(4, 1, 5, 5, low=-1, seed=5), torch.tensor([2, 0, 3, 1])
     for norm in norms_of(attack):
         straight, turned = (walk(attack, linear(w[r]), x[r], norm) for r in (torch.arange(4), turn))

@@ -27,12 +27,14 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 ABSENT = {
     ("models", "robustbench"): "needs an extra of its own, and a download",
-    ("models", "hub"): "needs a download",
+    ("models", "hub"): "needs a download, and is the model `file` after it",
 }
 """Names without an instance, and why."""
 
 SHORT = {"steps": 20}
 OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
+    # a step of pgd_linf is 1/30 eps, and the ball 2 eps wide
+    ("attacks", "advlib"): [{"name": "apgd"}, {"name": "pgd_linf", "steps": 60}],
     ("attacks", "pgd"): [{}, {"init": "none"}, {"init": "gaussian"}],
     ("attacks", "apgd"): [{}, {"init": "none", "steps": 30}],
     ("paths", "targeted"): [{"goal": goal} for goal in ("runner-up", "random", "anchor")],
@@ -49,9 +51,8 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("models", "timm"): [{"name": "resnet10t"}],
     ("models", "wideresnet"): [{"depth": 10, "width": 1}],
     ("models", "trained"): [{"model": "tiny-cnn", "epochs": 1, "batch_size": 8}],
-    ("attacks", "advlib"): [{"name": "pgd_linf"}],
     ("evaluators", "art"): [{"name": "FastGradientMethod"}],
-    ("evaluators", "advlib"): [{"name": "apgd"}],
+    ("evaluators", "advlib"): [{"name": "ddn"}, {"name": "pgd_linf"}],
     ("evaluators", "square"): [{"queries": 100}],
     ("evaluators", "cw-l2"): [{"steps": 3, "searches": 4, "learning_rate": 0.1}],
     **{("evaluators", name): [SHORT] for name in ("apgd-ce", "apgd-t", "fab-t")},

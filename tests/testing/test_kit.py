@@ -134,7 +134,6 @@ def test_what_a_member_declares_chooses_its_checks():
 
     assert "zero_elsewhere" not in chosen("weightings", Boundary())
     assert "zero_elsewhere" in chosen("weightings", mutants("weightings")["zero_elsewhere"])
-    assert "batch_order_irrelevant" in chosen("attacks", mutants("attacks")["batch_order_irrelevant"])
     assert "refuses_other_norms" not in chosen("attacks", mutants("attacks")["stays_in_box"])
     assert "zero_at_equality" not in chosen("losses", mutants("losses")["per_sample"])
 

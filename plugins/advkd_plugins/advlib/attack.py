@@ -12,7 +12,7 @@ from torch import Tensor
 from advkd.errors import error
 from advkd.protocols import Objective
 from advkd.streams import drawn, global_seed
-from advkd.types import Threat
+from advkd.types import Norm, Threat
 from advkd_plugins.advlib.library import attack, fits, trait
 
 STEPS = {"apgd": ("n_iter", 0), "pgd_linf": ("steps", 1)}
@@ -36,6 +36,11 @@ class AdvLibAttack:
     steps: int = 10
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def norms(self) -> tuple[Norm, ...]:
+        """The norms it walks in."""
+        return trait(self.name).norms
+
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise error("steps", "an attack takes at least one step", given=self.steps)
@@ -55,7 +60,8 @@ class AdvLibAttack:
 
         def model(x: Tensor) -> Tensor:
             asked.append(x.detach().clone())
-            return torch.stack([before, objective(x)], 1)
+            # times one: pgd_linf writes into the gradient, which may be one number seen many times
+            return torch.stack([before, objective(1 * x)], 1)
 
         count, more = STEPS[self.name]
         arguments = {count: self.steps + more, "loss_function": "ce", **trait(self.name).arguments(threat)}

@@ -15,8 +15,8 @@ from advkd.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge
 from advkd.streams import drawn
-from advkd.types import Batch, Threat
-from advkd_plugins.advlib.library import attack, fits, trait
+from advkd.types import Batch, Norm, Threat
+from advkd_plugins.advlib.library import BOTH, attack, fits, trait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,11 @@ class AdvLib:
     def kind(self) -> Kind:
         """Whether the attack has a budget."""
         return trait(self.name).kind
+
+    @property
+    def norms(self) -> tuple[Norm, ...]:
+        """The norms of a threat it takes: any, where it has no budget to keep to."""
+        return BOTH if self.kind == "minimal-norm" else trait(self.name).norms
 
     def passes(self, classes: int) -> None:
         """Not known before it has run."""
