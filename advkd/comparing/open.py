@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
@@ -119,8 +122,16 @@ def _fitting(plan: Plan) -> int:
 def _ready(threads: int, load: str | None) -> None:
     """A process of the pool: its share of the threads, and what a file of the user's has registered."""
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
     if load is not None:
         imported(Path(load).expanduser(), "load")
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    """Ends this process with its parent, whose successor would find the cell locked."""
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _waited(future: Future[Made], folder: Path) -> Made:

@@ -108,10 +108,11 @@ def test_a_folder_of_a_run_is_refused(done):
 
 def test_killed_and_run_again_equals_uninterrupted(done, tmp_path):
     folder = tmp_path / "killed" / "it"
-    words = [sys.executable, str(HERE / "killed.py"), str(folder), *WORDS]
+    words = [sys.executable, str(HERE / "killed.py"), str(folder), *WORDS, "jobs=2"]
     assert subprocess.run(words, check=False, capture_output=True).returncode == -signal.SIGKILL
     before = changes(folder.parent / "cells")
-    assert len(before) == 4
+    assert len(before) >= 4
+    # processes that outlive the kill would hold the folders they write to
     advkd.compare(*WORDS, out=folder)
     assert before.items() <= changes(folder.parent / "cells").items()
     assert table(folder) == table(done)
