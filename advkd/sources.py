@@ -102,7 +102,9 @@ def _of_yaml(entry: Entry) -> Source:
     if file is None:
         return Source(None, 0, f"{entry.name}.yaml is not in {entry.target}")
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        # the reader in C, where there is one: `list` opens every file
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:
         return Source(file, 1, f"cannot be read: {cause}")
     about = content.get("about", "") if isinstance(content, dict) else ""

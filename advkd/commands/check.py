@@ -16,10 +16,8 @@ STYLES = {"passed": "green", "failed": "red", "excepted": "yellow"}
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("slot")
-@click.argument("name")
-@click.argument("words", nargs=-1)
-def check(slot: str, name: str, words: tuple[str, ...]) -> None:
+@click.argument("words", nargs=-1, metavar="SLOT NAME [WORDS]...")
+def check(words: tuple[str, ...]) -> None:
     """Run the conformance checks of SLOT (attack, weighting, preset, ...) on the member NAME (or FILE.yaml).
 
     Words are its options: advkd check weighting boundary kappa=0.5. For presets, settings and suites they
@@ -27,11 +25,14 @@ def check(slot: str, name: str, words: tuple[str, ...]) -> None:
     if a check fails.
     """
     _, words = own_words(words, names=("load",))
+    from advkd.errors import error
     from advkd.registry import slot_named
     from advkd.testing.runner import findings
 
-    slot = slot_named(slot)
-    found = findings(slot, subject(slot, name, words))
+    if len(words) < 2:
+        raise error("check", "write a slot and a name", given=" ".join(words), remedy="advkd list shows them")
+    slot, (name, *words) = slot_named(words[0]), words[1:]
+    found = findings(slot, subject(slot, name, tuple(words)))
     out = Console(highlight=False, soft_wrap=True)
     width = max(len(finding.check) for finding in found)
     for finding in found:

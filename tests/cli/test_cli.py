@@ -27,14 +27,15 @@ def advkd(*words: str, folder: Path | None = None) -> subprocess.CompletedProces
 
 @pytest.mark.parametrize("words", [["--help"], ["list"], ["list", "presets"], ["--version"]])
 def test_answers_at_once(words):
-    def seconds() -> float:
+    def seconds(*command: str) -> float:
         begin = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert advkd(*words).returncode == 0
+        assert subprocess.run(command, check=False, capture_output=True).returncode == 0
         end = resource.getrusage(resource.RUSAGE_CHILDREN)
         return end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime
 
-    # the processor's time, and the best of some, since other work may share the machine
-    assert min(seconds() for _ in range(4)) < 0.5
+    # the processor's time, and the best of some, since other work may share the machine and slow both alike
+    bare = min(seconds(sys.executable, "-c", "pass") for _ in range(4))
+    assert min(seconds(ADVKD, *words) for _ in range(4)) < max(0.5, 10 * bare)
 
 
 def test_list_shows_every_slot_with_distribution():

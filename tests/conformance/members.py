@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import io
-import shutil
 import struct
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
 from rich.console import Console as Terminal
 
@@ -22,8 +20,9 @@ from advkd.registry import YAML_SLOTS, entries
 from advkd.reporters.console import Console
 from advkd.testing.configured import method_of
 
-FOLDER = Path(tempfile.mkdtemp(prefix="advkd-conformance-"))
-atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+FOLDER = Path(__file__).parents[2] / ".conformance_cache"
+"""Files that members name: at one place for all processes of a run, since paths are part of a test's id."""
+FOLDER.mkdir(exist_ok=True)
 
 ABSENT = {
     ("models", "robustbench"): "needs an extra of its own, and a download",
@@ -87,6 +86,20 @@ def pixels(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype="uint8")
 
 
+def once(make: Callable[[], Path]) -> Callable[[], str]:
+    """The path of what `make` has made, by this process or another one."""
+
+    def made() -> str:
+        mark = FOLDER / f"{make.__name__}.made"
+        with FileLock(FOLDER / "lock"):
+            if not mark.exists():
+                mark.write_text(str(make()))
+        return mark.read_text()
+
+    return made
+
+
+@once
 def arrays() -> Path:
     file = FOLDER / "arrays.npz"
     content = {f"x_{split}": pixels(n, 6, 6) for split, n in (("train", 20), ("test", 10))}
@@ -95,6 +108,7 @@ def arrays() -> Path:
     return file
 
 
+@once
 def folder() -> Path:
     root = FOLDER / "images"
     for n, split in enumerate(("train", "test")):
@@ -110,6 +124,7 @@ def idx(array: np.ndarray) -> bytes:
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
+@once
 def fashion() -> Path:
     raw = FOLDER / "FashionMNIST" / "raw"
     raw.mkdir(parents=True, exist_ok=True)
@@ -119,6 +134,7 @@ def fashion() -> Path:
     return FOLDER
 
 
+@once
 def weight_file() -> Path:
     file = FOLDER / "student.safetensors"
     about = {"model": "tiny-cnn", "classes": 10, "shape": (1, 8, 8)}
@@ -127,10 +143,10 @@ def weight_file() -> Path:
 
 
 OF_FILES: dict[tuple[str, str], Callable[[], dict[str, Any]]] = {
-    ("data", "arrays"): lambda: {"path": str(arrays())},
-    ("data", "folder"): lambda: {"path": str(folder())},
-    ("data", "torchvision"): lambda: {"name": "FashionMNIST", "root": str(fashion()), "download": False},
-    ("models", "file"): lambda: {"path": str(weight_file())},
+    ("data", "arrays"): lambda: {"path": arrays()},
+    ("data", "folder"): lambda: {"path": folder()},
+    ("data", "torchvision"): lambda: {"name": "FashionMNIST", "root": fashion(), "download": False},
+    ("models", "file"): lambda: {"path": weight_file()},
     ("reporters", "jsonl"): lambda: {"path": str(FOLDER / "metrics.jsonl")},
 }
 """Options that name files, which are made when they are asked for."""
