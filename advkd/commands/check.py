@@ -31,8 +31,8 @@ def check(words: tuple[str, ...]) -> None:
 
     if len(words) < 2:
         raise error("check", "write a slot and a name", given=" ".join(words), remedy="advkd list shows them")
-    slot, (name, *words) = slot_named(words[0]), words[1:]
-    found = findings(slot, subject(slot, name, tuple(words)))
+    slot = slot_named(words[0])
+    found = findings(slot, subject(slot, words[1], words[2:]))
     out = Console(highlight=False, soft_wrap=True)
     width = max(len(finding.check) for finding in found)
     for finding in found:
