@@ -35,9 +35,7 @@ def test_the_example_installs_and_runs_beside_the_wheel_of_advkd(tmp_path):
 
     if find_spec("advkd.testing"):
         there.run("advkd", "check", "weighting", "curriculum", cwd=tmp_path)
-        tests = there.run(
-            "python", "-m", "pytest", EXAMPLE / "tests", "-p", "no:cacheprovider", cwd=tmp_path
-        )
+        tests = there.run("python", "-m", "pytest", EXAMPLE / "tests", "-p", "no:cacheprovider", cwd=tmp_path)
         assert re.search(r"\d+ passed", tests)
 
 
