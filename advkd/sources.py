@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from dataclasses import dataclass
 from importlib.util import find_spec, resolve_name
@@ -72,7 +73,7 @@ def _of_name(module: str, name: str, seen: tuple[str, ...]) -> Source:
     if file is None:
         return Source(None, 0, f"module {module} is not there")
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = _parsed(file.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError) as cause:
         return Source(file, 1, f"cannot be read: {cause}")
     for node in tree.body:
@@ -84,6 +85,12 @@ def _of_name(module: str, name: str, seen: tuple[str, ...]) -> Source:
             there = resolve_name("." * node.level + (node.module or ""), package)
             return _of_name(there, passed[0], (*seen, module))
     return Source(file, 1, f"{name} is not in {module}")
+
+
+@functools.lru_cache(maxsize=32)
+def _parsed(text: str) -> ast.Module:
+    """The tree of a module; members that share one are listed one after the other."""
+    return ast.parse(text)
 
 
 def _of_object(member: Any) -> Source:

@@ -35,7 +35,7 @@ def test_answers_at_once(words):
 
     # the processor's time, and the best of some, since other work may share the machine and slow both alike
     bare = min(seconds(sys.executable, "-c", "pass") for _ in range(4))
-    assert min(seconds(ADVKD, *words) for _ in range(4)) < max(0.5, 10 * bare)
+    assert min(seconds(ADVKD, *words) for _ in range(4)) < max(0.5, 15 * bare)
 
 
 def test_list_shows_every_slot_with_distribution():
