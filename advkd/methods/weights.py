@@ -25,8 +25,13 @@ def weights_of(term: Term, view: View, step: Step, place: str) -> Tensor:
     if not points:
         return blank
     with torch.no_grad():
-        raw = term.weight(view.only(points), step).to(blank)
-    _check(raw, blank, place)
+        raw = term.weight(view.only(points), step)
+    if problem := _problem(raw, blank):
+        what, given = problem
+        who = f"{type(term.weight).__name__}, epoch {step.epoch}, step {step.index}"
+        remedy = "advkd check weighting NAME tries it on small cases"
+        raise error(f"{place}.weight ({who})", what, given=given, remedy=remedy)
+    raw = raw.to(blank)
     inside = torch.tensor([k in points for k in range(t)], device=blank.device)
     return normalised(torch.where(inside[:, None], raw, blank), _rule(term))
 
@@ -45,15 +50,14 @@ def normalised(weights: Tensor, rule: str) -> Tensor:
     return torch.where(size > 0, weights / size.clamp_min(torch.finfo(weights.dtype).tiny), 0.0)
 
 
-def _check(raw: Tensor, blank: Tensor, place: str) -> None:
-    if raw.shape != blank.shape:
-        raise error(
-            f"{place}.weight",
-            f"weights must have shape (T,B) = {tuple(blank.shape)}",
-            given=tuple(raw.shape),
-        )
+def _problem(raw: object, blank: Tensor) -> tuple[str, object] | None:
+    """What is wrong with what a weighting answered, and what it was."""
+    if not isinstance(raw, Tensor) or raw.shape != blank.shape:
+        shape = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
+        return f"weights must have shape (T,B) = {tuple(blank.shape)}", shape
     if not torch.isfinite(raw).all() or (raw < 0).any():
-        raise error(f"{place}.weight", "weights must be finite and not negative", given=raw.min().item())
+        return "weights must be finite and not negative", raw.min().item()
+    return None
 
 
 @dataclass(frozen=True)

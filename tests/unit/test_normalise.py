@@ -73,13 +73,15 @@ def test_normalise_none_keeps_raw_weights(view):
     ("raw", "says"),
     [
         (-torch.ones(4, 6), "not negative"),
+        (None, "shape"),
         (torch.full((4, 6), float("nan")), "finite"),
         (torch.ones(4), r"shape \(T,B\) = \(4, 6\)"),
     ],
 )
 def test_bad_weights_are_refused_by_place(view, raw, says):
-    with pytest.raises(AdvkdError, match=rf"b\.t\.weight: .*{says}"):
+    with pytest.raises(AdvkdError, match=rf"b\.t\.weight \(Raw, epoch 0, step 0\): .*{says}") as caught:
         of(view, Raw(raw))
+    assert "advkd check weighting" in str(caught.value)
 
 
 def test_drawn_points_follow_their_weights():
