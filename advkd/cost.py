@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import statistics
 import sys
 import time
 from collections import Counter
@@ -22,6 +23,14 @@ class Cost:
         self.passes: Counter[str] = Counter()
         self.seconds = 0.0
         self.images = 0
+        self._here: list[float] = []
+        self._warm_up_before = 0.0
+
+    @property
+    def warm_up(self) -> float:
+        """Seconds the first block took beyond the median block: compiling; of all processes that went on."""
+        beyond = self._here[0] - statistics.median(self._here) if self._here else 0.0
+        return self._warm_up_before + max(beyond, 0.0)
 
     @contextmanager
     def counting(self) -> Iterator[None]:
@@ -31,7 +40,8 @@ class Cost:
         try:
             yield
         finally:
-            self.seconds += time.perf_counter() - begin
+            self._here.append(time.perf_counter() - begin)
+            self.seconds += self._here[-1]
             for handle in handles:
                 handle.remove()
 
@@ -48,18 +58,25 @@ class Cost:
 
     def state(self) -> dict[str, Any]:
         """What a resumed run goes on counting from."""
-        return {"passes": dict(self.passes), "seconds": self.seconds, "images": self.images}
+        return {
+            "passes": dict(self.passes),
+            "seconds": self.seconds,
+            "images": self.images,
+            "warm_up": self.warm_up,
+        }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
         self.passes = Counter(state["passes"])
         self.seconds, self.images = state["seconds"], state["images"]
+        self._warm_up_before = state.get("warm_up", 0.0)
 
     def summary(self) -> dict[str, float]:
         """The `cost` of a result, without its total seconds."""
         names = [f"{net}_{what}" for net in ("student", "teacher") for what in ("forwards", "backwards")]
         return {
             "train_seconds": round(self.seconds, 3),
+            "warm_up_seconds": round(self.warm_up, 3),
             "images_per_second": round(self.images / self.seconds, 2) if self.seconds else 0.0,
             **{name: self.passes[name] for name in names},
             "peak_memory_mb": peak_memory_mb(),

@@ -158,11 +158,12 @@ def results(out: Console, result: Result) -> None:
     if result.modifiers:
         out.print(f"trained with {', '.join(result.modifiers)}", highlight=False)
     cost = result.cost
-    out.print(
-        f"{cost['seconds']:.0f} s in all, {cost['train_seconds']:.0f} s training the student at "
-        f"{cost['images_per_second']:.0f} images/s, {cost['peak_memory_mb']:.0f} MB at most",
-        highlight=False,
+    trained = (
+        f"{cost['train_seconds']:.0f} s training the student at {cost['images_per_second']:.0f} images/s"
     )
+    warm_up = f" after {cost['warm_up_seconds']:.0f} s of warm-up" if cost["warm_up_seconds"] >= 1 else ""
+    memory = f"{cost['peak_memory_mb']:.0f} MB at most"
+    out.print(f"{cost['seconds']:.0f} s in all, {trained}{warm_up}, {memory}", highlight=False)
     passes = (
         f"student {cost['student_forwards']:,} forward {cost['student_backwards']:,} backward, "
         f"teacher {cost['teacher_forwards']:,} forward {cost['teacher_backwards']:,} backward"

@@ -14,6 +14,7 @@ from advkd.reporting.words import count, duration, measured, ranked
 
 COSTS = (
     "train_seconds",
+    "warm_up_seconds",
     "seconds",
     "images_per_second",
     "student_forwards",
@@ -22,7 +23,7 @@ COSTS = (
     "teacher_backwards",
     "peak_memory_mb",
 )
-PASSES = COSTS[3:7]
+PASSES = COSTS[4:8]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from parts import TINY
 
 SUITE = Path(__file__).parent / "tiny.yaml"
 SMALL = (*TINY, "epochs=2", f"suite={SUITE}")
-TIMES = ("seconds", "train_seconds", "images_per_second", "peak_memory_mb")
+TIMES = ("seconds", "train_seconds", "warm_up_seconds", "images_per_second", "peak_memory_mb")
 
 
 def table(folder: Path) -> list[dict[str, str]]:

@@ -67,7 +67,7 @@ def test_what_a_run_leaves(tiny, tmp_path):
     assert set(content["attacks"]) == set(run.evaluation)
     costs = (
         "seconds train_seconds images_per_second student_forwards student_backwards teacher_forwards "
-        "teacher_backwards peak_memory_mb"
+        "teacher_backwards peak_memory_mb warm_up_seconds"
     )
     assert set(costs.split()) == set(content["cost"])
     examples = np.load(tmp_path / "run" / "examples.npz", allow_pickle=False)
