@@ -72,6 +72,10 @@ class Judged:
         """Accuracy under one attack alone, at most: an image it did not try may stand."""
         return float((self.right[CLEAN] & ~self.broken(attack)).mean())
 
+    def exact(self, attack: str) -> bool:
+        """Whether an attack was tried on every image that is right when clean."""
+        return not (self.right[CLEAN] & ~self.tried[attack]).any()
+
     @property
     def complete(self) -> bool:
         """Whether every attack was run to its end."""

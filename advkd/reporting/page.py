@@ -44,6 +44,7 @@ def html(material: Material) -> str:
         facts=list(facts(material)) if material.groups else [],
         verdicts=verdicts(material),
         methods=_marked(material) if material.groups and not single else None,
+        bounds=any(not j.exact(attack) for g in material.groups for j in g.judged for attack in j.attacks),
         students=_named(material) if len(material.rows) > len(material.groups) else None,
         figures=figures,
         missing=missing,

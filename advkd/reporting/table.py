@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +87,7 @@ def _line(row: Row) -> Iterator[tuple[str, Any]]:
 def methods(material: Material) -> tuple[list[str], list[tuple[Group, list[Cell]]]]:
     """Headings, and the cells of every method, the most robust first."""
     attacks = material.judged.attacks
-    heads = ["seeds", "clean", "robust", *attacks, "training", "images/s", "passes", "memory"]
+    heads = ["seeds", "clean", "robust", *attacks, "training", "passes", "memory"]
     return heads, [(group, list(_cells(group, attacks))) for group in ranked(material)]
 
 
@@ -96,15 +96,11 @@ def _cells(group: Group, attacks: list[str]) -> Iterator[Cell]:
     for what in ("clean", "robust"):
         yield Cell(measured(group, what), group.mean(what))
     for attack in attacks:
-        known = [judged.alone(attack) for judged in group.judged if attack in judged.right]
-        mean = sum(known) / len(known) if known else None
-        yield Cell(percent(mean), mean)
-    costs: Mapping[str, Callable[[float | None], str]] = {
-        "train_seconds": duration,
-        "images_per_second": count,
-    }
-    for key, said in costs.items():
-        yield Cell(said(group.mean(key)), group.mean(key))
+        ran = [judged for judged in group.judged if attack in judged.right]
+        mean = sum(judged.alone(attack) for judged in ran) / len(ran) if ran else None
+        most = "" if all(judged.exact(attack) for judged in ran) else "≤ "
+        yield Cell(most + percent(mean), mean)
+    yield Cell(duration(group.mean("train_seconds")), group.mean("train_seconds"))
     passes = [group.mean(key) for key in PASSES]
     total = sum(value for value in passes if value is not None) if any(passes) else None
     yield Cell(count(total), total)
@@ -115,7 +111,9 @@ def _cells(group: Group, attacks: list[str]) -> Iterator[Cell]:
 def students(material: Material) -> tuple[list[str], list[tuple[Row, list[Cell]]]]:
     """Headings, and the cells of every single student, failed ones among them."""
     heads = ["seed", "clean", "robust", "95 % interval", "last, robust", "best epoch", "training", "state"]
-    return heads, [(row, list(_student(row))) for row in material.rows]
+    rows = [(row, list(_student(row))) for row in material.rows]
+    said = [i for i in range(len(heads)) if any(cells[i].text != "-" for _, cells in rows)]
+    return [heads[i] for i in said], [(row, [cells[i] for i in said]) for row, cells in rows]
 
 
 def _student(row: Row) -> Iterator[Cell]:

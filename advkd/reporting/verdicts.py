@@ -62,13 +62,10 @@ def verdicts(material: Material) -> list[Verdicts]:
 
 def shown(material: Material, pairs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The pairs to put into sentences: all if they are few, else as many as possible of the leader's."""
-    if len(pairs) <= SAID:
-        return list(pairs)
-    leader = ranked(material)[0].name if material.groups else ""
     rank = {group.name: i for i, group in enumerate(ranked(material))}
-    own = [pair for pair in pairs if leader in (pair["a"], pair["b"])]
-    own.sort(key=lambda pair: max(rank.get(pair["a"], 0), rank.get(pair["b"], 0)))
-    return own[:SAID]
+    ranks = [sorted(rank.get(pair[side], 0) for side in ("a", "b")) for pair in pairs]
+    order = sorted(range(len(pairs)), key=lambda i: ranks[i])
+    return [pairs[i] for i in order if len(pairs) <= SAID or ranks[i][0] == 0][:SAID]
 
 
 def _cells(kind: str, pair: Mapping[str, Any]) -> Iterator[Cell]:

@@ -65,13 +65,13 @@ def headline(material: Material) -> str:
 def beneath(material: Material) -> str:
     """What a reader of the headline has to know at once: how exact it is, or what winning costs."""
     if material.single is None:
-        return _costs(ranked(material))
+        return _costs(ranked(material), (material.comparison or {}).get("equal"))
     judged = material.judged
     said = f"95 % interval of robust accuracy {percent(judged.scores.interval('robust'))} % (Wilson)."
     return said if judged.complete else f"{said} The budget ran out: this is an upper bound."
 
 
-def _costs(groups: Sequence[Group]) -> str:
+def _costs(groups: Sequence[Group], equal: str | None) -> str:
     known = [group for group in groups if group.mean("train_seconds")]
     if not known or known[0] is not groups[0]:
         return ""
@@ -83,4 +83,5 @@ def _costs(groups: Sequence[Group]) -> str:
     return (
         f"{said}, {own / least:.1f} times as long as {cheapest.name}, the cheapest, which reaches "
         f"{percent(cheapest.mean('robust'))} %."
+        + (" They were given equal epochs, not equal compute (equal=compute)." if equal == "epochs" else "")
     )

@@ -49,10 +49,11 @@ class MethodVerdict(Comparison):
             cause = "one seed says nothing of the methods" if self.seeds else "they have no seed in common"
             return f"{self.opening}: {cause}."
         low, high = (100 * end for end in self.interval)
+        own = " of this pair alone" if self.comparisons > 1 else ""
         says = (
             f"{self.opening} on these {self.n} images: over {len(self.seeds)} seeds the difference is "
-            f"{100 * self.difference:+.2f} points, {100 * (1 - self.alpha):g} % interval {low:+.2f} to "
-            f"{high:+.2f} ({self.chance})."
+            f"{100 * self.difference:+.2f} points, {100 * (1 - self.alpha):g} % interval{own} {low:+.2f} "
+            f"to {high:+.2f} ({self.chance})."
         )
         if self.sd == 0:
             says += " It is the same in every seed, so its error is taken from the images."

@@ -13,12 +13,14 @@ from PIL import Image
 
 from advkd.reporting import report
 from advkd.reporting.figures import drawn
+from advkd.reporting.figures.canvas import Missing
 from advkd.reporting.figures.overlap import breaks, classes, survivors
 from advkd.reporting.figures.paths import png
 from advkd.reporting.figures.scatter import best_for_their_cost
 from advkd.reporting.figures.weights import binned
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import Group, Judged, Material, Row, Trained
+from advkd.reporting.table import methods
 
 YES = np.ones(8, dtype=bool)
 
@@ -85,11 +87,14 @@ def test_who_breaks_what():
     assert "Broken by one attack alone: fgsm 1, pgd 3" in figure.caption
 
 
-def test_what_was_not_tried_is_not_counted_as_standing():
+def test_what_was_not_tried_has_no_overlap_and_a_bound_for_an_accuracy():
     found = judged(fgsm=[0, 1], pgd=[2])
     # a cascade: the second attack never saw what the first had broken
     found.tried["pgd"] = ~np.isin(np.arange(8), [0, 1])
-    assert cells(breaks(Material(rows=[row("a", found)])).body) == ["100", "-", "0", "100"]
+    material = Material(rows=[row("a", found)])
+    assert isinstance(breaks(material), Missing)
+    heads, [(_, shown)] = methods(material)
+    assert [shown[heads.index(name)].text for name in ("fgsm", "pgd")] == ["75.0", "≤ 87.5"]
 
 
 def test_who_survives_what():

@@ -12,8 +12,8 @@ AXES = {
     "eps": (
         "Accuracy against eps",
         "eps",
-        "PGD of 20 steps. Accuracy must fall as eps grows and reach chance once anything may be drawn; the "
-        "dotted line is the eps of the verdict.",
+        "PGD of 20 steps. Accuracy must fall as eps grows, to chance or below once anything may be "
+        "drawn (no larger eps is tried then); the dotted line is the eps of the verdict.",
     ),
     "steps": (
         "Accuracy against attack steps",

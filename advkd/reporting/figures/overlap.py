@@ -30,8 +30,8 @@ def classes(material: Material) -> Figure | Missing:
             cells,
         ),
         caption=f"Robust accuracy in % of each class, {material.images}, {material.threat}, the mean over "
-        f"seeds. Hardest anywhere: class {min(known)[1]} with {100 * min(known)[0]:.0f} %. A pale column "
-        "is a class that every method finds hard.",
+        f"seeds. Hardest anywhere: class {min(known)[1]} with {100 * min(known)[0]:.0f} %. Low numbers "
+        "down a column are a class that every method finds hard.",
         wide=len(labels) > NARROW,
     )
 
@@ -44,8 +44,13 @@ def breaks(material: Material) -> Figure | Missing:
     fallen = judged.right["clean"] & ~judged.survivors
     if len(judged.attacks) < 2 or not fallen.any():
         return Missing(title, "needs two attacks that break something; advkd eval RUN suite=standard.")
+    if not all(judged.exact(name) for name in judged.attacks):
+        return Missing(
+            title, "attacks were tried on what earlier ones had left; advkd eval RUN cascade=false."
+        )
     names = judged.attacks
-    cells = [[_also(judged, a, b) for b in names] for a in names]
+    broken = [judged.broken(name) for name in names]
+    cells = [[_share(a & b, a) for b in broken] for a in broken]
     counts = [f"{name} ({int(judged.broken(name).sum())})" for name in names]
     alone = {name: int((judged.broken(name) & ~_others(judged, name)).sum()) for name in names}
     only = ", ".join(f"{name} {n}" for name, n in alone.items() if n) or "none"
@@ -60,7 +65,7 @@ def breaks(material: Material) -> Figure | Missing:
         ),
         caption=f"{group.name}: {int(fallen.sum())} of {material.images} are right when clean and broken by "
         "some attack. Each row takes those its attack breaks (their number in brackets); the cells say "
-        "which share of them the attack of the column breaks as well, where it was tried. Broken by one "
+        "which share of them the attack of the column breaks as well. Broken by one "
         f"attack alone: {only}. {material.threat}.",
         wide=len(names) > NARROW,
     )
@@ -100,11 +105,6 @@ def _mean_by_class(group: Group) -> list[float | None]:
 
 def _share(part: Bits, whole: Bits) -> float | None:
     return float(part.sum() / whole.sum()) if whole.any() else None
-
-
-def _also(judged: Judged, first: str, second: str) -> float | None:
-    tried = judged.broken(first) & judged.tried[second]
-    return _share(tried & judged.broken(second), tried)
 
 
 def _others(judged: Judged, name: str) -> Bits:

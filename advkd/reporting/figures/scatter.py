@@ -35,8 +35,8 @@ def clean_robust(material: Material) -> Figure | Missing:
         title="Clean against robust",
         body=svg("clean-robust", f"Clean and robust accuracy in per cent: {said}", draw),
         legend=[*legend(groups), *([TEACHER] if teacher else [])],
-        caption=f"Up and to the right is better. Bars: {bars}; methods whose bars overlap widely may be "
-        f"equal. {material.images}, {material.threat}.",
+        caption=f"Up and to the right is better. Bars: {bars}; whether two methods "
+        f"differ is said by the verdicts, not by their bars. {material.images}, {material.threat}.",
     )
 
 

@@ -45,8 +45,8 @@ def weights(material: Material) -> Figure | Missing:
             "weights", f"Mean weight of every path point by epoch. {said}", draw, 0.6 + 1.6 * len(terms), 0.3
         ),
         caption=f"{row.name}: mean normalised weight of every path point (0 clean, the last the strongest) "
-        f"over training; the darker, the more it counts, up to {most:.2f}. Even shading means that the "
-        f"weighting does not choose; a band that moves follows the student. {material.threat}.",
+        f"over training; the stronger the colour, the more it counts, up to {most:.2f}. Even shading means "
+        f"that the weighting does not choose; a band that moves follows the student. {material.threat}.",
     )
 
 
