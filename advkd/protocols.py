@@ -78,7 +78,8 @@ class Weighting(Protocol):
     """Raw weights of the points of a path: (T,B), finite, not negative, without gradient.
 
     Optional `points(T)` names the indices that can be non-zero; without it the weights cover the path
-    and are normalised per sample. Optional `nets` names the networks it reads besides the student.
+    and are normalised per sample. Optional `nets` names the networks it reads besides the student, as a
+    ClassVar or a property: `nets: ClassVar[tuple[str, ...]] = ("teacher",)`.
     """
 
     def __call__(self, view: View, step: Step) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from advkd.errors import AdvkdError, unknown
 from advkd.modes import logits_of
 from advkd.step import Step
 from advkd.types import Path
@@ -30,6 +31,9 @@ class View:
 
     def at(self, net: str, k: int) -> Tensor:
         """Logits (B,N) of a network at point `k` (negative counts from the end)."""
+        if net not in self.step.nets:
+            remedy = 'a weighting names those it reads: nets: ClassVar[tuple[str, ...]] = ("teacher",)'
+            raise AdvkdError(unknown("view", "network", net, self.step.nets, remedy))
         k %= len(self.path)
         if (net, k) not in self._known:
             x = self.path.x[k]

@@ -35,11 +35,14 @@ def check(words: tuple[str, ...]) -> None:
     found = findings(slot, subject(slot, words[1], words[2:]))
     out = Console(highlight=False, soft_wrap=True)
     width = max(len(finding.check) for finding in found)
+    told: dict[str, str] = {}
     for finding in found:
         line = Text(f"{finding.state:<8}", STYLES[finding.state])
         out.print(line.append(f"  {finding.check:<{width}}  {finding.sentence}", "default"))
         if finding.why:
-            out.print(Text(textwrap.indent(finding.why, " " * 10)))
+            first = told.setdefault(finding.why, finding.check)
+            why = finding.why if first == finding.check else f"the same as {first}"
+            out.print(Text(textwrap.indent(why, " " * 10)))
     if any(finding.state == "failed" for finding in found):
         sys.exit(1)
 

@@ -6,6 +6,7 @@ import dataclasses
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from advkd.errors import AdvkdError, unknown
@@ -119,5 +120,9 @@ def _broken(check: Check, member: Any) -> str:
 
 
 def _told(cause: Exception) -> str:
-    """An exception of the member's own, with the frames that lead to it."""
-    return "".join(traceback.format_exception(cause)).rstrip()
+    """An exception of the member's own, with the frames that lead to it: none of the kit's."""
+    told = traceback.TracebackException.from_exception(cause)
+    kit = str(Path(__file__).parent)
+    own = [frame for frame in told.stack if not frame.filename.startswith(kit)]
+    told.stack[:] = own or told.stack
+    return "".join(told.format(chain=False)).rstrip()

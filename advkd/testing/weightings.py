@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from advkd.errors import AdvkdError
 from advkd.protocols import Weighting, points_of
 from advkd.step import Step
 from advkd.streams import streams
@@ -81,6 +82,7 @@ def shape(weighting: Weighting) -> None:
     """Weights have shape (T,B): one for every point and sample."""
     for scene, weights in seen(weighting):
         wanted = (scene.t, B)
+        require(isinstance(weights, Tensor), f"{scene}: a {type(weights).__name__} instead of a tensor")
         require(weights.shape == wanted, f"{scene}: {tuple(weights.shape)} instead of {wanted}")
 
 
@@ -174,8 +176,8 @@ def reads_declared_nets(weighting: Weighting) -> None:
     step = here.step(named(weighting, "student"))
     try:
         weighting(View(here.path, step), step)
-    except KeyError as cause:
-        require(False, f"it asks for {cause}, nets is {tuple(getattr(weighting, 'nets', ()))}")
+    except (KeyError, AdvkdError) as cause:
+        require(False, f"nets is {tuple(getattr(weighting, 'nets', ()))}, and it asks for another. {cause}")
 
 
 @check("weightings")

@@ -68,7 +68,7 @@ def test_one_id_per_check_and_member(pytester):
 def test_the_sentence_comes_first_in_a_failure(pytester):
     bad = 'test_bad = conformance("weightings", Late(bad="negative"))\n'
     done = outcomes(pytester, bad, "-k", "test_bad")
-    done.assert_outcomes(passed=14, failed=3, deselected=34)
+    done.assert_outcomes(passed=15, failed=3, deselected=36)
     text = done.stdout.str()
     failure = text[text.index("test_bad[non_negative-Late(bad=negative)]") :]
     assert failure.splitlines()[1] == "Weights are not negative."
@@ -83,6 +83,13 @@ def test_an_error_of_the_member_shows_where(pytester):
     failure = text[text.index("Weights have shape (T,B)") :]
     assert "test_plugin.py" in failure
     assert "RuntimeError: out of weights" in failure
+    assert "advkd/testing/" not in failure[: failure.index("RuntimeError: out of weights")]
+
+
+def test_a_network_that_is_not_declared_is_shown_with_how_to():
+    found = {finding.check: finding.why for finding in findings("weightings", Nosy())}
+    assert "nets: ClassVar[tuple[str, ...]]" in found["reads_declared_nets"]
+    assert "given    teacher" in found["reads_declared_nets"]
 
 
 def test_exceptions_in_both_directions(pytester):
@@ -92,9 +99,17 @@ test_bad = conformance("weightings", Late(bad="negative"), except_=bad)
 test_good = conformance("weightings", Late(), except_={"finite": "was infinite once"})
 """
     done = outcomes(pytester, declared, "-k", "bad or good")
-    done.assert_outcomes(passed=14 + 16, xfailed=3, failed=1, deselected=34)
+    done.assert_outcomes(passed=15 + 17, xfailed=3, failed=1, deselected=36)
     assert "It passes, so the exception declared for it has to go" in done.stdout.str()
     assert "was infinite once" in done.stdout.str()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nosy:
+    """Reads the teacher without a word."""
+
+    def __call__(self, view, step):
+        return view.logits("teacher").softmax(2).amax(2)
 
 
 def test_an_exception_for_no_check_is_refused():
