@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,8 +12,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
-from comparisons import comparison
 from fake import on_path
+from made_comparison import comparison
 from parts import TINY, small_net
 from torch import Tensor, nn
 
@@ -20,6 +21,7 @@ from advkd.types import Batch, Threat
 
 # small networks are faster on one thread, and do not wait for each other on a busy machine
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 hypothesis.settings.register_profile("plain", deadline=None)
 hypothesis.settings.load_profile("plain")
 

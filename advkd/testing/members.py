@@ -45,14 +45,6 @@ def defaults_can_be_written(member: Any) -> None:
 
 
 @check(MEMBERS)
-def declarations_are_no_options(member: Any) -> None:
-    """What a member declares of itself, `nets` and `excepted`, is not among its options."""
-    options = {field.name for field in dataclasses.fields(member)} if dataclasses.is_dataclass(member) else ()
-    taken = [name for name in ("nets", "excepted") if name in options]
-    require(not taken, f"{', '.join(taken)} can be set by a user; write a ClassVar or a property")
-
-
-@check(MEMBERS)
 def says_what_it_is(member: Any) -> None:
     """The docstring of a member opens with the sentence that `advkd list` shows."""
     own = type(member).__doc__ or ""

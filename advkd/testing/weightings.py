@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -178,6 +178,13 @@ def reads_declared_nets(weighting: Weighting) -> None:
         weighting(View(here.path, step), step)
     except (KeyError, AdvkdError) as cause:
         require(False, f"nets is {tuple(getattr(weighting, 'nets', ()))}, and it asks for another. {cause}")
+
+
+@check("weightings", is_dataclass)
+def nets_is_no_option(weighting: Weighting) -> None:
+    """The networks a weighting reads are its own affair: a user cannot set `nets`."""
+    names = [field.name for field in fields(weighting)]  # type: ignore[arg-type]
+    require("nets" not in names, "nets is a field; write a ClassVar or a property")
 
 
 @check("weightings")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from comparisons import PRESETS, SEEDS
+from made_comparison import PRESETS, SEEDS
 from torch import nn
 
 from advkd.cli import main

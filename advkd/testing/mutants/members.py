@@ -46,13 +46,6 @@ class Unwritable(Right):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settable(Right):
-    """Whoever uses it may say what it reads."""
-
-    nets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Silent(Right):  # noqa: D101
     pass
 
@@ -76,7 +69,6 @@ class Demanding(Right):
 plant(MEMBERS, "frozen_dataclass", Thawed())
 plant(MEMBERS, "options_by_keyword", Positional())
 plant(MEMBERS, "defaults_can_be_written", Unwritable())
-plant(MEMBERS, "declarations_are_no_options", Settable())
 plant(MEMBERS, "says_what_it_is", Silent())
 plant(MEMBERS, "exceptions_have_reasons", Excused())
 plant(MEMBERS, "signature_fits", Demanding())

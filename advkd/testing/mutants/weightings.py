@@ -38,6 +38,13 @@ class Pointed(Weighting):
         return self.at(t)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settable(Weighting):
+    """The same, and whoever uses it may say what it reads."""
+
+    nets: tuple[str, ...] = ()
+
+
 fault = planted("weightings", Weighting)
 
 
@@ -103,6 +110,12 @@ def zero_elsewhere(weights: Tensor, view: View, step: Step) -> Tensor:
 def points_lie_on_the_path(weights: Tensor, view: View, step: Step) -> Tensor:
     """It counts from one."""
     return 0 * weights
+
+
+@planted("weightings", Settable)
+def nets_is_no_option(weights: Tensor, view: View, step: Step) -> Tensor:
+    """It has the right weights."""
+    return weights
 
 
 @fault
