@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from importlib import metadata
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -26,8 +26,7 @@ class _Commands(click.Group):
         except AdvkdError as cause:
             if ctx.params.get("debug"):
                 raise
-            err.print(str(cause), style="red" if err.is_terminal else "", markup=False)
-            sys.exit(2)
+            _failed(cause)
         except Interrupted as stop:
             command = ctx.invoked_subcommand
             again = (
@@ -35,6 +34,18 @@ class _Commands(click.Group):
             )
             err.print(f"\nstopped; go on with: {again}", markup=False)
             sys.exit(130)
+        except Exception as cause:
+            from advkd.blame import blamed
+
+            told = None if ctx.params.get("debug") else blamed(cause)
+            if told is None:
+                raise
+            _failed(told)
+
+
+def _failed(cause: AdvkdError) -> NoReturn:
+    err.print(str(cause), style="red" if err.is_terminal else "", markup=False)
+    sys.exit(2)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

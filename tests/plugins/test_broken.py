@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from fake import distribution
+from parts import TINY
 
+from advkd.blame import blamed
 from advkd.cli import main
 
 WEIGHTING = 'class Odd:\n    """One line."""\n\n    def __call__(self, {}):\n        return None\n'
@@ -140,3 +142,30 @@ def test_every_other_name_still_works(broken):
     done = advkd("show", "preset=path-dual", "epochs=2")
     assert done.exit_code == 0, done.output
     assert "use: boundary" in done.output
+
+
+FAILS = 'class Odd:\n    """One line."""\n\n    def __call__(self, view, step):\n        return view.path.z\n'
+
+
+def test_one_that_fails_in_a_run_is_told_by_its_line_and_not_by_a_traceback(site, tmp_path):
+    distribution(site, "odd-plugin", MEMBER, {"odd_code.py": FAILS})
+    done = advkd("run", "preset=path-single", f"{PATH}=odd", *TINY, f"out={tmp_path / 'run'}")
+    assert done.exit_code == 2
+    assert re.match(r"weighting odd: AttributeError: 'Path' object has no attribute 'z'", done.stderr)
+    assert re.search(r"given +.*odd_code\.py:5, in __call__ \(odd-plugin 1\.5\)", done.stderr)
+    assert "advkd check weighting odd says" in done.stderr
+
+
+def test_a_file_that_fails_in_a_run_is_named_with_its_line(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(f'import advkd\n\n\n@advkd.register("weightings", "odd")\n{FAILS}')
+    words = (f"load={file}", "preset=path-single", f"{PATH}=odd")
+    done = advkd("run", *words, *TINY, f"out={tmp_path / 'run'}")
+    assert done.exit_code == 2
+    assert f"given    {file}:9, in __call__" in done.stderr
+    assert f"advkd check weighting odd load={file}" in done.stderr
+
+
+def test_a_failure_of_the_toolkit_itself_is_nobody_elses(site):
+    distribution(site, "odd-plugin", MEMBER, {"odd_code.py": WHOLE})
+    assert blamed(ValueError("ours")) is None
