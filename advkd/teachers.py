@@ -118,7 +118,7 @@ def cache() -> Path:
 
 def _cached(run: Run) -> Path:
     recipe = teacher_run(run)
-    return cache() / f"{recipe.preset}-{recipe.setting}-{recipe.hash}-{recipe.seed}"
+    return cache() / f"{recipe.preset}-{Path(recipe.setting).stem}-{recipe.hash}-{recipe.seed}"
 
 
 def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from advkd.reporting.glossary import glossary
 from advkd.reporting.material import Material
 from advkd.reporting.page import attacks, facts, notes, title
 from advkd.reporting.table import methods, students
@@ -37,6 +38,11 @@ def _parts(material: Material) -> Iterator[str]:
         rows = [[pair, *(cell.text for cell in cells)] for pair, cells in kind.rows]
         yield _table([f"{kind.title.lower()}", *kind.heads], rows)
     yield from _doubts(material)
+    for heading, meanings in glossary(material).items():
+        yield f"## What the {heading} are"
+        yield "\n".join(
+            f"- **{one.name}**{f' ({one.options})' if one.options else ''}: {one.text}" for one in meanings
+        )
     yield from notes(material)
 
 

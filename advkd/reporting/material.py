@@ -127,7 +127,10 @@ class Paths:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One student: its name (the method's, with modifiers), hash, seed, and all there is about it."""
+    """One student: its name (the method's, with modifiers), hash, seed, and all there is about it.
+
+    `config` is its run's, every option filled in; empty for a network that no run has made.
+    """
 
     name: str
     hash: str = ""
@@ -136,6 +139,7 @@ class Row:
     judged: Judged | None
     trained: Trained | None = None
     paths: Paths | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
 
     @property

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from advkd.auditing.tables import percent
 from advkd.reporting.figures import drawn
 from advkd.reporting.figures.canvas import COLOURS, GLYPHS
+from advkd.reporting.glossary import glossary
 from advkd.reporting.material import CLEAN, Judged, Material
 from advkd.reporting.table import methods, students
 from advkd.reporting.verdicts import verdicts
@@ -51,6 +52,7 @@ def html(material: Material) -> str:
         single=single,
         judged=single.judged if single else None,
         attacks=list(attacks(single.judged)) if single and single.judged else [],
+        glossary=glossary(material),
         notes=list(notes(material)),
         css=_asset("page.css"),
         js=_asset("page.js"),

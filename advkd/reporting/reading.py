@@ -49,6 +49,7 @@ def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row
         judged=judged,
         trained=trained(folder, config, result) if config else None,
         paths=paths(folder / PATHS),
+        config=config,
         error=error,
     )
 

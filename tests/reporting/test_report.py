@@ -17,10 +17,12 @@ from torch import nn
 
 from advkd.cli import main
 from advkd.errors import AdvkdError
+from advkd.registry import find
 from advkd.reporting import report
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import CLEAN
 from advkd.result import wilson
+from advkd.sources import source_of
 
 
 @pytest.fixture
@@ -46,6 +48,29 @@ def survivors(audit):
         names = [name for who, name, _ in about["entries"] if who == "student"]
         broken = [file[f"student.{n}.tried"] & ~file[f"student.{n}"] for n in names if n != CLEAN]
         return file["student.clean"] & ~np.any(broken, axis=0)
+
+
+def test_names_are_explained_by_their_members(compared, tmp_path):
+    page, text = report(compared, tmp_path).read_text(), (tmp_path / "report.md").read_text()
+    for slot, name in (
+        ("presets", "rslad"),
+        ("data", "digits"),
+        ("evaluators", "pgd"),
+        ("evaluators", "noise"),
+    ):
+        headline = source_of(find(slot, name)).headline
+        assert headline in page
+        assert headline in text
+    assert "**pgd-20** (pgd, loss ce" in text
+    assert text.index("**noise**") < text.index("**fgsm**") < text.index("**pgd-20**")
+
+
+def test_a_name_that_is_not_installed_any_more_is_not_explained(copied, tmp_path):
+    edited(copied[0] / "run.yaml", lambda config: config.update(preset="gone"))
+    report(copied[0], tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "What the methods are" not in text
+    assert "What the attacks are" in text
 
 
 def test_a_comparison_in_three_files(compared, tmp_path):

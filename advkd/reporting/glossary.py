@@ -1,0 +1,71 @@
+"""What the names of a report stand for, as their members say of themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from advkd.errors import AdvkdError
+from advkd.registry import find, split_name
+from advkd.reporting.material import Material
+from advkd.sources import source_of
+
+HIDDEN = ("use", "model", "mean", "std", "root", "path", "download")
+"""Options that say nothing of what a name stands for."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A name, the options it was given where they matter, and its first sentence."""
+
+    name: str
+    options: str
+    text: str
+
+
+def glossary(material: Material) -> dict[str, list[Meaning]]:
+    """Meanings by heading; names that no installed distribution has any more are left out."""
+    if not material.groups:
+        return {}
+    found = {"methods": list(_methods(material)), "data and networks": list(_setting(material))}
+    told = json.loads(material.judged.terms["attacks"]) or {}
+    told = told.get("evaluators", told)
+    found["attacks"] = [
+        one for name in material.judged.attacks for one in _meant("evaluators", name, told.get(name))
+    ]
+    return {heading: meanings for heading, meanings in found.items() if meanings}
+
+
+def _methods(material: Material) -> Iterator[Meaning]:
+    modifiers: dict[str, Any] = {}
+    for group in material.groups:
+        config = group.first.config
+        if "preset" in config:
+            yield from _meant("presets", group.name, config["preset"])
+        modifiers |= config.get("modifiers") or {}
+    for name, options in modifiers.items():
+        yield from _meant("modifiers", name, options)
+
+
+def _setting(material: Material) -> Iterator[Meaning]:
+    config = material.groups[0].first.config
+    teachers = [group.first.config.get("teacher") for group in material.groups]
+    teacher: Any = next((one for one in teachers if one), None) or {}
+    yield from _meant("data", "data", config.get("data"))
+    yield from _meant("models", "student", config.get("student"))
+    yield from _meant("models", "teacher", teacher.get("model") or teacher)
+
+
+def _meant(slot: str, name: str, member: str | Mapping[str, Any] | None) -> Iterator[Meaning]:
+    """The meaning of a name that stands for a member with options."""
+    raw = {"use": member} if isinstance(member, str) else dict(member or {})
+    if not isinstance(use := raw.get("use", name), str):
+        return
+    try:
+        text = source_of(find(slot, split_name(use)[0])).headline
+    except AdvkdError:
+        return
+    told = [f"{key} {value}" for key, value in raw.items() if key not in HIDDEN and value is not None]
+    yield Meaning(name, ", ".join([use] * (use != name) + told), text)
