@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -22,10 +23,12 @@ from advkd.comparing.request import parsed
 from advkd.config.layers import load_yaml
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
-from advkd.errors import Interrupted, error
+from advkd.errors import AdvkdError, Interrupted, error
 from advkd.folder import RESULT, RUN, created, locked
 from advkd.pyfile import imported
 from advkd.reporting import report
+from advkd.splits import split
+from advkd.teachers import of_run, provided
 
 PLAN = "comparison.yaml"
 CELLS = "cells"
@@ -99,6 +102,7 @@ def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
             done.append(made(cell, judge, folder))
             told(index, cell, done[-1])
         return done
+    _teach(plan, folders)
     threads = max(torch.get_num_threads() // jobs, 1)
     with ProcessPoolExecutor(jobs, get_context("spawn"), _ready, (threads, plan.request.load)) as pool:
         waiting = [
@@ -109,6 +113,16 @@ def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
             done.append(_waited(future, folder))
             told(index, plan.cells[index], done[-1])
         return done
+
+
+def _teach(plan: Plan, folders: Sequence[Path]) -> None:
+    """Trains what unfinished cells learn from before there are processes, which would wait for one."""
+    for cell, folder in zip(plan.cells, folders, strict=True):
+        run = cell.run
+        if "teacher" in run.nets and not (folder / RESULT).exists() and of_run(run) is None:
+            # its cells will say what is wrong
+            with contextlib.suppress(AdvkdError):
+                provided(run, split(run.data, run.split), chosen(run.device), lambda record: None)  # noqa: ARG005
 
 
 def _fitting(plan: Plan) -> int:

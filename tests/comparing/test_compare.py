@@ -13,6 +13,7 @@ from compare_parts import SMALL, changes, table
 import advkd
 from advkd import AdvkdError
 from advkd.cli import main
+from advkd.errors import Interrupted
 
 HERE = Path(__file__).parent
 WORDS = ("presets=path-dual,rslad", "seeds=0,1", *SMALL)
@@ -121,6 +122,20 @@ def test_killed_and_run_again_equals_uninterrupted(done, tmp_path):
 def test_jobs_make_the_same(done, tmp_path):
     advkd.compare(*WORDS, "seeds=0", "jobs=2", out=tmp_path / "parallel")
     assert table(tmp_path / "parallel") == table(done)[:2]
+
+
+def test_processes_do_not_wait_for_one_of_them_to_train_the_teacher(tmp_path, monkeypatch):
+    monkeypatch.setenv("ADVKD_CACHE", str(tmp_path / "cache"))
+    there = []
+
+    def begun(*args):
+        there.extend((tmp_path / "cache").glob("teachers/*/student.safetensors"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("advkd.comparing.open.ProcessPoolExecutor", begun)
+    with pytest.raises(Interrupted):
+        advkd.compare(*WORDS, "seeds=0", "jobs=2", out=tmp_path / "parallel")
+    assert len(there) == 1
 
 
 def test_an_audit_with_missing_examples_is_refused(copy):
