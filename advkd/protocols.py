@@ -167,7 +167,11 @@ class DataSource(Protocol):
 
 
 class ModelSource(Protocol):
-    """Makes a network that takes pixels in [0,1] and answers with logits."""
+    """Makes a network that takes pixels in [0,1] and answers with logits.
+
+    Optional: `saved()`, the `File` (slot models) its network is read from; what that says of its validation
+    is what it is held to as a teacher.
+    """
 
     def __call__(self, classes: int, shape: Shape) -> nn.Module:
         """A new network."""

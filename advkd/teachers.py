@@ -6,10 +6,10 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from filelock import FileLock
@@ -30,6 +30,8 @@ from advkd.types import Threat
 
 log = logging.getLogger("advkd")
 
+T = TypeVar("T")
+
 WRONG_INPUT = (
     "most likely the wrong normalisation: set teacher.model.mean and .std to those it was trained with; "
     "else other data, other class order, or the wrong file"
@@ -49,6 +51,7 @@ def provided(run: Run, splits: Splits, device: torch.device, report: Reporter) -
     if isinstance(source, Trained):
         path = _trained(run, splits, device, report)
         source, given, remedy = File(path=str(path), model=source.model), str(path.parent), TRAIN_LONGER
+    source = _saved(source)
     try:
         net = source(splits.classes, splits.shape).to(device)
     except AdvkdError as cause:
@@ -64,6 +67,7 @@ def of_run(run: Run) -> File | None:
     if isinstance(source, Trained):
         path = _cached(run) / BEST
         return File(path=str(path), model=source.model) if path.exists() else None
+    source = _saved(source)
     if isinstance(source, File) and Path(source.path).expanduser().exists():
         return source
     return None
@@ -75,6 +79,12 @@ def record_of(source: File) -> Mapping[str, Any]:
     _, about = weights.read(file / BEST if file.is_dir() else file, "teacher.path")
     record: Mapping[str, Any] = about.get("validation", {})
     return record
+
+
+def _saved(source: T) -> T | File:
+    """The file behind a source, where it knows one."""
+    saved: Callable[[], File] | None = getattr(source, "saved", None)
+    return source if saved is None else saved()
 
 
 def admitted(

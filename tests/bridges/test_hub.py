@@ -112,6 +112,18 @@ def test_it_is_a_teacher_and_a_target_by_name(run, hub, tmp_path):
     assert result.teacher.clean == pytest.approx(json.loads((run / "result.json").read_text())["clean"])
 
 
+def test_as_a_teacher_it_is_held_to_what_its_file_says(run, hub, tmp_path):
+    state, about = weights.read(run / "student.safetensors", "test")
+    # three classes change their places, the record stays
+    for name in ("net.linear.weight", "net.linear.bias"):
+        state[name] = state[name][[1, 2, 0, *range(3, 10)]]
+    weights.write(run / "student.safetensors", state, about)
+    push(run, NAME, license="mit")
+    resolved = advkd.resolve("preset=kd", "setting=digits", f"teacher=hub:{NAME}", "epochs=1", *FEW)
+    with pytest.raises(AdvkdError, match="its record says"):
+        advkd.train(resolved, out=tmp_path / "student")
+
+
 def test_reports_go_along_and_the_card_tells_of_audits(run, hub):
     advkd_eval = ("suite=quick", "curves.images=0", "limit=20", "rows=[best]")
     assert CliRunner().invoke(main, ["eval", str(run), *advkd_eval]).exit_code == 0

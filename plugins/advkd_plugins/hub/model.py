@@ -34,8 +34,11 @@ class Hub:
 
     def __call__(self, classes: int, shape: Shape) -> nn.Module:
         """The network for images of `shape` (C,H,W), with the weights of the file."""
-        path = fetched(self.name, self.file, self.revision)
-        return File(path=str(path), model=self.model)(classes, shape)
+        return self.saved()(classes, shape)
+
+    def saved(self) -> File:
+        """Where it lies after it was fetched."""
+        return File(path=str(fetched(self.name, self.file, self.revision)), model=self.model)
 
 
 def fetched(name: str, file: str = STUDENT, revision: str | None = None) -> Path:
