@@ -25,17 +25,23 @@ def names(out: Console, slots: list[str], check: bool = False) -> None:
 
     `check` imports every member, which finds what metadata and source files do not tell.
     """
+    faulty, asked = [], 0
     for slot in slots:
         table = Table(box=None, padding=(0, 2, 0, 0), title=slot, title_justify="left", title_style="bold")
         for heading, style in (("name", "cyan"), ("what it is", ""), ("from", "dim")):
             table.add_column(heading, style=style, no_wrap=heading != "what it is")
         for name, claims in entries(slot).items():
             problem = broken(slot, name) if check else fault(claims)
+            faulty += [f"{SLOTS[slot]} {name}"] * bool(problem)
+            asked += 1
             for claim in claims:
                 what = f"broken: {problem.problem}" if problem else source_of(claim).headline
                 table.add_row(name, Text(what, "red" if problem else ""), claim.who)
         out.print(table)
         out.print()
+    if check:
+        which = f" ({', '.join(faulty)})" if faulty else ""
+        out.print(f"{asked} names, {len(faulty)} broken{which}", highlight=False)
     left_out = sorted({entry.who for entry in installed().left_out})
     if left_out:
         out.print(f"left out by {CHOICE}: {', '.join(left_out)}", highlight=False)

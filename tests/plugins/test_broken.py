@@ -127,6 +127,7 @@ def test_its_name_is_listed_and_marked(broken):
     assert "odd-plugin 1.5" in line_of(broken.name, plain.output)
     assert "broken: " in line_of(broken.name, checked.output)
     assert checked.output.count("broken: ") == (2 if broken.name == "impact" else 1)
+    assert re.search(rf"^\d+ names, 1 broken \(\w+ {broken.name}\)$", checked.output, re.MULTILINE)
     marks = ("broken: ", "is not there", "is not in", "cannot be read")
     assert broken.at_once == any(mark in line_of(broken.name, plain.output) for mark in marks)
 
