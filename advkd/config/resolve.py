@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,29 @@ def resolve(*words: str) -> Run:
     if problems:
         raise AdvkdError(*problems)
     raw = over(setting, preset)
+    written = {f"preset {chosen['preset']}": preset, f"setting {chosen.get('setting', 'digits')}": setting}
     raw |= {"preset": Path(str(chosen["preset"])).stem, "setting": str(chosen.get("setting", "digits"))}
     raw = applied(raw, [w for w in parsed if w.path not in ("preset", "setting")], problems)
     raw["teacher"] = _teacher(raw.get("teacher"), setting)
-    return from_raw(raw, problems)
+    try:
+        return from_raw(raw, problems)
+    except AdvkdError as cause:
+        typed = [word.path for word in parsed]
+        raise AdvkdError(*(_traced(problem, typed, written) for problem in cause.problems)) from cause
+
+
+def _traced(problem: Problem, typed: Sequence[str], written: Mapping[str, Raw]) -> Problem:
+    """The problem with the preset or setting it stands in, unless a word has touched it."""
+    place = problem.place
+    if any(f"{place}.".startswith(f"{path}.") or path.startswith(f"{place}.") for path in typed):
+        return problem
+    for layer, content in written.items():
+        node: Any = content
+        for key in place.split("."):
+            node = node.get(key, Ellipsis) if isinstance(node, dict) else Ellipsis
+        if node is not Ellipsis:
+            return replace(problem, given=f"{problem.given} in {layer}".strip())
+    return problem
 
 
 def from_raw(raw: Raw, problems: list[Problem] | None = None) -> Run:

@@ -190,3 +190,17 @@ def test_prefix_names_fill_the_first_option():
 
 def test_teacher_free_presets_need_none():
     assert advkd.resolve("preset=pgd-at", "teacher=null").teacher is None
+
+
+def test_a_mistake_in_a_file_names_the_file(tmp_path):
+    preset, setting = tmp_path / "mine.yaml", tmp_path / "here.yaml"
+    preset.write_text("extends: rslad\nmethod: {branches: {untargeted: {walks: away}}}\n")
+    setting.write_text("extends: digits\nepochs: many\n")
+    words = (f"preset={preset}", f"setting={setting}")
+    with pytest.raises(AdvkdError) as caught:
+        advkd.resolve(*words)
+    assert f"given    walks in preset {preset}" in str(caught.value)
+    assert f"in setting {setting}" in str(caught.value)
+    with pytest.raises(AdvkdError) as caught:
+        advkd.resolve(*words, "epochs=few")
+    assert f"in setting {setting}" not in str(caught.value)
