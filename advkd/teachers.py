@@ -65,9 +65,12 @@ def of_run(run: Run) -> File | None:
     """The file a run has, or could have, learned from; None where it is not there any more."""
     source = run.teacher
     if isinstance(source, Trained):
-        path = _cached(run) / BEST
+        path = cached(run) / BEST
         return File(path=str(path), model=source.model) if path.exists() else None
-    source = _saved(source)
+    try:
+        source = _saved(source)
+    except AdvkdError:
+        return None
     if isinstance(source, File) and Path(source.path).expanduser().exists():
         return source
     return None
@@ -126,13 +129,14 @@ def cache() -> Path:
     return Path(os.environ.get("ADVKD_CACHE", "~/.cache/advkd")).expanduser() / "teachers"
 
 
-def _cached(run: Run) -> Path:
+def cached(run: Run) -> Path:
+    """The folder of the trained teacher of a run."""
     recipe = teacher_run(run)
     return cache() / f"{recipe.preset}-{Path(recipe.setting).stem}-{recipe.hash}-{recipe.seed}"
 
 
 def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -> Path:
-    recipe, folder = teacher_run(run), _cached(run)
+    recipe, folder = teacher_run(run), cached(run)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

@@ -23,12 +23,13 @@ from advkd.comparing.request import parsed
 from advkd.config.layers import load_yaml
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
-from advkd.errors import AdvkdError, Interrupted, error
+from advkd.errors import Interrupted, error
 from advkd.folder import RESULT, RUN, created, locked
+from advkd.models.trained import Trained
 from advkd.pyfile import imported
 from advkd.reporting import report
 from advkd.splits import split
-from advkd.teachers import of_run, provided
+from advkd.teachers import cached, of_run, provided
 
 PLAN = "comparison.yaml"
 CELLS = "cells"
@@ -117,11 +118,12 @@ def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
 
 def _teach(plan: Plan, folders: Sequence[Path]) -> None:
     """Trains what unfinished cells learn from before there are processes, which would wait for one."""
-    for cell, folder in zip(plan.cells, folders, strict=True):
-        run = cell.run
-        if "teacher" in run.nets and not (folder / RESULT).exists() and of_run(run) is None:
-            # its cells will say what is wrong
-            with contextlib.suppress(AdvkdError):
+    unfinished = [c.run for c, f in zip(plan.cells, folders, strict=True) if not (f / RESULT).exists()]
+    learning = [run for run in unfinished if "teacher" in run.nets and isinstance(run.teacher, Trained)]
+    for run in {cached(run): run for run in learning}.values():
+        if of_run(run) is None:
+            # whatever fails, its cells will say so, and the others go on
+            with contextlib.suppress(Exception):
                 provided(run, split(run.data, run.split), chosen(run.device), lambda record: None)  # noqa: ARG005
 
 

@@ -33,13 +33,14 @@ def resolve(*words: str) -> Run:
             Problem(place="preset", problem="which one?", names=names, remedy="write preset=path-dual")
         )
     problems: list[Problem] = []
-    setting = _layer("settings", str(chosen.get("setting", "digits")), problems)
-    preset = _layer("presets", str(chosen["preset"]), problems)
+    of_preset, of_setting = str(chosen["preset"]), str(chosen.get("setting", "digits"))
+    setting = _layer("settings", of_setting, problems)
+    preset = _layer("presets", of_preset, problems)
     if problems:
         raise AdvkdError(*problems)
     raw = over(setting, preset)
-    written = {f"preset {chosen['preset']}": preset, f"setting {chosen.get('setting', 'digits')}": setting}
-    raw |= {"preset": Path(str(chosen["preset"])).stem, "setting": str(chosen.get("setting", "digits"))}
+    written = {f"preset {of_preset}": preset, f"setting {of_setting}": setting}
+    raw |= {"preset": Path(of_preset).stem, "setting": of_setting}
     raw = applied(raw, [w for w in parsed if w.path not in ("preset", "setting")], problems)
     raw["teacher"] = _teacher(raw.get("teacher"), setting)
     try:

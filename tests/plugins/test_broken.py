@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from fake import distribution
 from parts import TINY
 
 from advkd.blame import blamed
 from advkd.cli import main
+from advkd.engine import flops_of
 
 WEIGHTING = 'class Odd:\n    """One line."""\n\n    def __call__(self, {}):\n        return None\n'
 WHOLE = WEIGHTING.format("view, step")
@@ -169,4 +171,6 @@ def test_a_file_that_fails_in_a_run_is_named_with_its_line(tmp_path):
 
 def test_a_failure_of_the_toolkit_itself_is_nobody_elses(site):
     distribution(site, "odd-plugin", MEMBER, {"odd_code.py": WHOLE})
-    assert blamed(ValueError("ours")) is None
+    with pytest.raises(Exception, match="NoneType") as caught:
+        flops_of(None, (1, 8, 8), torch.device("cpu"))
+    assert blamed(caught.value) is None
