@@ -217,6 +217,7 @@ class Training:
             "epoch": self.epoch,
             "best": self.best,
             "cost": self.cost.state(),
+            "remembered": self.remembered.names,
             "engine": self.engine.about,
             "hash": self.run.hash,
             "seed": self.run.seed,
@@ -236,6 +237,8 @@ class Training:
         self._equip(Engine(**about["engine"]))
         self.epoch, self.best = about["epoch"], about["best"]
         self.cost.load(about["cost"])
+        # outside of what is counted: the pass was paid for before
+        self.remembered.recall(about.get("remembered", ()))
 
     def _write(self, name: str, validation: Mapping[str, float]) -> None:
         about = {**self.parts.about, "validation": dict(validation)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -25,10 +25,20 @@ class Remembered:
         """Logits (B,N) of the images at `rows` (B,); None for a network that is still learning."""
         if net not in self._nets:
             return None
-        if net not in self._tables:
-            self._tables[net] = self._asked(self._nets[net])
+        self.recall([net])
         table = self._tables[net]
         return table[rows.to(table.device)]
+
+    @property
+    def names(self) -> list[str]:
+        """The networks that were asked."""
+        return list(self._tables)
+
+    def recall(self, nets: Iterable[str]) -> None:
+        """Asks those of `nets` that were not asked."""
+        for net in nets:
+            if net not in self._tables:
+                self._tables[net] = self._asked(self._nets[net])
 
     def _asked(self, net: nn.Module) -> Tensor:
         device = next((p.device for p in net.parameters()), torch.device("cpu"))

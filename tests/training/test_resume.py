@@ -57,7 +57,9 @@ def test_killed_and_resumed_is_uninterrupted(words, tiny, tmp_path):
     assert same_bits(one, two)
     assert measured(tmp_path / "whole") == measured(tmp_path / "killed")
     assert (whole.clean, whole.robust) == (again.clean, again.robust)
-    assert whole.cost["student_forwards"] == again.cost["student_forwards"]
+    counts = [name for name in whole.cost if name.endswith(("_forwards", "_backwards"))]
+    assert len(counts) == 4
+    assert [whole.cost[name] for name in counts] == [again.cost[name] for name in counts]
 
 
 def test_a_run_stopped_before_its_first_checkpoint_starts_over(tiny, tmp_path):
