@@ -1,8 +1,8 @@
 """advkd: adversarial distillation of small robust students, with honest comparison.
 
-`resolve`, `train`, `evaluate`, `audit`, `compare`, `report`, `load` and `loss_of` are what the command line
-itself uses; `to_art` hands a network on, `register` adds a member from a script. Importing the package
-imports no torch.
+`resolve`, `train`, `resume`, `evaluate`, `audit`, `compare`, `report`, `load` and `loss_of` are what the
+command line itself uses; `to_art` hands a network on, `register` adds a member from a script. Importing
+the package imports no torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from advkd.errors import AdvkdError
 from advkd.registry import register
 
 if TYPE_CHECKING:
-    from advkd.api import Threat, audit, evaluate, load, loss_of, report, resolve, to_art, train
+    from advkd.api import Threat, audit, evaluate, load, loss_of, report, resolve, resume, to_art, train
     from advkd.comparing.open import compare
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "register",
     "report",
     "resolve",
+    "resume",
     "to_art",
     "train",
 ]

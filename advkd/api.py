@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path as Folder
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,16 +16,17 @@ from advkd import folder as run_folder
 from advkd import tracing, weights
 from advkd.art import shaped, to_art
 from advkd.auditing import open as doors
-from advkd.auditing.ledger import data_fingerprint
 from advkd.auditing.open import Progress, quiet
 from advkd.auditing.verdict import Verdict
 from advkd.config.case import Resolved
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
-from advkd.data.images import Images, in_memory
+from advkd.data.images import Images
 from advkd.device import chosen, environment
 from advkd.errors import Interrupted
 from advkd.evaluation import evaluate
+from advkd.fingerprints import data_fingerprint
+from advkd.given import Given, Pair
 from advkd.loop import BEST, LAST, Parts, Training
 from advkd.models.file import File
 from advkd.one_step import loss_of
@@ -54,8 +55,6 @@ __all__ = [
     "train",
 ]
 
-Pair = tuple[Dataset[Any], Dataset[Any]]
-
 
 def train(
     run: Run,
@@ -73,15 +72,24 @@ def train(
     epoch. Raises `AdvkdError` for everything a user can repair; what was written before stays.
     """
     folder = run_folder.made(run, out)
-    given = {"student": student, "teacher": teacher, "data": data}
-    return _guarded(run, folder, given, reporters)
+    return _guarded(run, folder, Given(student, teacher, data), reporters)
 
 
-def resume(out: str | Folder, *, reporters: Sequence[Reporter] = ()) -> Result:
-    """Goes on with the run of a folder from its last whole epoch, to the same bits as uninterrupted."""
+def resume(
+    out: str | Folder,
+    *,
+    student: nn.Module | None = None,
+    teacher: nn.Module | None = None,
+    data: DataSource | Pair | None = None,
+    reporters: Sequence[Reporter] = (),
+) -> Result:
+    """Goes on with the run of a folder from its last whole epoch, to the same bits as uninterrupted.
+
+    A run that was given a student, a teacher or data is to be given the same again. Raises `AdvkdError`.
+    """
     folder = Folder(out).expanduser()
     run = run_folder.opened(folder)
-    return _guarded(run, folder, {}, reporters, go_on=True)
+    return _guarded(run, folder, Given(student, teacher, data), reporters, go_on=True)
 
 
 def load(path: str | Folder) -> nn.Module:
@@ -131,20 +139,22 @@ def _guarded(run: Run, folder: Folder, *args: Any, go_on: bool = False) -> Resul
         raise Interrupted(folder) from None
 
 
-def _trained(
-    run: Run, folder: Folder, given: Mapping[str, Any], reporters: Iterable[Reporter], *, go_on: bool
-) -> Result:
+def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporter], *, go_on: bool) -> Result:
     begin = time.perf_counter()
     with run_folder.locked(folder):
-        if not go_on:
-            run_folder.begin(folder, run)
+        splits = split(given.source() or run.data, run.split)
+        marks = given.marks(splits)
+        splits = replace(splits, own=marks.get("data", ""))
+        if go_on:
+            run_folder.same(folder, marks)
+        else:
+            run_folder.begin(folder, run, marks)
         device = chosen(run.device)
-        splits = split(_source(given.get("data") or run.data), run.split)
         log = Jsonl(path=str(folder / run_folder.METRICS))
         report = _all([*reporters, *run.reporters.values(), log])
         nets = _nets(run, given, splits, device, report)
         about = described(run, splits)
-        if given.get("student") is not None:
+        if given.student is not None:
             del about["model"]
         parts = Parts(
             nets=nets,
@@ -167,22 +177,22 @@ def _trained(
         result = replace(result, cost=cost, modifiers=modifiers, folder=folder, net=net)
         content = run_folder.summary(run, result, environment(device))
         content["engine"] = training.engine.about
-        content["given"] = sorted(name for name, value in given.items() if value is not None)
+        content["given"] = list(marks)
         content["images"] = data_fingerprint(images.x, images.y)
         run_folder.finish(folder, content, result, images.y)
     return result
 
 
 def _nets(
-    run: Run, given: Mapping[str, Any], splits: Splits, device: torch.device, report: Reporter
+    run: Run, given: Given, splits: Splits, device: torch.device, report: Reporter
 ) -> dict[str, nn.Module]:
-    student = given.get("student")
+    student = given.student
     if student is None:
         with global_seed(run.seed, "init"):
             student = shaped(run.student(splits.classes, splits.shape), splits.shape)
     nets = {"student": student.to(device)}
     if "teacher" in run.nets:
-        teacher = given.get("teacher")
+        teacher = given.teacher
         nets["teacher"] = (
             provided(run, splits, device, report)
             if teacher is None
@@ -213,31 +223,3 @@ def _all(reporters: Sequence[Reporter]) -> Reporter:
             reporter(record)
 
     return report
-
-
-@dataclass(frozen=True)
-class _Given:
-    """Two data sets as a source; classes are counted in the training labels."""
-
-    train: Images
-    test: Images
-
-    @property
-    def classes(self) -> int:
-        return int(self.train.y.max()) + 1
-
-    @property
-    def shape(self) -> Shape:
-        return self.train.shape
-
-    def open(self, split: Literal["train", "test"]) -> Images:
-        return self.train if split == "train" else self.test
-
-
-def _source(data: DataSource | Pair) -> DataSource:
-    if isinstance(data, tuple):
-        parts = [
-            in_memory(part, None, f"data.{name}") for part, name in zip(data, ("train", "test"), strict=True)
-        ]
-        return _Given(*parts)
-    return data

@@ -23,6 +23,8 @@ from advkd.errors import error
 from advkd.result import Result
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
+GIVEN = "given"
+"""The key of `run.yaml` under which stands what the configuration does not name."""
 
 
 def made(run: Run, out: str | Path | None) -> Path:
@@ -49,11 +51,34 @@ def created(folder: Path) -> Path:
     return folder
 
 
-def begin(folder: Path, run: Run) -> None:
-    """Writes `run.yaml`, and removes the metrics of a run that ended before its first checkpoint."""
-    text = yaml.safe_dump({"hash": run.hash, **run.resolved}, sort_keys=False)
+def begin(folder: Path, run: Run, given: Mapping[str, str]) -> None:
+    """Writes `run.yaml`, and removes the metrics of a run that ended before its first checkpoint.
+
+    `given` are the marks of what the caller handed over in place of what the configuration names.
+    """
+    about = {"hash": run.hash, **({GIVEN: dict(given)} if given else {})}
+    text = yaml.safe_dump({**about, **run.resolved}, sort_keys=False)
     weights.atomic(folder / RUN, text.encode())
     (folder / METRICS).unlink(missing_ok=True)
+
+
+def given_to(folder: Path, place: str) -> Mapping[str, str]:
+    """The marks of what a run was given in place of what its configuration names."""
+    found: Mapping[str, str] = load_yaml(folder / RUN, place).get(GIVEN, {})
+    return found
+
+
+def same(folder: Path, given: Mapping[str, str]) -> None:
+    """Raises unless a run is given, to go on, what it was begun with."""
+    before = given_to(folder, "resume")
+    differ = [name for name in ("data", "student", "teacher") if before.get(name) != given.get(name)]
+    if differ:
+        raise error(
+            "resume",
+            f"the run was begun with other {' and '.join(differ)}",
+            given=f"{folder}: {before or 'nothing given'}, now {dict(given) or 'nothing given'}",
+            remedy="give the same: advkd.resume(folder, data=..., student=..., teacher=...)",
+        )
 
 
 def _fresh(run: Run) -> Path:
@@ -84,6 +109,7 @@ def written(folder: Path, place: str) -> tuple[Run, str | None]:
         raise error(place, "is not the folder of a run: it has no run.yaml", given=folder, remedy="see runs/")
     raw = load_yaml(folder / RUN, place)
     started = raw.pop("hash", None)
+    raw.pop(GIVEN, None)
     return from_raw(raw), started
 
 

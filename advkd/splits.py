@@ -15,12 +15,16 @@ from advkd.types import Part, Shape
 
 @dataclass(frozen=True)
 class Splits:
-    """Training and validation images in memory; `test` opens the rest."""
+    """Training and validation images in memory; `test` opens the rest.
+
+    `own` names images that a caller has handed over; it is empty for those of the configuration.
+    """
 
     train: Images
     validation: Images
     source: DataSource
     split: Split
+    own: str = ""
 
     @property
     def classes(self) -> int:

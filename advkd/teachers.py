@@ -61,11 +61,14 @@ def provided(run: Run, splits: Splits, device: torch.device, report: Reporter) -
     return admitted(net, splits, run.eval_batch_size, record=record, given=given, remedy=remedy)
 
 
-def of_run(run: Run) -> File | None:
-    """The file a run has, or could have, learned from; None where it is not there any more."""
+def of_run(run: Run, own: str = "") -> File | None:
+    """The file a run has, or could have, learned from; None where it is not there any more.
+
+    `own` names the training images, where they were handed to the run.
+    """
     source = run.teacher
     if isinstance(source, Trained):
-        path = cached(run) / BEST
+        path = cached(run, own) / BEST
         return File(path=str(path), model=source.model) if path.exists() else None
     try:
         source = _saved(source)
@@ -129,14 +132,15 @@ def cache() -> Path:
     return Path(os.environ.get("ADVKD_CACHE", "~/.cache/advkd")).expanduser() / "teachers"
 
 
-def cached(run: Run) -> Path:
-    """The folder of the trained teacher of a run."""
+def cached(run: Run, own: str = "") -> Path:
+    """The folder of the trained teacher of a run; `own` names training images of the caller's."""
     recipe = teacher_run(run)
-    return cache() / f"{recipe.preset}-{Path(recipe.setting).stem}-{recipe.hash}-{recipe.seed}"
+    parts = (recipe.preset, Path(recipe.setting).stem, recipe.hash, str(recipe.seed), own)
+    return cache() / "-".join(part for part in parts if part)
 
 
 def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -> Path:
-    recipe, folder = teacher_run(run), cached(run)
+    recipe, folder = teacher_run(run), cached(run, splits.own)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:

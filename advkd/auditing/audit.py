@@ -16,7 +16,7 @@ from advkd.auditing import curves
 from advkd.auditing.admission import admit, fitting_batch
 from advkd.auditing.bench import Bench, OutOfTime
 from advkd.auditing.doubt import attack_flags, network_flags
-from advkd.auditing.ledger import Entry, Ledger, data_fingerprint, fingerprint
+from advkd.auditing.ledger import Entry, Ledger
 from advkd.auditing.probe import Flag, Probe, left_in_train_mode
 from advkd.auditing.scope import left_out, skipped
 from advkd.auditing.search import Searches, engine_for
@@ -27,6 +27,7 @@ from advkd.data.images import Images
 from advkd.data.split import limited
 from advkd.device import environment
 from advkd.engine import Engine
+from advkd.fingerprints import data_fingerprint, fingerprint
 from advkd.modes import logits_of
 from advkd.registry import load
 from advkd.streams import streams

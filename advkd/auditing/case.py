@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from advkd.config.checks import lengths
 from advkd.config.layers import Raw, load_yaml, named, over
 from advkd.config.resolve import file_or_name
 from advkd.errors import AdvkdError, Problem, error
-from advkd.folder import RESULT, RUN
+from advkd.folder import RUN, given_to
 from advkd.loop import BEST
 from advkd.registry import entries, split_name
 
@@ -76,7 +75,7 @@ def _base(target: str, setting: str | None, parsed: list[Any]) -> Raw:
         if not (path / RUN).is_file():
             raise error("target", "is not the folder of a run: it has no run.yaml", given=target)
         base = load_yaml(path / RUN, "target")
-        if _own_data(path) and not any(w.key[0] == "data" for w in parsed):
+        if "data" in given_to(path, "target") and not any(w.key[0] == "data" for w in parsed):
             raise error("data", "the run was given data of its own", given=target, remedy="write data=...")
     elif path.suffix in (".safetensors", ".pt", ".pth"):
         _, about = weights.read(path, "target")
@@ -90,12 +89,6 @@ def _base(target: str, setting: str | None, parsed: list[Any]) -> Raw:
     elif not base and any(w.path == "data" for w in parsed):
         base = {"threat": {}}
     return {key: base[key] for key in OF_SETTING if key in base}
-
-
-def _own_data(folder: Path) -> bool:
-    """Whether a run has learned from data that `run.yaml` does not name."""
-    result = folder / RESULT
-    return result.exists() and "data" in json.loads(result.read_text(encoding="utf-8")).get("given", ())
 
 
 def weights_of(folder: Path, name: str = BEST) -> Path:

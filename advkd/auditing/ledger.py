@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from advkd import weights
 from advkd.errors import error
@@ -164,18 +163,3 @@ class Ledger:
             self.save(images)
             for who, name in images:
                 self.forget(who, name)
-
-
-def fingerprint(net: nn.Module) -> str:
-    """Sixteen digits that name a network: its layers and every number in its state."""
-    digest = hashlib.sha256(repr(net).encode())
-    for key, value in net.state_dict().items():
-        digest.update(key.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def data_fingerprint(x: Tensor, y: Tensor) -> str:
-    """Sixteen digits that name images and labels."""
-    digest = hashlib.sha256(repr((tuple(x.shape), str(x.dtype))).encode())
-    digest.update(x.contiguous().numpy().tobytes() + y.contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]

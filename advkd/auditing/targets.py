@@ -15,7 +15,7 @@ from advkd.auditing.case import FORMS, weights_of
 from advkd.config.build import member
 from advkd.config.case import Resolved
 from advkd.errors import AdvkdError, error, unknown
-from advkd.folder import RUN, written
+from advkd.folder import RUN, given_to, written
 from advkd.loop import BEST, LAST
 from advkd.models.file import File
 from advkd.models.timm import published_classes
@@ -47,7 +47,8 @@ def _run(case: Resolved, folder: Path, classes: int, shape: Shape) -> list[Subje
         _file(who, File(path=str(weights_of(folder, name)), model=case.model), classes, shape)
         for who, name in rows
     ]
-    teacher = of_run(written(folder, "target")[0])
+    own = given_to(folder, "target").get("data", "")
+    teacher = of_run(written(folder, "target")[0], own)
     return subjects if teacher is None else [*subjects, _file("teacher", teacher, classes, shape)]
 
 

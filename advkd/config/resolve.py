@@ -14,7 +14,7 @@ from advkd.config.checks import crossed
 from advkd.config.layers import Raw, named, over
 from advkd.config.run import Run, Spec
 from advkd.errors import AdvkdError, Problem, error
-from advkd.registry import entries, split_name
+from advkd.registry import entries, load, split_name
 
 RECIPE = ("epochs", "batch_size", "optimizer", "schedule", "augment")
 """What a trained teacher takes from its setting, before any word changes the student's."""
@@ -42,7 +42,7 @@ def resolve(*words: str) -> Run:
     written = {f"preset {of_preset}": preset, f"setting {of_setting}": setting}
     raw |= {"preset": Path(of_preset).stem, "setting": of_setting}
     raw = applied(raw, [w for w in parsed if w.path not in ("preset", "setting")], problems)
-    raw["teacher"] = _teacher(raw.get("teacher"), setting)
+    raw["teacher"] = _teacher(raw.get("teacher"), setting, raw.get("validation"))
     try:
         return from_raw(raw, problems)
     except AdvkdError as cause:
@@ -81,12 +81,14 @@ def teacher_run(run: Run) -> Run:
     teacher = run.resolved.get("teacher")
     if not isinstance(teacher, dict) or teacher.get("use") != "trained":
         raise error("teacher", "is loaded, not trained", given=teacher)
-    shared = {key: run.resolved[key] for key in ("data", "split", "threat", "validation", "eval_batch_size")}
+    shared = {key: run.resolved[key] for key in ("data", "split", "threat", "eval_batch_size")}
     recipe = {key: teacher[key] for key in RECIPE}
-    preset = over({}, named("presets", teacher["preset"]))
+    if teacher["validation"] is not None:
+        recipe["validation"] = teacher["validation"]
     return from_raw(
         {
-            **preset,
+            "validation": run.resolved["validation"],
+            **named("presets", teacher["preset"]),
             **shared,
             **recipe,
             "preset": teacher["preset"],
@@ -108,11 +110,16 @@ def _layer(slot: str, name: str, problems: list[Problem]) -> Raw:
         return {}
 
 
-def _teacher(raw: Any, setting: Raw) -> Any:
+def _teacher(raw: Any, setting: Raw, validation: Any) -> Any:
     raw = file_or_name(raw)
-    if isinstance(raw, dict) and raw.get("use") == "trained":
-        return over({key: setting[key] for key in RECIPE if key in setting}, raw)
-    return raw
+    if not isinstance(raw, dict) or raw.get("use") != "trained":
+        return raw
+    recipe = {key: setting[key] for key in RECIPE if key in setting}
+    # a student whose best epoch is chosen in another way does not get another teacher for it
+    if validation != setting.get("validation"):
+        own = _layer("presets", str(raw.get("preset", load("models", "trained").preset)), [])
+        recipe["validation"] = own.get("validation", setting.get("validation"))
+    return over(recipe, raw)
 
 
 def file_or_name(raw: Any) -> Any:

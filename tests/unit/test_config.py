@@ -123,6 +123,22 @@ def test_tuning_the_student_never_changes_its_teacher():
         assert teacher_run(resolved(word)).hash != base
 
 
+def test_how_a_student_is_chosen_does_not_choose_its_teacher():
+    robust = teacher_run(advkd.resolve("preset=rslad"))
+    for words in (
+        ("preset=kd",),
+        ("preset=rslad", "validation.steps=5"),
+        ("preset=rslad", "validation=clean"),
+    ):
+        assert teacher_run(advkd.resolve(*words)).hash == robust.hash
+    assert robust.resolved["validation"]["use"] == "pgd"
+    for words in (("preset=rslad",), ("preset=kd",)):
+        standard = teacher_run(advkd.resolve(*words, "teacher.preset=standard"))
+        assert standard.resolved["validation"] == {"use": "clean"}
+    named = teacher_run(advkd.resolve("preset=kd", "teacher.validation={use: fgsm}"))
+    assert named.resolved["validation"]["use"] == "fgsm"
+
+
 def test_a_path_is_a_teacher_file():
     for name in ("./runs/a", "weights.pt", "some/net.safetensors"):
         assert resolved(f"teacher={name}").resolved["teacher"]["path"] == name

@@ -1,0 +1,66 @@
+"""What a caller hands to a run in place of what its configuration names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn
+from torch.utils.data import Dataset
+
+from advkd.data.images import Images, in_memory
+from advkd.fingerprints import data_fingerprint, fingerprint
+from advkd.protocols import DataSource
+from advkd.splits import Splits
+from advkd.types import Shape
+
+Pair = tuple[Dataset[Any], Dataset[Any]]
+"""A training and a test data set."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A student, a teacher, data; None for each that the configuration names."""
+
+    student: nn.Module | None = None
+    teacher: nn.Module | None = None
+    data: DataSource | Pair | None = None
+
+    def source(self) -> DataSource | None:
+        """The data that was given, as a source."""
+        if not isinstance(self.data, tuple):
+            return self.data
+        names = ("train", "test")
+        parts = [in_memory(part, None, f"data.{name}") for part, name in zip(self.data, names, strict=True)]
+        return _Pair(*parts)
+
+    def marks(self, splits: Splits) -> Mapping[str, str]:
+        """What tells another thing given from this one; the student by its class, for its numbers change."""
+        found = {}
+        if self.data is not None:
+            found["data"] = data_fingerprint(splits.train.x, splits.train.y)
+        if self.student is not None:
+            found["student"] = type(self.student).__name__
+        if self.teacher is not None:
+            found["teacher"] = fingerprint(self.teacher)
+        return found
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two data sets as a source; classes are counted in the training labels."""
+
+    train: Images
+    test: Images
+
+    @property
+    def classes(self) -> int:
+        return int(self.train.y.max()) + 1
+
+    @property
+    def shape(self) -> Shape:
+        return self.train.shape
+
+    def open(self, split: Literal["train", "test"]) -> Images:
+        return self.train if split == "train" else self.test

@@ -1,0 +1,61 @@
+"""A student, a teacher and data of the caller's: what a run that goes on, and its teacher, are held to."""
+
+from __future__ import annotations
+
+import pytest
+from parts import small_net
+from torch.utils.data import TensorDataset
+
+import advkd
+from advkd import teachers
+from advkd.errors import Interrupted
+
+
+@pytest.fixture
+def sets():
+    digits = advkd.resolve("preset=standard").data
+    return tuple(TensorDataset(1 - part.x, part.y) for part in (digits.open("train"), digits.open("test")))
+
+
+def stopped(run, folder, **given):
+    def stop(record):
+        if record.name == "epoch.seconds" and record.stage == "student" and record.epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        advkd.train(run, out=folder, reporters=[stop], **given)
+
+
+@pytest.mark.parametrize("name", ["data", "teacher", "student"])
+def test_a_run_does_not_go_on_without_what_it_was_given(name, sets, tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=rslad")
+    teacher = advkd.train(advkd.resolve(*tiny, "preset=standard"), out=tmp_path / "teacher").net
+    given = {"data": sets, "teacher": teacher, "student": small_net(3, classes=10).float()}[name]
+    stopped(run, tmp_path / "run", **{name: given})
+    with pytest.raises(advkd.AdvkdError, match=f"begun with other {name}"):
+        advkd.resume(tmp_path / "run")
+    assert advkd.resume(tmp_path / "run", **{name: given}).folder == tmp_path / "run"
+
+
+def test_a_run_does_not_go_on_with_what_it_was_not_given(sets, tiny, tmp_path):
+    stopped(advkd.resolve(*tiny, "preset=standard"), tmp_path / "run")
+    with pytest.raises(advkd.AdvkdError, match="begun with other data"):
+        advkd.resume(tmp_path / "run", data=sets)
+
+
+def test_a_teacher_is_not_shared_with_other_images(sets, tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=rslad", "epochs=1")
+    own = advkd.train(run, data=sets, out=tmp_path / "own")
+    configured = advkd.train(run, out=tmp_path / "configured")
+    assert own.teacher.clean != configured.teacher.clean
+    kept = {path.name for path in teachers.cache().iterdir() if path.is_dir()}
+    assert teachers.cached(run).name in kept
+    assert any(name.startswith(f"{teachers.cached(run).name}-") for name in kept)
+
+
+def test_an_audit_of_a_run_with_data_of_its_own_asks_for_them(sets, tiny, tmp_path):
+    stopped(advkd.resolve(*tiny, "preset=standard"), tmp_path / "run", data=sets)
+    from advkd.auditing.case import resolve_case
+
+    with pytest.raises(advkd.AdvkdError, match="data of its own"):
+        resolve_case(str(tmp_path / "run"))
