@@ -48,7 +48,7 @@ def test_the_verdict_is_what_the_network_itself_says_of_the_attacked_images(robu
 
 def test_success_on_the_twin_alone_is_attacked_again_in_float32(robust, digits, threat, monkeypatch):
     monkeypatch.setattr(search, "Search", Easy)
-    monkeypatch.setattr(search, "ALIKE", -2.0)
+    monkeypatch.setattr(search, "_misleading", lambda *_: "")
     misled = advkd.audit(robust, digits, threat, **FAST)
     plain = advkd.audit(robust, digits, threat, **BRIEF | {"precision": "float32"})
     for name in ("fgsm", "pgd", "cw-linf"):
@@ -63,6 +63,23 @@ def test_a_twin_with_other_gradients_is_not_searched(monkeypatch, caplog):
     with caplog.at_level(logging.INFO, "advkd"):
         assert Searches(Engine(bf16=True), few())(net) is net
     assert "attacks search in plain float32: the fast twin has other gradients" in caplog.text
+
+
+def test_a_twin_whose_logits_are_rounded_away_is_not_searched(robust, digits, caplog):
+    class Shifted(nn.Module):
+        def __init__(self, by: float) -> None:
+            super().__init__()
+            self.net, self.by = robust, by
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.net(x) + self.by
+
+    batch = Batch(*map(torch.stack, zip(*((x, torch.tensor(y)) for x, y in digits), strict=True)))
+    searches = Searches(Engine(bf16=True), Batch(batch.x[:64], batch.y[:64]))
+    assert searches(near := Shifted(0.0)) is not near
+    with caplog.at_level(logging.INFO, "advkd"):
+        assert searches(far := Shifted(60.0)) is far
+    assert "attacks search in plain float32: the fast twin has other margins" in caplog.text
 
 
 def test_a_network_that_resists_is_searched_as_it_is(caplog):
