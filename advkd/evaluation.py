@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from advkd.data.images import Images, in_memory
 from advkd.errors import error
-from advkd.modes import evaluating, logits_of
+from advkd.modes import evaluating, full_float32, logits_of
 from advkd.protocols import Evaluator
 from advkd.result import Result
 from advkd.streams import streams
@@ -45,14 +45,14 @@ def evaluate(
         for index, rows in enumerate(torch.split(torch.arange(len(images)), batch_size)):
             batch = images.batch(rows)
             batch = Batch(batch.x.to(device), batch.y.to(device))
-            right["clean"].append(_correct(net, batch.x, batch.y))
+            right["clean"].append(right_of(net, batch.x, batch.y).cpu())
             for name, attack in attacks.items():
                 if name == "clean":
                     continue
                 begin = time.perf_counter()
                 outcome = attack(net, batch, threat, random("evaluate", name, index))
                 confirmed(outcome.x, batch.x, threat, name)
-                right.setdefault(name, []).append(_correct(net, outcome.x, batch.y))
+                right.setdefault(name, []).append(right_of(net, outcome.x, batch.y).cpu())
                 seconds[name] += time.perf_counter() - begin
     return Result(right={name: torch.cat(parts) for name, parts in right.items()}, seconds=seconds)
 
@@ -87,5 +87,8 @@ def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.
     return in_memory(data, classes=classes, place="data")
 
 
-def _correct(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    return (logits_of(net, x.float()).argmax(1) == y).cpu()
+def right_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """(B,) bool: where `net` answers, in float32 and with finite logits, the class `y` (B,)."""
+    with full_float32():
+        logits = logits_of(net, x.float())
+    return (logits.argmax(1) == y) & torch.isfinite(logits).all(1)

@@ -39,6 +39,8 @@ def fold(net: nn.Module) -> None:
     except Exception:
         return
     calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
+    # a network that also reads the numbers of a layer needs the layer as it is
+    calls.update(str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr")
     for node in graph.nodes:
         if node.op != "call_module" or not node.args or not isinstance(node.args[0], fx.Node):
             continue

@@ -1,9 +1,10 @@
-"""Leaving a network as found: flags of every module, BatchNorm buffers, momentum."""
+"""Asking a network and leaving it as found: modes, BatchNorm buffers, momentum, precision."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,20 @@ def momentum_over(net: nn.Module, forwards: int) -> Iterator[None]:
     finally:
         for norm, momentum in before:
             norm.momentum = momentum
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Float32 means float32 inside the block: no convolution or matrix product is rounded to TF32."""
+    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = False
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
 
 
 def logits_of(net: nn.Module, x: Tensor) -> Tensor:

@@ -138,4 +138,4 @@ def _strips(branch: str, found: Traced, shown: Tensor) -> Iterator[tuple[str, An
 def _shares(branch: str, chunks: list[Traced]) -> Iterator[tuple[str, Any]]:
     for net in chunks[0].logits:
         right = torch.cat([chunk.right(net) for chunk in chunks], 1)
-        yield f"{branch}.right.{net}", right.double().mean(1).cpu().numpy()
+        yield f"{branch}.right.{net}", right.cpu().double().mean(1).numpy()

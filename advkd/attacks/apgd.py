@@ -20,8 +20,8 @@ from advkd.walk import ascending
 class APGD:
     """Auto-PGD: momentum, steps of 2 eps halved at checkpoints where a sample makes no progress.
 
-    A halving sends the sample back to its best point so far. `momentum` weighs the fresh move (the
-    paper's alpha), `rho` is the share of improving steps below which the step is halved.
+    A halving sends the sample back to its best point so far and keeps the move before it. `momentum` weighs
+    the fresh move (the paper's alpha), `rho` is the share of improving steps below which the step is halved.
 
     Source: Croce, Hein, ICML 2020 (arXiv 2003.01690), algorithm 1. The official code opens the first
     checkpoint interval with an integer step count and counts it down; the positions here are the
@@ -62,7 +62,6 @@ class APGD:
             if k in checks:
                 slow = pace.checkpoint()
                 x = torch.where(per_sample(slow, x), pace.best_x, x)
-                before = torch.where(per_sample(slow, x), pace.best_x, before)
                 gradient = torch.where(per_sample(slow, x), pace.best_gradient, gradient)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,8 @@ from advkd.auditing.ledger import Entry, Ledger
 from advkd.cost import Cost
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
-from advkd.evaluation import confirmed, inside
-from advkd.modes import logits_of
+from advkd.evaluation import confirmed, inside, right_of
+from advkd.modes import full_float32, logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator
 from advkd.streams import streams
@@ -102,14 +102,14 @@ class _Call:
         exact = getattr(self.evaluator, "exact", self.evaluator.kind == "minimal-norm")
         search = self.net if exact else self.bench.searched(self.net)
         x, seen = self._attacked(search, batch, rows, entry)
-        right = self._right(x, batch.y)
+        right = right_of(self.net, x, batch.y)
         if search is not self.net:
             # success on the twin alone is none: these are attacked again, on the judged network itself
             again = right & (logits_of(search, x).argmax(1) != batch.y)
             if again.any():
                 part = Batch(batch.x[again], batch.y[again])
                 x[again], seen[again] = self._attacked(self.net, part, rows[again.cpu()], entry, "-again")
-                right = self._right(x, batch.y)
+                right = right_of(self.net, x, batch.y)
                 entry.again += int(again.sum())
         entry.tried[rows], entry.right[rows] = True, right.cpu()
         entry.distance[rows] = self.threat.distance(x, batch.x).cpu()
@@ -123,7 +123,9 @@ class _Call:
     ) -> tuple[Tensor, Tensor]:
         """The attacked images, inside the threat, and (B,) bool: seen to be misclassified on the way."""
         cost = Cost({"net": net})
-        with _failing(self.name, rows), cost.counting(), self._watched(net, batch) as seen:
+        # the fast twin may round as it likes: what it finds is confirmed
+        precise = full_float32() if net is self.net else nullcontext()
+        with precise, _failing(self.name, rows), cost.counting(), self._watched(net, batch) as seen:
             outcome = self._outcome(net, batch, suffix)
         x = outcome.x.detach().to(batch.x).float()
         confirmed(x, batch.x, self.threat, self.name)
@@ -131,10 +133,6 @@ class _Call:
         entry.backwards += cost.passes["net_backwards"]
         entry.notes += [note for note in outcome.notes if note not in entry.notes]
         return x, seen
-
-    def _right(self, x: Tensor, y: Tensor) -> Tensor:
-        logits = logits_of(self.net, x)
-        return (logits.argmax(1) == y) & torch.isfinite(logits).all(1)
 
     def _right_when_clean(self, rows: Tensor) -> Tensor:
         """(B,) bool; an image that is wrong as it is needs no attack to be."""

@@ -80,7 +80,7 @@ def zero_gradient(probe: Probe) -> Flag | None:
         evidence = "no gradient reaches the image at all"
     else:
         bad = {
-            loss: (~torch.isfinite(pair[1]).flatten(1).all(1) | ~pair[1].flatten(1).any(1)).double().mean()
+            loss: (~torch.isfinite(pair[1]).flatten(1).all(1) | ~pair[1].flatten(1).any(1)).float().mean()
             for loss, pair in found.items()
             if pair is not None
         }
@@ -157,7 +157,7 @@ def non_differentiable(probe: Probe) -> Flag | None:
     signs = torch.randint(0, 2, probe.batch.x.shape, generator=generator).to(probe.batch.x) * 2 - 1
     low, high = probe.threat.box
     nudged = (probe.batch.x + 1e-4 * signs).clamp(low, high)
-    same = (probe.logits(nudged) == probe.logits()).all(1).double().mean().item()
+    same = (probe.logits(nudged) == probe.logits()).all(1).float().mean().item()
     if same > 0.1:
         evidence.append(f"moving every pixel by 0.0001 leaves all logits of {100 * same:.0f} % as they are")
     ratio = _slope_ratio(probe)

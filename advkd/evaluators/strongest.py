@@ -20,16 +20,18 @@ def strongest(
     generator: torch.Generator,
     restarts: int = 1,
     target: Tensor | None = None,
+    everywhere: bool = False,
 ) -> Tensor:
     """Images (B,C,H,W): for each sample the first wrong point with the highest loss, else the highest.
 
-    Samples already wrong when clean are not attacked; each restart takes those still right. `target`
-    (B,...) is what the loss compares with, the labels if absent.
+    Samples already wrong when clean are not attacked, unless `everywhere`; each restart takes those still
+    right. `target` (B,...) is what the loss compares with, the labels if absent.
     """
     best = batch.x.clone()
     target = batch.y if target is None else target
     with evaluating(net):
-        standing = (logits_of(net, batch.x).argmax(1) == batch.y).nonzero().squeeze(1)
+        right = logits_of(net, batch.x).argmax(1) == batch.y
+        standing = (right | everywhere).nonzero().squeeze(1)
         for _ in range(restarts):
             if not len(standing):
                 break

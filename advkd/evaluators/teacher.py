@@ -53,7 +53,9 @@ class Transfer:
         """The images attacked on the source."""
         source = given(self.source, nets)
         attack = load("attacks", "pgd")(steps=self.steps, step_size=self.step_size)
-        return Outcome(strongest(source, batch, attack, load("losses", "margin")(), threat, generator))
+        loss = load("losses", "margin")()
+        # what the source gets wrong as it is, the other network may get right
+        return Outcome(strongest(source, batch, attack, loss, threat, generator, everywhere=True))
 
 
 @dataclass(frozen=True, kw_only=True)

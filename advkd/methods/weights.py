@@ -71,6 +71,6 @@ class Drawn:
 def drawn(weights: Tensor, m: int, generator: torch.Generator) -> Drawn:
     """M points per sample, with replacement, in proportion to `weights` (T,B); factor sum(w) / M."""
     total = weights.sum(0)
-    chances = torch.where(total > 0, weights, 1.0).T.double().cpu()
+    chances = torch.where(total > 0, weights, 1.0).T.cpu().double()
     k = torch.multinomial(chances, m, replacement=True, generator=generator).T
     return Drawn(k.to(weights.device), total / m)

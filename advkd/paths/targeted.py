@@ -62,7 +62,7 @@ def wrong_class(y: Tensor, classes: int, generator: torch.Generator) -> Tensor:
 
 def other_class(y: Tensor, generator: torch.Generator) -> Tensor | None:
     """For each image, the index (B,) of one of another class, with replacement; None if there is none."""
-    others = (y[:, None] != y[None, :]).double().cpu()
+    others = (y[:, None] != y[None, :]).cpu().double()
     if (others.sum(1) == 0).any():
         return None
     return torch.multinomial(others, 1, generator=generator).squeeze(1).to(y.device)

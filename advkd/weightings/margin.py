@@ -103,7 +103,8 @@ class Crossing:
 
     def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
         """(T,B) in (0,1]."""
-        logits = view.logits(self.net)
+        # the step is counted over the whole path, whatever points matter to the reader
+        logits = torch.stack([view.at(self.net, k) for k in range(len(view.path))])
         k = torch.arange(len(logits), device=logits.device)[:, None]
         wrong = (logits.argmax(2) != view.path.y) & (k >= 1)
         first = torch.where(wrong, k, len(logits)).amin(0)

@@ -15,7 +15,7 @@ from advkd.view import View
 class Product:
     """`left` times `right`, multiplied raw: the term normalises once, afterwards.
 
-    It limits itself to the points that both factors can reach, and asks the networks there only.
+    It limits itself to the points that both factors can reach.
     """
 
     left: Weighting

@@ -15,7 +15,8 @@ from advkd.auditing import admission
 from advkd.auditing.ledger import Entry
 from advkd.auditing.verdict import Row
 from advkd.data.images import Images
-from advkd.types import Threat
+from advkd.registry import load
+from advkd.types import Batch, Threat
 
 
 def linear_case(norm: str, eps: float):
@@ -161,6 +162,16 @@ def test_teacher_row_and_agreement(robust, digits, threat):
     assert "transfer" in verdict.main.entries
     assert "transfer" not in verdict.rows["teacher"].entries
     assert any("kl-teacher on the teacher: needs another network" in what for what in verdict.not_tried)
+
+
+def test_transfer_attacks_what_its_source_gets_wrong(robust, digits, threat):
+    batch = Batch(digits.x[:40], digits.y[:40])
+    source = untrained(10)
+    wrong = source(batch.x).argmax(1) != batch.y
+    assert wrong.any()
+    transfer = load("evaluators", "transfer")()
+    moved = transfer(robust, batch, threat, torch.Generator(), nets={"teacher": source}).x
+    assert (moved != batch.x).flatten(1).any(1).all()
 
 
 def test_any_dataset_and_any_size():

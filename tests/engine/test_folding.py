@@ -73,7 +73,18 @@ class Untraceable(nn.Module):
         return self.layers(x) if x.mean() > -1 else x
 
 
-@pytest.mark.parametrize("kind", [Twice, Untraceable])
+class Reading(nn.Module):
+    """Says of its first convolution how large it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.conv(x)).flatten(1) * self.conv.weight.norm()
+
+
+@pytest.mark.parametrize("kind", [Twice, Untraceable, Reading])
 def test_what_cannot_be_folded_is_left_alone(kind):
     net = moved(kind()).eval()
     twin = twin_of(net)

@@ -9,10 +9,11 @@ import pytest
 import torch
 from parts import small_net, undecided
 from scipy.stats import binomtest
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 import advkd
+from advkd.evaluation import right_of
 from advkd.evaluators.gradient import CWLinf, FGSMEvaluator, PGDEvaluator
 from advkd.modes import batch_norms
 from advkd.outcome import Outcome
@@ -134,3 +135,23 @@ def test_numpy_is_not_touched(net, data):
     before = np.random.get_state()[1].copy()
     advkd.evaluate(net, data, Threat(eps=0.05), SUITE)
     assert (np.random.get_state()[1] == before).all()
+
+
+class Watching(nn.Module):
+    """Says whether float32 was float32 when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rounded: list[bool] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.rounded.append(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+        return torch.full((len(x), 3), float("nan"))
+
+
+def test_an_answer_that_is_no_number_is_wrong_and_none_is_rounded_to_tf32():
+    net, y = Watching(), torch.zeros(4, dtype=torch.long)
+    assert torch.backends.cudnn.allow_tf32
+    assert not right_of(net, torch.rand(4, 1, 3, 3), y).any()
+    assert net.rounded == [False]
+    assert torch.backends.cudnn.allow_tf32

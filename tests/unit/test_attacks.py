@@ -110,3 +110,51 @@ def test_no_steps_is_refused():
     for cls in (PGD, APGD):
         with pytest.raises(AdvkdError, match="at least one step"):
             cls(steps=0)
+
+
+def algorithm_1(objective, start: Tensor, eps: float, steps: int) -> list[Tensor]:
+    """Auto-PGD in linf for one image, written from the paper line by line."""
+
+    def asked(x: Tensor) -> tuple[float, Tensor]:
+        leaf = x.clone().requires_grad_()
+        value = objective(leaf)
+        (gradient,) = torch.autograd.grad(value.sum(), leaf)
+        return value.item(), gradient
+
+    def into_ball(x: Tensor) -> Tensor:
+        return x.clamp(start - eps, start + eps).clamp(0, 1)
+
+    size, before, x, points = 2 * eps, start, start, [start]
+    value, gradient = asked(x)
+    highest, at_highest, there = value, x, gradient
+    rises, since, halved, highest_then = 0, 0, False, value
+    for k in range(1, steps + 1):
+        ahead = into_ball(x + size * gradient.sign())
+        moved = ahead if k == 1 else into_ball(x + 0.75 * (ahead - x) + 0.25 * (x - before))
+        before, x = x, moved
+        points.append(x)
+        last = value
+        value, gradient = asked(x)
+        rises, since = rises + (value > last), since + 1
+        if value > highest:
+            highest, at_highest, there = value, x, gradient
+        if k in checkpoints(steps):
+            halved = rises < 0.75 * since or (not halved and highest <= highest_then)
+            if halved:
+                size, x, value, gradient = size / 2, at_highest, highest, there
+            rises, since, highest_then = 0, 0, highest
+    return points
+
+
+def test_apgd_is_algorithm_1():
+    net = linear()
+    threat = Threat(eps=0.2)
+    for size in range(1, 9):
+        x = images(size, 0, 1)[:1]
+
+        def waves(at: Tensor) -> Tensor:
+            return torch.sin(20 * net(at)[:, 0]) + net(at)[:, 1]
+
+        found = list(APGD(steps=40, init="none")(waves, x, threat, torch.Generator()))
+        for one, other in zip(found, algorithm_1(waves, x, 0.2, 40), strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-9)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from advkd.config.build import member
+from advkd.protocols import points_of
 from advkd.step import Step
 from advkd.streams import streams
 from advkd.types import Path, Threat
@@ -115,6 +116,10 @@ def test_crossing(net):
         for k in range(T):
             wanted[k, i] = math.exp(-abs(k - first) / 2)
     assert_close(weights("crossing", net=net, sigma=2), wanted)
+    factors = {"left": {"use": "crossing", "net": net, "sigma": 2}, "right": "end"}
+    end = member("weightings", {"use": "product", **factors}, "w")[0]
+    view, step = seen(False, 0.5)
+    assert_close(end(view.only(points_of(end, T)), step)[-1], wanted[-1])
 
 
 @pytest.mark.parametrize(("at", "power"), [("here", 1), ("start", 1), ("here", -1), ("start", 0.5)])
