@@ -58,6 +58,7 @@ class Fast(nn.Module):
 
     def __init__(self, net: nn.Module, engine: Engine) -> None:
         super().__init__()
+        self.engine = engine
         self.net = net.to(memory_format=torch.channels_last)
         self.train(net.training)
         # not a child: state, parameters and modes are those of `net`
@@ -73,6 +74,12 @@ class Fast(nn.Module):
             x.contiguous(memory_format=torch.channels_last)
         )
         return answer.float()
+
+    def like(self, net: nn.Module) -> Fast:
+        """`net` behind the same engine; whoever counts the passes of this network counts that one's too."""
+        other = Fast(net, self.engine)
+        other._forward_hooks = self._forward_hooks
+        return other
 
     def check(self) -> None:
         """Raises if the twin no longer shares every number with the network."""

@@ -9,9 +9,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from advkd.engine import plain
 from advkd.errors import error
-from advkd.methods.norms import Branched, OwnNorms
+from advkd.methods.norms import OwnNorms
 from advkd.methods.spec import Ascend, Branch
 from advkd.methods.stream import Stream
 from advkd.modes import buffers_kept, evaluating
@@ -106,7 +105,8 @@ class Branches:
     def _seen_by(self, name: str, step: Step) -> Step:
         if name not in self._own:
             return step
-        return step.with_student(Branched(plain(step.nets["student"]), self._own[name]))  # type: ignore[arg-type]
+        own: OwnNorms = self._own[name]  # type: ignore[assignment]
+        return step.with_student(own.seen(step.nets["student"]))
 
     def _walk(self, name: str, batch: Batch, step: Step) -> Path | None:
         branch = self.branches[name]

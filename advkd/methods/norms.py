@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from advkd.engine import Fast
 
 
 class OwnNorms(nn.Module):
@@ -17,27 +18,21 @@ class OwnNorms(nn.Module):
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self._names = [name for name, module in net.named_modules() if isinstance(module, _BatchNorm)]
-        self.norms = nn.ModuleList(copy.deepcopy(net.get_submodule(name)) for name in self._names)
+        copied = {id(t) for norm in _norms(net) for t in (*norm.parameters(), *norm.buffers())}
+        shared = {id(t): t for t in (*net.parameters(), *net.buffers()) if id(t) not in copied}
+        # not a child: of what it is made of only the layers below are this module's own
+        self.__dict__["sibling"] = copy.deepcopy(net, shared)
+        self.norms = nn.ModuleList(_norms(self.__dict__["sibling"]))
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Parameters and buffers under the names they have in the network."""
-        found: dict[str, Tensor] = {}
-        for name, norm in zip(self._names, self.norms, strict=True):
-            for key, tensor in (*norm.named_parameters(), *norm.named_buffers()):
-                found[f"{name}.{key}"] = tensor
-        return found
+    def seen(self, student: nn.Module) -> nn.Module:
+        """The student as the branch sees it, behind the student's engine and in its mode."""
+        net: nn.Module = self.__dict__["sibling"]
+        if isinstance(student, Fast):
+            if self.__dict__.get("behind") is not student:
+                self.__dict__.update(behind=student, fast=student.like(net))
+            net = self.__dict__["fast"]
+        return net.train(student.training)
 
 
-class Branched(nn.Module):
-    """The student as one branch sees it: its weights, the branch's own BatchNorm."""
-
-    def __init__(self, student: nn.Module, own: OwnNorms) -> None:
-        super().__init__()
-        self.student = student
-        self.own = own
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (B,N) of images (B,C,H,W)."""
-        logits: Tensor = functional_call(self.student, self.own.tensors(), (x,))
-        return logits
+def _norms(net: nn.Module) -> list[_BatchNorm]:
+    return [module for module in net.modules() if isinstance(module, _BatchNorm)]

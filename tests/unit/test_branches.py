@@ -191,7 +191,7 @@ def test_split_norms_leave_the_students_own_alone(student, teacher, batch, threa
     method = method_of("path-dual", {"branch_bn": "split"})
     method.build({"student": student})
     own = method.modules()["norms.targeted"]
-    before = [tensor.clone() for tensor in own.tensors().values()]
+    before = [tensor.clone() for tensor in own.state_dict().values()]
     shared = student[1].running_mean.clone()
     step = step_of(student, teacher, threat)
     paths = method.paths(batch, step)
@@ -201,7 +201,7 @@ def test_split_norms_leave_the_students_own_alone(student, teacher, batch, threa
     assert torch.equal(shared, student[1].running_mean)
     assert student[1].weight.grad is None
     assert student[0].weight.grad is not None
-    after = list(own.tensors().values())
+    after = list(own.state_dict().values())
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert all(parameter.grad is not None for parameter in own.parameters())
     assert not any("norms" in name for name in student.state_dict())

@@ -1,0 +1,31 @@
+"""A branch with BatchNorm of its own runs as every other: behind the engine, and counted."""
+
+from __future__ import annotations
+
+import advkd
+from advkd.config.build import member
+from advkd.engine import Engine, Fast
+from advkd.methods.norms import OwnNorms
+
+PASSES = ("student_forwards", "student_backwards", "teacher_forwards")
+
+
+def test_its_passes_are_counted(tiny, tmp_path):
+    words = (*tiny, "preset=path-dual", "epochs=1")
+    costs = [
+        advkd.train(advkd.resolve(*words, f"method.branch_bn={bn}", "precision=bf16"), out=tmp_path / bn).cost
+        for bn in ("shared", "split")
+    ]
+    assert [costs[0][name] for name in PASSES] == [costs[1][name] for name in PASSES]
+
+
+def test_it_runs_behind_the_engine_in_the_students_mode_and_shares_its_weights():
+    student = Fast(member("models", "tiny-cnn", "student")[0](10, (1, 8, 8)), Engine(bf16=True))
+    own = OwnNorms(student.net)
+    for training in (True, False):
+        seen = own.seen(student.train(training))
+        assert seen.engine == student.engine
+        assert {module.training for module in seen.modules()} == {training}
+        assert own.seen(student) is seen
+    theirs = {t.data_ptr() for t in student.net.parameters()}
+    assert {t.data_ptr() for t in seen.net.parameters()} - theirs == {t.data_ptr() for t in own.parameters()}
