@@ -14,6 +14,7 @@ from advkd.errors import error
 from advkd.modes import buffers_kept
 from advkd.protocols import Method
 from advkd.step import Step
+from advkd.streams import drawn, global_seed
 from advkd.types import Batch, Path, Threat
 
 
@@ -33,9 +34,10 @@ def loss_of(
 
     `loss.backward()` gives the student's parameters the gradient a training step would. Every random
     draw comes from `generator` (seed 0 if none), in the order it is needed: the noise of the first
-    branch first. The student is used in the mode it is in (train mode is what training does); modes,
-    buffers and gradients are left as found. `progress` is the fraction of training done. `method` is
-    laid over the preset's, as plain values: `{"branches": {"untargeted": {"terms": {...}}}}`.
+    branch first; what networks draw themselves (dropout) follows from its state. The student is used in
+    the mode it is in (train mode is what training does); modes, buffers and gradients are left as found.
+    `progress` is the fraction of training done. `method` is laid over the preset's, as plain values:
+    `{"branches": {"untargeted": {"terms": {...}}}}`.
     """
     raw = over(named("presets", preset), {"method": dict(method)} if method else {})
     built: Method = member("methods", raw["method"], "method")[0]
@@ -46,7 +48,9 @@ def loss_of(
     source = torch.Generator().manual_seed(0) if generator is None else generator
     step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
     batch = Batch(x, y)
-    with buffers_kept(student):
+    # a copy, so that the networks take nothing of what the method is to draw
+    seed = drawn(torch.Generator().set_state(source.get_state()))
+    with buffers_kept(student), global_seed(seed):
         if hasattr(built, "build"):
             built.build(nets)
         paths = dict(built.paths(batch, step))

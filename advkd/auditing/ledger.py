@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from advkd import weights
@@ -62,6 +63,7 @@ class Ledger:
     def __init__(self, n: int, about: Mapping[str, Any], folder: Path | None = None) -> None:
         self.n, self.about, self.folder = n, dict(about), folder
         self.entries: dict[Key, Entry] = {}
+        self._images: dict[str, NDArray[np.float32]] = {}
         if folder is not None and (folder / EXAMPLES).exists():
             self._read(folder / EXAMPLES)
 
@@ -85,7 +87,8 @@ class Ledger:
             arrays[f"{who}.{name}.tried"] = entry.tried.numpy()
             arrays[f"{who}.{name}.distance"] = entry.distance.numpy()
         for (who, name), x in (images or {}).items():
-            arrays[f"{who}.{name}.images"] = x.numpy()
+            self._images[f"{who}.{name}.images"] = x.numpy()
+        arrays |= self._images
         about = [[*key, entry.about] for key, entry in self.entries.items()]
         arrays["about"] = np.array(json.dumps({**self.about, "entries": about}))
         buffer = BytesIO()
@@ -101,6 +104,7 @@ class Ledger:
                     ends = {"tried": ".tried", "right": "", "distance": ".distance"}
                     arrays = {k: torch.from_numpy(file[f"{who}.{name}{end}"]) for k, end in ends.items()}
                     self.entries[who, name] = Entry(**(rest | arrays))
+                self._images = {key: file[key] for key in file.files if key.endswith(".images")}
         # numpy and zipfile raise each their own on a file that is cut short
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as cause:
             raise error(

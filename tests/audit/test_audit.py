@@ -117,6 +117,11 @@ def test_images_are_kept_where_asked(robust, digits, threat, tmp_path):
     assert torch.allclose((x - start).abs().flatten(1).amax(1), entry.distance[entry.tried])
     assert torch.equal(robust(x).argmax(1) == digits.y[entry.tried], entry.right[entry.tried])
     assert not list(tmp_path.glob("partial/*"))
+    options = {"save": "images", "out": tmp_path, "batch_size": 16}
+    advkd.audit(robust, digits, threat, nets={"teacher": untrained(10)}, **options, **BRIEF)
+    with np.load(tmp_path / "examples.npz") as file:
+        assert torch.equal(torch.from_numpy(file["model.pgd.images"]), x)
+        assert "teacher.pgd.images" in file.files
 
 
 def test_classes_are_told_apart():
