@@ -143,12 +143,8 @@ def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporte
     begin = time.perf_counter()
     with run_folder.locked(folder):
         splits = split(given.source() or run.data, run.split)
-        marks = given.marks(splits)
+        marks = _begun(run, folder, given.marks(splits), go_on)
         splits = replace(splits, own=marks.get("data", ""))
-        if go_on:
-            run_folder.same(folder, marks)
-        else:
-            run_folder.begin(folder, run, marks)
         device = chosen(run.device)
         log = Jsonl(path=str(folder / run_folder.METRICS))
         report = _all([*reporters, *run.reporters.values(), log])
@@ -181,6 +177,15 @@ def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporte
         content["images"] = data_fingerprint(images.x, images.y)
         run_folder.finish(folder, content, result, images.y)
     return result
+
+
+def _begun(run: Run, folder: Folder, marks: Mapping[str, str], go_on: bool) -> Mapping[str, str]:
+    """The marks of what was given, written for a new run and compared for one that goes on."""
+    if go_on:
+        run_folder.same(folder, marks)
+    else:
+        run_folder.begin(folder, run, marks)
+    return marks
 
 
 def _nets(

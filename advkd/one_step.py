@@ -48,9 +48,7 @@ def loss_of(
     source = torch.Generator().manual_seed(0) if generator is None else generator
     step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
     batch = Batch(x, y)
-    # a copy, so that the networks take nothing of what the method is to draw
-    seed = drawn(torch.Generator().set_state(source.get_state()))
-    with buffers_kept(student), global_seed(seed):
+    with buffers_kept(student), global_seed(_ahead(source)):
         if hasattr(built, "build"):
             built.build(nets)
         paths = dict(built.paths(batch, step))
@@ -60,6 +58,11 @@ def loss_of(
         carried = (parameter * gradient).sum()
         loss = loss + (carried - carried.detach())
     return loss, paths
+
+
+def _ahead(generator: torch.Generator) -> int:
+    """A seed from the state of a generator, which keeps all it is to draw."""
+    return drawn(torch.Generator().set_state(generator.get_state()))
 
 
 def _collected(
