@@ -14,7 +14,7 @@ from advkd.config.case import Resolved, hash_of
 from advkd.config.run import Run
 from advkd.errors import AdvkdError
 from advkd.folder import RESULT, RUN, created
-from advkd.reporting.reading import read
+from advkd.reporting.stored import read
 from advkd.teachers import of_run
 from advkd.types import Part
 

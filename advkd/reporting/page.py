@@ -88,12 +88,10 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
     if material.teacher is not None:
         scores = material.teacher
         yield "teacher", f"{percent(scores.clean)} % clean, {percent(scores.robust)} % robust"
-    seconds = [row.cost["train_seconds"] for row in material.rows if "train_seconds" in row.cost]
-    if seconds:
-        many = (
-            "in all" if len(seconds) > 1 else f"at {material.rows[0].cost['images_per_second']:.0f} images/s"
-        )
-        yield "training", f"{duration(sum(seconds))} {many}"
+    costs = [row.cost for row in material.rows if "train_seconds" in row.cost]
+    if costs:
+        many = "in all" if len(costs) > 1 else f"at {costs[0]['images_per_second']:.0f} images/s"
+        yield "training", f"{duration(sum(cost['train_seconds'] for cost in costs))} {many}"
 
 
 def notes(material: Material) -> Iterator[str]:
