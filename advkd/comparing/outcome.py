@@ -15,7 +15,6 @@ from advkd.comparing.plan import Plan
 from advkd.device import environment
 from advkd.errors import error
 from advkd.reporting.material import CLEAN, Bits, Judged, Scores
-from advkd.reporting.reading import audited
 from advkd.statistics.methods import MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students
 
@@ -120,17 +119,16 @@ class Comparison:
         ]
 
 
-def concluded(plan: Plan, folder: Path, made: Sequence[Made], teacher: Path | None) -> Comparison:
-    """The comparison of cells that have been made, and of the audit of their teacher.
+def concluded(plan: Plan, folder: Path, made: Sequence[Made], teacher: Scores | None) -> Comparison:
+    """The comparison of cells that have been made, and of their teacher.
 
     Raises `AdvkdError` where an audit is not whole, or two are not on the same terms.
     """
     judged: dict[str, dict[int, Judged]] = {}
     for cell, one in zip(plan.cells, made, strict=True):
-        if one.audit is not None:
-            found = audited(one.audit)
-            _whole(found, one.audit)
-            judged.setdefault(cell.label, {})[cell.run.seed] = found
+        if one.judged is not None:
+            _whole(one.judged, one.audit)
+            judged.setdefault(cell.label, {})[cell.run.seed] = one.judged
     _alike([(label, seed, one) for label, of in judged.items() for seed, one in of.items()])
     robust = _bits(judged, lambda one: one.survivors)
     clean = _bits(judged, lambda one: one.right[CLEAN])
@@ -139,7 +137,7 @@ def concluded(plan: Plan, folder: Path, made: Sequence[Made], teacher: Path | No
         folder=folder,
         made=made,
         judged=judged,
-        teacher=audited(teacher).scores if teacher else None,
+        teacher=teacher,
         methods=methods(robust, family="robust accuracy of the methods"),
         students=students(robust, family="robust accuracy of the students"),
         clean_methods=methods(clean, family="clean accuracy of the methods"),
@@ -151,7 +149,7 @@ def _bits(judged: Mapping[str, Mapping[int, Judged]], of: Any) -> dict[str, dict
     return {label: {seed: of(one) for seed, one in seeds.items()} for label, seeds in judged.items()}
 
 
-def _whole(one: Judged, audit: Path) -> None:
+def _whole(one: Judged, audit: Path | None) -> None:
     if not one.complete or not one.tried[CLEAN].all():
         raise error(
             "compare", "an audit has not tried every image", given=audit, remedy="remove it to audit again"

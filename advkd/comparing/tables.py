@@ -14,7 +14,6 @@ from advkd.comparing.estimate import Estimate
 from advkd.comparing.outcome import ROBUST, Comparison
 from advkd.comparing.plan import Cell, Plan
 from advkd.reporting.material import CLEAN
-from advkd.reporting.reading import audited
 
 
 def terms(out: Console, plan: Plan) -> None:
@@ -32,10 +31,10 @@ def terms(out: Console, plan: Plan) -> None:
 def ended(out: Console, plan: Plan, index: int, cell: Cell, made: Made) -> None:
     """One line for a cell that has ended."""
     start = f"  {index + 1:>3}/{len(plan.cells)}  {cell.label}  seed {cell.run.seed}"
-    if made.audit is None:
+    if made.judged is None:
         say(out, f"{start}  failed: {made.error}", "red")
     else:
-        scores = audited(made.audit).scores
+        scores = made.judged.scores
         say(out, f"{start}  clean {100 * scores.clean:.1f}  robust {100 * scores.robust:.1f}")
 
 

@@ -132,7 +132,7 @@ def test_processes_do_not_wait_for_one_of_them_to_train_the_teacher(tmp_path, mo
         there.extend((tmp_path / "cache").glob("teachers/*/student.safetensors"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("advkd.comparing.open.ProcessPoolExecutor", begun)
+    monkeypatch.setattr("advkd.comparing.pool.ProcessPoolExecutor", begun)
     with pytest.raises(Interrupted):
         advkd.compare(*WORDS, "seeds=0", "jobs=2", out=tmp_path / "parallel")
     assert len(there) == 1
