@@ -13,6 +13,7 @@ import yaml
 
 from advkd import weights
 from advkd.comparing.cell import Judge, Made, made, teacher_judged
+from advkd.comparing.estimate import estimates
 from advkd.comparing.outcome import Comparison, concluded
 from advkd.comparing.plan import Cell, Plan, planned
 from advkd.comparing.pool import Told, parallel
@@ -55,10 +56,10 @@ def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) ->
     with locked(_begun(folder, plan)):
         try:
             done = _made(plan, judge, cells, told)
-            teacher = _teacher(plan, done, judge, cells)
+            teacher, tflop = _teacher(plan, done, judge, cells), _counted(plan, done)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
-        comparison = concluded(plan, folder, done, teacher)
+        comparison = concluded(plan, folder, done, teacher, tflop)
         weights.atomic(folder / RESULT, (json.dumps(comparison.about, indent=2) + "\n").encode())
         if comparison.judged:
             report(folder)
@@ -137,3 +138,14 @@ def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Sco
                 log.warning("the teacher is not judged: %s", cause)
                 return None
     return None
+
+
+def _counted(plan: Plan, done: Sequence[Made]) -> dict[str, float]:
+    """The TFLOP of one training of every entrant that has a student."""
+    runs = {c.label: c.run for c, one in zip(plan.cells, done, strict=True) if one.judged is not None}
+    try:
+        return {label: cost.flops / 1e12 for label, cost in estimates(runs, timed=False).items()}
+    # a network or a loss that torch cannot count is no reason to lose what has been trained
+    except Exception:
+        log.debug("operations are not counted", exc_info=True)
+        return {}

@@ -71,7 +71,7 @@ def concluded(out: Console, comparison: Comparison) -> None:
 def _table(comparison: Comparison) -> Table:
     plan = comparison.plan
     table = Table(title=f"accuracy in %, mean ± SD over seeds, {plan.request.on} images, {plan.first.threat}")
-    for heading in ("", "clean", "robust", "seeds"):
+    for heading in ("", "clean", "robust", "seeds", "TFLOP a seed"):
         table.add_column(heading, justify="left" if heading == "" else "right")
     for label in comparison.ranked:
         table.add_row(label, *_cells(comparison, label))
@@ -85,6 +85,7 @@ def _cells(comparison: Comparison, label: str) -> Iterator[str]:
         spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
         yield f"{statistics.fmean(values):.1f}{spread}"
     yield str(len(found))
+    yield f"{comparison.tflop[label]:.3g}" if label in comparison.tflop else "-"
 
 
 def say(out: Console, text: str, style: str = "") -> None:

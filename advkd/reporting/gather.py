@@ -13,6 +13,7 @@ from advkd.folder import EXAMPLES, RESULT, RUN
 from advkd.reporting.material import Judged, Material, Row
 from advkd.reporting.reading import AUDITS, audited, evaluations, row_of
 from advkd.reporting.stored import PLAN, read, sound, strange
+from advkd.reporting.words import MEMORY, TFLOP
 
 DIFFER = {
     "threat": ("threats", "a robust accuracy holds for its threat alone; judge both under one: advkd eval"),
@@ -43,7 +44,17 @@ def gathered(folders: Sequence[Path]) -> Material:
 def compared(folder: Path, content: Mapping[str, Any]) -> list[Row]:
     """The students of a comparison, each judged by the audit the comparison names."""
     with sound(folder / RESULT):
-        return [_compared(folder, entry) for entry in content["rows"]]
+        tflop = content.get("tflop") or {}
+        return [_costed(_compared(folder, entry), tflop.get(entry["name"])) for entry in content["rows"]]
+
+
+def _costed(row: Row, tflop: float | None) -> Row:
+    """The row with its counted operations, without the memory of a process it has shared with others."""
+    if row.trained is None:
+        return row
+    cost = {key: value for key, value in row.cost.items() if key != MEMORY}
+    cost |= {} if tflop is None else {TFLOP: tflop}
+    return replace(row, trained=replace(row.trained, cost=cost))
 
 
 def _compared(folder: Path, entry: Mapping[str, Any]) -> Row:
