@@ -98,7 +98,7 @@ def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
     folders = [cells / cell.name for cell in plan.cells]
     jobs = min(plan.request.jobs or _fitting(plan), len(folders))
     if jobs > 1:
-        _teach(plan, folders)
+        _teach(unfinished(plan, cells))
         work = list(zip(plan.cells, folders, strict=True))
         return parallel(work, judge, jobs, plan.request.load, told)
     done = []
@@ -108,10 +108,15 @@ def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
     return done
 
 
-def _teach(plan: Plan, folders: Sequence[Path]) -> None:
-    """Trains what unfinished cells learn from before there are processes, which would wait for one."""
-    unfinished = [c.run for c, f in zip(plan.cells, folders, strict=True) if not (f / RESULT).exists()]
-    learning = [run for run in unfinished if "teacher" in run.nets and isinstance(run.teacher, Trained)]
+def unfinished(plan: Plan, cells: Path) -> list[Cell]:
+    """The cells that are still to be trained in the folder `cells`."""
+    return [cell for cell in plan.cells if not (cells / cell.name / RESULT).exists()]
+
+
+def _teach(cells: Sequence[Cell]) -> None:
+    """Trains what cells learn from before there are processes, which would wait for one."""
+    runs = [cell.run for cell in cells]
+    learning = [run for run in runs if "teacher" in run.nets and isinstance(run.teacher, Trained)]
     for run in {cached(run): run for run in learning}.values():
         if of_run(run) is None:
             # whatever fails, its cells will say so, and the others go on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +14,7 @@ from advkd.comparing.estimate import Estimate
 from advkd.comparing.outcome import ROBUST, Comparison
 from advkd.comparing.plan import Cell, Plan
 from advkd.reporting.material import CLEAN
+from advkd.reporting.words import duration
 
 
 def terms(out: Console, plan: Plan) -> None:
@@ -38,18 +39,18 @@ def ended(out: Console, plan: Plan, index: int, cell: Cell, made: Made) -> None:
         say(out, f"{start}  clean {100 * scores.clean:.1f}  robust {100 * scores.robust:.1f}")
 
 
-def predicted(out: Console, plan: Plan, costs: dict[str, Estimate]) -> None:
-    """The cells of a comparison that is not made, and what they are predicted to cost."""
+def predicted(out: Console, plan: Plan, costs: dict[str, Estimate], left: Sequence[Cell]) -> None:
+    """The cells of a comparison that is not made, and what those that are `left` are predicted to cost."""
     table = Table(title="predicted, training only, at the rate of this moment")
-    for heading in ("entrant", "epochs", "TFLOP a seed", "seconds a seed", "cells"):
+    for heading in ("entrant", "epochs", "TFLOP a seed", "seconds a seed", "cells left"):
         table.add_column(heading, justify="left" if heading == "entrant" else "right")
     for label, cost in costs.items():
-        cells = [cell for cell in plan.cells if cell.label == label]
-        numbers = (f"{cells[0].run.epochs}", f"{cost.flops / 1e12:.3g}", f"{cost.seconds:.0f}")
-        table.add_row(label, *numbers, f"{len(cells)}")
+        numbers = (f"{plan.runs[label].epochs}", f"{cost.flops / 1e12:.3g}", f"{cost.seconds:.0f}")
+        table.add_row(label, *numbers, f"{sum(cell.label == label for cell in left)}")
     out.print(table)
-    total = sum(costs[cell.label].seconds for cell in plan.cells)
-    say(out, f"in all about {total / 60:.0f} minutes of training; audits and the teacher come on top")
+    total = duration(sum(costs[cell.label].seconds for cell in left))
+    rest = f"{len(plan.cells) - len(left)} of {len(plan.cells)} cells are trained already"
+    say(out, f"in all about {total} of training, {rest}; audits and the teacher come on top")
 
 
 def concluded(out: Console, comparison: Comparison) -> None:

@@ -193,8 +193,22 @@ def test_dry_predicts_and_makes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, said = command("dry=true", *WORDS)
     assert status == 0
-    assert "minutes of training" in said
+    assert "of training, 0 of 4 cells are trained already" in said
     assert not list(tmp_path.iterdir())
+
+
+def test_dry_leaves_out_what_is_trained_already(done):
+    status, said = command("dry=true", *WORDS, "seeds=0,1,2", f"out={done.parent / 'more seeds'}")
+    assert (status, (done.parent / "more seeds").exists()) == (0, False)
+    assert "4 of 6 cells are trained already" in said
+
+
+@pytest.mark.parametrize("value", ["True", "1", "yes", ""])
+def test_dry_takes_true_or_false_and_nothing_is_made_by_mistake(tmp_path, value):
+    status, said = command(f"dry={value}", *WORDS, f"out={tmp_path / 'it'}")
+    assert (status, (tmp_path / "it").exists()) == (2, False)
+    assert "dry: unknown value" in said
+    assert "write dry=true" in said
 
 
 def test_one_entrant_that_cannot_be_named_keeps_all_from_starting(tmp_path):
