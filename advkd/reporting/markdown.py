@@ -25,7 +25,7 @@ def _parts(material: Material) -> Iterator[str]:
         return
     yield beneath(material)
     yield "\n".join(f"- {name}: {value}" for name, value in facts(material))
-    for kind in verdicts(material):
+    for kind in (one for one in verdicts(material) if one.says):
         yield f"## {kind.title}"
         yield kind.hint
         yield "\n".join(f"- {says}" for says in kind.says)

@@ -73,6 +73,18 @@ def test_verdicts_are_recomputed_from_the_bits(done):
     assert (pair["only_a"], pair["only_b"]) == (int((left & ~right).sum()), int((right & ~left).sum()))
 
 
+def test_verdicts_on_clean_accuracy_are_shown(done):
+    found = json.loads((done / "result.json").read_text())["clean"]
+    text = (done / "report.md").read_text()
+    for kind, seed in (("methods", ""), ("students", " 0 |")):
+        table = text[text.index(f"| these {kind}, clean accuracy |") :]
+        apart = f"{100 * found[kind][0]['difference']:+.2f}"
+        assert f"| path-dual and rslad |{seed} {apart} |" in table
+    assert "These methods, clean accuracy" in (done / "report.html").read_text()
+    # they are no part of what is said first
+    assert "## These methods, clean accuracy" not in text
+
+
 def test_cells_of_a_comparison_share_all_but_the_method(done):
     cells = sorted((done.parent / "cells").glob("*-0/run.yaml"))
     one, two = ([line for line in cell.read_text().splitlines() if line[:1] != " "] for cell in cells)

@@ -100,3 +100,15 @@ def test_out_may_be_the_folder_one_is_in(tmp_path, monkeypatch):
     assert all((folder / row["audit"]).is_dir() for row in rows(folder))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "it"]
     assert (folder / "report.html").exists()
+
+
+def test_a_cell_without_its_weights_is_not_told_to_go_on(copy):
+    cell = (copy / rows(copy)[0]["folder"]).resolve()
+    (cell / "student.safetensors").unlink()
+    shutil.rmtree(cell / "eval")
+    [said] = advkd.compare(*WORDS, out=copy).failed
+    assert "its student.safetensors is gone" in said
+    assert "remove the folder and run the same command again" in said
+    assert "resume=" not in said
+    shutil.rmtree(cell)
+    assert not advkd.compare(*WORDS, out=copy).failed
