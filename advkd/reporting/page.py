@@ -116,10 +116,10 @@ def notes(material: Material) -> Iterator[str]:
 def _of_costs(material: Material) -> str:
     told = {str(row.trained.environment.get("threads", "?")) for row in material.rows if row.trained}
     return (
-        "Wall times were taken beside whatever else the machine did, with "
-        f"{' or '.join(sorted(told))} threads a student: they are no measure of a method. TFLOP, where they "
-        "are known, are floating point operations of one training, those of student and teacher, "
-        "counted by torch on steps of that very run; training the teacher is not in them."
+        "Wall times were taken beside whatever else the machine did, with so many threads a student: "
+        f"{' or '.join(sorted(told))}. They are no measure of a method. TFLOP, where they are known, are "
+        "floating point operations of one training, those of student and teacher, counted by torch on steps "
+        "of that very run; training the teacher is not in them."
     )
 
 

@@ -97,7 +97,7 @@ def _costs(groups: Sequence[Group], equal: str | None) -> str:
     what = f"{own:.3g} TFLOP (counted operations)" if key == TFLOP else f"{duration(own)} (wall time)"
     said = f"{first.name} takes {what} of training per student"
     if cheapest is first:
-        return f"{said}, less than every other method."
+        return f"{said}, less than every other method." if len(known) > 1 else f"{said}."
     return (
         f"{said}, {own / least:.1f} times as much as {cheapest.name}, the cheapest, which reaches "
         f"{percent(cheapest.mean('robust'))} %."

@@ -125,7 +125,7 @@ def test_an_audit_without_content_is_damaged(copy, cell):
 def test_a_failed_cell_may_be_damaged_and_may_be_the_first(copy, tmp_path):
     content = json.loads((copy / "result.json").read_text())
     first = content["rows"][0]
-    first |= {"state": "failed", "error": "planted", "audit": None}
+    first |= {"state": "failed", "error": "planted\n  do it again", "audit": None}
     (copy / "result.json").write_text(json.dumps(content))
     for spoil in ("", "{", None):
         if spoil is None:
@@ -134,6 +134,8 @@ def test_a_failed_cell_may_be_damaged_and_may_be_the_first(copy, tmp_path):
             (copy / first["folder"] / "result.json").write_text(spoil)
         assert "planted" in report(copy, tmp_path / "out").read_text()
         assert len(gathered([copy]).rows) == len(content["rows"])
+        text = (tmp_path / "out" / "report.md").read_text().splitlines()
+        assert all(line.endswith(" |") for line in text if line.startswith("|"))
 
 
 def test_a_comparison_of_one_student_and_a_failed_first_one(copy, tmp_path):
