@@ -78,7 +78,7 @@ def _begun(folder: Path, plan: Plan) -> Path:
     if (folder / RUN).exists():
         raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
     if (folder / PLAN).exists():
-        there = load_yaml(folder / PLAN, "out")
+        there = load_yaml(folder / PLAN, "out", "remove it and run the same command again")
         if there.get("hash") != plan.hash:
             differ = [key for key in about if key != "hash" and there.get(key) != about[key]]
             raise error(

@@ -160,6 +160,14 @@ def test_an_audit_with_missing_examples_is_refused(copy):
         advkd.compare(*WORDS, out=copy)
 
 
+def test_a_damaged_audit_of_the_teacher_leaves_it_out(copy, caplog):
+    [audit] = (copy.parent / "cells").glob("teacher-*/*/examples.npz")
+    audit.write_bytes(audit.read_bytes()[:99])
+    found = advkd.compare(*WORDS, out=copy)
+    assert (found.teacher, found.failed) == (None, [])
+    assert "the teacher is not judged" in caplog.text
+
+
 @pytest.mark.parametrize(("key", "what"), [("threat", "threat"), ("images", "images")])
 def test_students_judged_on_different_terms_are_refused(copy, key, what):
     audit = audit_of(copy, 1)

@@ -91,6 +91,15 @@ def test_a_damaged_file_costs_one_cell_and_is_made_again_once_it_is_removed(whol
     assert rows(copy) == rows(whole)
 
 
+def test_a_damaged_plan_may_be_removed(whole, copy):
+    (copy / "comparison.yaml").write_text("a: [")
+    with pytest.raises(advkd.AdvkdError, match="remove it and run the same command again"):
+        advkd.compare(*WORDS, out=copy)
+    (copy / "comparison.yaml").unlink()
+    advkd.compare(*WORDS, out=copy)
+    assert rows(copy) == rows(whole)
+
+
 def test_out_may_be_the_folder_one_is_in(tmp_path, monkeypatch):
     folder = tmp_path / "it"
     folder.mkdir()
