@@ -149,14 +149,16 @@ def resolved(out: Console, run: Run) -> None:
 
 def results(out: Console, result: Result) -> None:
     """Teacher, best and last student under every attack; intervals; cost; the run folder."""
-    table = Table(title=f"accuracy in %, {result.n} test images, worst case over all attacks")
-    for heading in ("", "clean", *result.attacks, "worst case", "95 % interval"):
+    judged = bool(result.attacks)
+    what = "test images, worst case over all attacks" if judged else "images, clean alone: no attack was run"
+    table = Table(title=f"accuracy in %, {result.n} {what}")
+    for heading in ("", "clean", *result.attacks, *["worst case"] * judged, "95 % interval"):
         table.add_column(heading, justify="left" if heading == "" else "right")
     rows = {"teacher": result.teacher, "student, best": result, "student, last": result.last}
     for name, row in rows.items():
         if row is None:
             continue
-        numbers = [row.clean, *row.attacks.values(), row.robust]
+        numbers = [row.clean, *row.attacks.values(), *[row.robust] * judged]
         low, high = row.interval["robust"]
         cells = [f"{100 * number:.1f}" for number in numbers]
         table.add_row(name, *cells, f"{100 * low:.1f} to {100 * high:.1f}")

@@ -95,5 +95,9 @@ def weights_of(folder: Path, name: str = BEST) -> Path:
     """A file of weights of a run folder; an error that says what is missing."""
     path = folder / name
     if not path.exists():
-        raise error("target", f"the run has no {name} yet", given=folder, remedy=f"advkd run resume={folder}")
+        ended = (folder / RESULT).exists()
+        problem = f"the run has ended, and its {name} is gone" if ended else f"the run has no {name} yet"
+        again = "put the file back, or remove the folder and run the same command again"
+        remedy = again if ended else f"advkd run resume={folder}"
+        raise error("target", problem, given=folder, remedy=remedy)
     return path

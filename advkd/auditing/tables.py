@@ -25,7 +25,8 @@ def progress(out: Console, who: str, name: str, entry: Entry) -> None:
 def verdict_table(out: Console, verdict: Verdict) -> None:
     """The table of a verdict, then what a reader has to know beside it."""
     main = verdict.main
-    table = Table(title=f"accuracy in %, {main.n} test images, {verdict.threat}, suite {verdict.suite}")
+    part = verdict.options.get("part", "test")
+    table = Table(title=f"accuracy in %, {main.n} {part} images, {verdict.threat}, suite {verdict.suite}")
     table.add_column("")
     for who in verdict.rows:
         table.add_column(who, justify="right")

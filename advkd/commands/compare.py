@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from advkd.commands.words import SETTINGS, own_words
+from advkd.errors import AdvkdError, unknown
 
 WORDS = ("out", "load", "dry")
 
@@ -28,15 +29,19 @@ def compare(words: tuple[str, ...]) -> None:
 
     from advkd.comparing import tables
     from advkd.comparing.estimate import estimates
-    from advkd.comparing.open import compared
+    from advkd.comparing.open import CELLS, compared, folder_of, unfinished
     from advkd.comparing.plan import planned
     from advkd.comparing.request import parsed
 
     console = Console()
+    dry = own.get("dry", "false")
+    if dry not in ("true", "false"):
+        raise AdvkdError(unknown("dry", "value", dry, ("true", "false"), "write dry=true"))
     plan = planned(parsed(words, own.get("load")))
     tables.terms(console, plan)
-    if own.get("dry", "false") == "true":
-        tables.predicted(console, plan, estimates(plan.runs))
+    if dry == "true":
+        cells = folder_of(plan, own.get("out")).parent / CELLS
+        tables.predicted(console, plan, estimates(plan.runs), unfinished(plan, cells))
         return
     comparison = compared(plan, own.get("out"), partial(tables.ended, console, plan))
     tables.concluded(console, comparison)

@@ -37,7 +37,10 @@ def run(words: tuple[str, ...]) -> None:
     from advkd.reporting import report as written
 
     assert result.folder is not None
-    Console().print(f"report: {written(result.folder)}", highlight=False, soft_wrap=True)
+    said = (
+        f"report: {written(result.folder)}" if result.attacks else f"judge it by: advkd eval {result.folder}"
+    )
+    Console().print(said, highlight=False, soft_wrap=True)
 
 
 def _ran(own: dict[str, str], words: tuple[str, ...], progress: Reporter) -> Result:

@@ -14,7 +14,9 @@ from advkd.config.case import Resolved, hash_of
 from advkd.config.run import Run
 from advkd.errors import AdvkdError
 from advkd.folder import RESULT, RUN, created
-from advkd.reporting.reading import read
+from advkd.reporting.material import Judged, Scores
+from advkd.reporting.reading import audited
+from advkd.reporting.stored import read
 from advkd.teachers import of_run
 from advkd.types import Part
 
@@ -38,10 +40,11 @@ class Judge:
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a cell: the folder of its run, that of its audit, and why it failed, if it did."""
+    """What became of a cell: the folder of its run, that of its audit, what it found, or why it failed."""
 
     folder: Path
     audit: Path | None = None
+    judged: Judged | None = None
     error: str = ""
 
 
@@ -50,16 +53,17 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
     try:
         if not (folder / RESULT).exists():
             _train(cell, folder)
+        # of what is damaged it says what to do
+        read(folder / RESULT)
         case = judge.case(folder)
         audit = case_folder(case)
-        _judge(case, audit)
+        return Made(folder, audit, _judged(case, audit))
     except AdvkdError as cause:
         return Made(folder, error=str(cause))
     # one cell may fail in any way and the others are still worth having
     except Exception as cause:
         log.debug("cell %s", cell.name, exc_info=True)
         return Made(folder, error=f"{type(cause).__name__}: {cause}")
-    return Made(folder, audit)
 
 
 def _train(cell: Cell, folder: Path) -> None:
@@ -70,8 +74,8 @@ def _train(cell: Cell, folder: Path) -> None:
         api.train(cell.run, out=folder)
 
 
-def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Path | None:
-    """The audit of the teacher of `run`, whose student is in the folder `student`; None without a file."""
+def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Scores | None:
+    """The scores of the teacher of `run`, whose student is in the folder `student`; None without a file."""
     source = of_run(run)
     if source is None:
         return None
@@ -79,11 +83,11 @@ def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Path |
     case = replace(case, target=source.path, model=source.model)
     terms = {key: run.resolved[key] for key in ("data", "split", "threat", "teacher")}
     audit = cells / f"teacher-{hash_of(terms)}" / f"{case.suite}-{case.hash}"
-    _judge(case, created(audit))
-    return audit
+    return _judged(case, created(audit)).scores
 
 
-def _judge(case: Resolved, audit: Path) -> None:
-    """Audits, unless that has been done to the end."""
-    if not (audit / RESULT).exists() or not read(audit / RESULT)["complete"]:
+def _judged(case: Resolved, audit: Path) -> Judged:
+    """What an audit finds; it is made unless that has been done to the end."""
+    if not (audit / RESULT).exists() or not read(audit / RESULT).get("complete"):
         judged(case, audit)
+    return audited(audit)

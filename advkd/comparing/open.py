@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
-from multiprocessing.process import BaseProcess
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,25 +13,26 @@ import yaml
 
 from advkd import weights
 from advkd.comparing.cell import Judge, Made, made, teacher_judged
+from advkd.comparing.estimate import estimates
 from advkd.comparing.outcome import Comparison, concluded
 from advkd.comparing.plan import Cell, Plan, planned
+from advkd.comparing.pool import Told, parallel
 from advkd.comparing.request import parsed
 from advkd.config.layers import load_yaml
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
-from advkd.errors import Interrupted, error
+from advkd.errors import AdvkdError, Interrupted, error
 from advkd.folder import RESULT, RUN, created, locked
 from advkd.models.trained import Trained
-from advkd.pyfile import imported
 from advkd.reporting import report
+from advkd.reporting.material import Scores
+from advkd.reporting.stored import PLAN
 from advkd.splits import split
 from advkd.teachers import cached, of_run, provided
 
-PLAN = "comparison.yaml"
-CELLS = "cells"
+log = logging.getLogger("advkd")
 
-Told = Callable[[int, Cell, Made], None]
-"""Hears of every cell as it ends, with its number."""
+CELLS = "cells"
 
 
 def unheard(index: int, cell: Cell, made: Made) -> None:
@@ -53,24 +50,27 @@ def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) ->
     Cells lie beside the comparison's folder, in `cells`, under the hash of their run: another comparison
     there takes them as they are. Raises `AdvkdError` for a folder of something else.
     """
-    folder = Path(out).expanduser() if out else Path("comparisons") / f"{_setting(plan)}-{plan.hash}"
+    folder = folder_of(plan, out)
     request, cells = plan.request, folder.parent / CELLS
     judge = Judge(suite=request.suite, part=request.on, limit=request.limit)
     with locked(_begun(folder, plan)):
         try:
             done = _made(plan, judge, cells, told)
-            teacher = _teacher(plan, done, judge, cells)
+            teacher, tflop = _teacher(plan, done, judge, cells), _counted(plan, done)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
-        comparison = concluded(plan, folder, done, teacher)
+        comparison = concluded(plan, folder, done, teacher, tflop)
         weights.atomic(folder / RESULT, (json.dumps(comparison.about, indent=2) + "\n").encode())
         if comparison.judged:
             report(folder)
     return comparison
 
 
-def _setting(plan: Plan) -> str:
-    return Path(plan.first.setting).stem
+def folder_of(plan: Plan, out: str | Path | None) -> Path:
+    """Where a comparison goes."""
+    name = f"{Path(plan.first.setting).stem}-{plan.hash}"
+    # the cells go beside it, and `.` alone does not say where that is
+    return Path(out).expanduser().resolve() if out else Path("comparisons") / name
 
 
 def _begun(folder: Path, plan: Plan) -> Path:
@@ -78,7 +78,7 @@ def _begun(folder: Path, plan: Plan) -> Path:
     if (folder / RUN).exists():
         raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
     if (folder / PLAN).exists():
-        there = load_yaml(folder / PLAN, "out")
+        there = load_yaml(folder / PLAN, "out", "remove it and run the same command again")
         if there.get("hash") != plan.hash:
             differ = [key for key in about if key != "hash" and there.get(key) != about[key]]
             raise error(
@@ -97,29 +97,26 @@ def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
     created(cells)
     folders = [cells / cell.name for cell in plan.cells]
     jobs = min(plan.request.jobs or _fitting(plan), len(folders))
-    if jobs == 1:
-        done = []
-        for index, (cell, folder) in enumerate(zip(plan.cells, folders, strict=True)):
-            done.append(made(cell, judge, folder))
-            told(index, cell, done[-1])
-        return done
-    _teach(plan, folders)
-    threads = max(torch.get_num_threads() // jobs, 1)
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _ready, (threads, plan.request.load)) as pool:
-        waiting = [
-            pool.submit(made, cell, judge, folder) for cell, folder in zip(plan.cells, folders, strict=True)
-        ]
-        done = []
-        for index, (future, folder) in enumerate(zip(waiting, folders, strict=True)):
-            done.append(_waited(future, folder))
-            told(index, plan.cells[index], done[-1])
-        return done
+    if jobs > 1:
+        _teach(unfinished(plan, cells))
+        work = list(zip(plan.cells, folders, strict=True))
+        return parallel(work, judge, jobs, plan.request.load, told)
+    done = []
+    for index, (cell, folder) in enumerate(zip(plan.cells, folders, strict=True)):
+        done.append(made(cell, judge, folder))
+        told(index, cell, done[-1])
+    return done
 
 
-def _teach(plan: Plan, folders: Sequence[Path]) -> None:
-    """Trains what unfinished cells learn from before there are processes, which would wait for one."""
-    unfinished = [c.run for c, f in zip(plan.cells, folders, strict=True) if not (f / RESULT).exists()]
-    learning = [run for run in unfinished if "teacher" in run.nets and isinstance(run.teacher, Trained)]
+def unfinished(plan: Plan, cells: Path) -> list[Cell]:
+    """The cells that are still to be trained in the folder `cells`."""
+    return [cell for cell in plan.cells if not (cells / cell.name / RESULT).exists()]
+
+
+def _teach(cells: Sequence[Cell]) -> None:
+    """Trains what cells learn from before there are processes, which would wait for one."""
+    runs = [cell.run for cell in cells]
+    learning = [run for run in runs if "teacher" in run.nets and isinstance(run.teacher, Trained)]
     for run in {cached(run): run for run in learning}.values():
         if of_run(run) is None:
             # whatever fails, its cells will say so, and the others go on
@@ -135,31 +132,25 @@ def _fitting(plan: Plan) -> int:
     return torch.get_num_threads() if small and chosen(run.device).type == "cpu" else 1
 
 
-def _ready(threads: int, load: str | None) -> None:
-    """A process of the pool: its share of the threads, and what a file of the user's has registered."""
-    torch.set_num_threads(threads)
-    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
-    if load is not None:
-        imported(Path(load).expanduser(), "load")
-
-
-def _end_with(parent: BaseProcess | None) -> None:
-    """Ends this process with its parent, whose successor would find the cell locked."""
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _waited(future: Future[Made], folder: Path) -> Made:
-    try:
-        return future.result()
-    except BrokenExecutor:
-        return Made(folder, error="its process has died; memory may have run out: try fewer jobs")
-
-
-def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Path | None:
-    """The audit of the teacher that all share, where a student has learned from one."""
+def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Scores | None:
+    """What the teacher that all share comes to, where a student has learned from one."""
     for cell, one in zip(plan.cells, done, strict=True):
-        if one.audit is not None and "teacher" in cell.run.nets:
-            return teacher_judged(cell.run, one.folder, judge, cells)
+        if one.judged is not None and "teacher" in cell.run.nets:
+            try:
+                return teacher_judged(cell.run, one.folder, judge, cells)
+            except AdvkdError as cause:
+                # the students are compared without it
+                log.warning("the teacher is not judged: %s", cause)
+                return None
     return None
+
+
+def _counted(plan: Plan, done: Sequence[Made]) -> dict[str, float]:
+    """The TFLOP of one training of every entrant that has a student."""
+    runs = {c.label: c.run for c, one in zip(plan.cells, done, strict=True) if one.judged is not None}
+    try:
+        return {label: cost.flops / 1e12 for label, cost in estimates(runs, timed=False).items()}
+    # a network or a loss that torch cannot count is no reason to lose what has been trained
+    except Exception:
+        log.debug("operations are not counted", exc_info=True)
+        return {}

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from advkd.comparing.cell import Made
 from advkd.comparing.plan import Plan
-from advkd.device import environment
 from advkd.errors import error
+from advkd.folder import RESULT
 from advkd.reporting.material import CLEAN, Bits, Judged, Scores
-from advkd.reporting.reading import audited
-from advkd.statistics.methods import MethodVerdict, methods
+from advkd.reporting.stored import read
+from advkd.statistics.methods import FEW, MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students
 
 ROBUST = "robust"
+VERDICTS = {
+    "better": "better than",
+    "worse": "worse than",
+    "not distinguishable": "not distinguishable from",
+}
+TURNED = {**{word: word for word in VERDICTS}, "better": "worse", "worse": "better"}
+"""The verdict on a pair as seen from its other side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,7 @@ class Comparison:
 
     `methods` are of the methods, over seeds; `students` of pairs of students of one seed, on the same
     images. Both are given for robust accuracy and, as `clean_methods` and `clean_students`, for clean.
+    `tflop` is what one training took by label, in counted operations.
     """
 
     plan: Plan
@@ -35,6 +42,7 @@ class Comparison:
     made: Sequence[Made]
     judged: Mapping[str, Mapping[int, Judged]]
     teacher: Scores | None = None
+    tflop: Mapping[str, float] = field(default_factory=dict)
     methods: Sequence[MethodVerdict] = ()
     students: Sequence[StudentVerdict] = ()
     clean_methods: Sequence[MethodVerdict] = ()
@@ -46,9 +54,16 @@ class Comparison:
         cells = zip(self.plan.cells, self.made, strict=True)
         return [f"{cell.label}, seed {cell.run.seed}: {made.error}" for cell, made in cells if made.error]
 
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of everybody that was judged; every seed where they share none."""
+        each = [set(of) for of in self.judged.values()]
+        return sorted(set.intersection(*each) or set.union(*each)) if each else []
+
     def mean(self, label: str, what: str) -> float:
-        """The mean over seeds of `clean` or `robust` accuracy, 0..1."""
-        return float(np.mean([getattr(one.scores, what) for one in self.judged[label].values()]))
+        """The mean of `clean` or `robust` accuracy, 0..1, over those of `seeds` that `label` has."""
+        found = self.judged[label]
+        return float(np.mean([getattr(found[seed].scores, what) for seed in self.seeds if seed in found]))
 
     @property
     def ranked(self) -> list[str]:
@@ -61,18 +76,20 @@ class Comparison:
         ranked = self.ranked
         if len(ranked) < 2:
             return "Fewer than two entrants have been judged: there is nothing to compare."
-        best, rest = ranked[0], ranked[1:]
-        pairs = {frozenset((v.a, v.b)): v.verdict for v in self.methods}
-        told = [label for label in rest if pairs[frozenset((best, label))] != "not distinguishable"]
-        equal = [label for label in rest if label not in told]
-        seeds = min(len(of) for of in self.judged.values())
+        best, seeds = ranked[0], len(self.seeds)
+        partial = any(len(of) > seeds for of in self.judged.values())
         says = f"{best} has the highest mean robust accuracy, {100 * self.mean(best, ROBUST):.1f} %"
-        says += f" (clean {100 * self.mean(best, CLEAN):.1f} %), over {seeds} seed{'s' * (seeds > 1)}."
-        if told:
-            says += f" It is better than {_listed(told)}."
-        if equal:
-            says += f" It is not distinguishable from {_listed(equal)}."
-        return says
+        says += f" (clean {100 * self.mean(best, CLEAN):.1f} %), over {seeds} seed{'s' * (seeds > 1)}"
+        says += " that all have" * partial + f", indicative (fewer than {FEW} seeds)" * (seeds < FEW) + "."
+        told: dict[str, list[str]] = {}
+        for label in ranked[1:]:
+            told.setdefault(self._beside(best, label), []).append(label)
+        return says + "".join(f" It is {w} {_listed(told[w])}." for w in VERDICTS.values() if w in told)
+
+    def _beside(self, best: str, label: str) -> str:
+        """What the verdict on two labels makes of the first."""
+        [verdict] = [one for one in self.methods if {one.a, one.b} == {best, label}]
+        return VERDICTS[verdict.verdict if verdict.a == best else TURNED[verdict.verdict]]
 
     @property
     def about(self) -> dict[str, Any]:
@@ -95,13 +112,20 @@ class Comparison:
                 "students": [verdict.about for verdict in self.clean_students],
             },
             "command": " ".join(["advkd compare", *self.plan.request.words]),
-            "environment": environment(torch.device("cpu")),
+            "tflop": dict(self.tflop),
+            "environment": self._environment(),
             "hash": self.plan.hash,
         }
 
     def _about_teacher(self, scores: Scores) -> dict[str, Any]:
         interval = {what: list(scores.interval(what)) for what in (CLEAN, ROBUST)}
         return {CLEAN: scores.clean, ROBUST: scores.robust, "interval": interval}
+
+    def _environment(self) -> dict[str, Any]:
+        """What the cells were trained in; where they differ, all there is."""
+        told = [read(one.folder / RESULT).get("environment", {}) for one in self.made if one.judged]
+        values = {key: list(dict.fromkeys(of[key] for of in told if key in of)) for of in told for key in of}
+        return {key: of[0] if len(of) == 1 else ", ".join(map(str, of)) for key, of in values.items()}
 
     def _rows(self) -> list[dict[str, Any]]:
         def inside(path: Path) -> str:
@@ -120,17 +144,18 @@ class Comparison:
         ]
 
 
-def concluded(plan: Plan, folder: Path, made: Sequence[Made], teacher: Path | None) -> Comparison:
-    """The comparison of cells that have been made, and of the audit of their teacher.
+def concluded(
+    plan: Plan, folder: Path, made: Sequence[Made], teacher: Scores | None, tflop: Mapping[str, float]
+) -> Comparison:
+    """The comparison of cells that have been made, of their teacher and what their training took.
 
     Raises `AdvkdError` where an audit is not whole, or two are not on the same terms.
     """
     judged: dict[str, dict[int, Judged]] = {}
     for cell, one in zip(plan.cells, made, strict=True):
-        if one.audit is not None:
-            found = audited(one.audit)
-            _whole(found, one.audit)
-            judged.setdefault(cell.label, {})[cell.run.seed] = found
+        if one.judged is not None:
+            _whole(one.judged, one.audit)
+            judged.setdefault(cell.label, {})[cell.run.seed] = one.judged
     _alike([(label, seed, one) for label, of in judged.items() for seed, one in of.items()])
     robust = _bits(judged, lambda one: one.survivors)
     clean = _bits(judged, lambda one: one.right[CLEAN])
@@ -139,7 +164,8 @@ def concluded(plan: Plan, folder: Path, made: Sequence[Made], teacher: Path | No
         folder=folder,
         made=made,
         judged=judged,
-        teacher=audited(teacher).scores if teacher else None,
+        teacher=teacher,
+        tflop=tflop,
         methods=methods(robust, family="robust accuracy of the methods"),
         students=students(robust, family="robust accuracy of the students"),
         clean_methods=methods(clean, family="clean accuracy of the methods"),
@@ -151,7 +177,7 @@ def _bits(judged: Mapping[str, Mapping[int, Judged]], of: Any) -> dict[str, dict
     return {label: {seed: of(one) for seed, one in seeds.items()} for label, seeds in judged.items()}
 
 
-def _whole(one: Judged, audit: Path) -> None:
+def _whole(one: Judged, audit: Path | None) -> None:
     if not one.complete or not one.tried[CLEAN].all():
         raise error(
             "compare", "an audit has not tried every image", given=audit, remedy="remove it to audit again"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from advkd.auditing.case import OF_SETTING, resolve_case
 from advkd.comparing.estimate import lengthened
 from advkd.comparing.request import Entrant, Request
 from advkd.config.layers import named
@@ -81,8 +82,8 @@ def planned(request: Request) -> Plan:
     Raises `AdvkdError` with every problem, and for presets that change their setting unless the request
     allows it.
     """
-    named("suites", request.suite)
     runs = _resolved(request)
+    _judgeable(request, runs)
     hidden = [text for entrant in request.entrants for text in _changes(entrant, runs[entrant.label].setting)]
     if hidden and not request.allow:
         raise error(
@@ -111,8 +112,25 @@ def _resolved(request: Request) -> dict[str, Run]:
         by_hash.setdefault(run.hash, []).append(label)
     for labels in by_hash.values():
         if len(labels) > 1:
-            raise error("presets", "the same run under two labels", given=", ".join(labels))
+            remedy = "leave one out, or give it words of its own: LABEL.key=value"
+            raise error("presets", "the same run under two labels", given=", ".join(labels), remedy=remedy)
     return runs
+
+
+def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
+    """Refuses before anything is trained what could not be judged alike, or not at all."""
+    apart = [text for text in _differences(runs) if text.partition(":")[0].partition(".")[0] in OF_SETTING]
+    if apart:
+        raise error(
+            "presets",
+            "entrants that differ in data, split or threat cannot be compared",
+            given="; ".join(apart),
+            remedy="give such words to all: key=value without a label",
+        )
+    run = next(iter(runs.values()))
+    terms = [f"{key}={json.dumps(run.resolved[key])}" for key in OF_SETTING]
+    # there is no student yet: a network of this form is opened when it is judged, and this one never
+    resolve_case("student.py:student", f"suite={request.suite}", *terms)
 
 
 def _run(entrant: Entrant, shared: Sequence[str], problems: list[Problem]) -> Run | None:

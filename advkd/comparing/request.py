@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Literal, get_args
 
+from advkd.config.run import Spec
 from advkd.config.words import value_of
 from advkd.errors import AdvkdError, Problem, error, unknown
 from advkd.registry import entries
@@ -17,6 +19,10 @@ Equal = Literal["epochs", "compute"]
 
 OWN = ("presets", "preset", "seeds", "allow", "equal", "jobs", "vary", "on", "suite", "limit")
 """Keys that are words of the comparison; every other one changes the runs."""
+
+COUNTS = {"jobs": "write jobs=auto or jobs=2", "limit": "write limit=1000"}
+
+KEYS = tuple(field.name for field in fields(Spec))
 
 
 @dataclass(frozen=True)
@@ -51,16 +57,7 @@ def parsed(words: Sequence[str], load: str | None = None) -> Request:
     """
     own, rest = _sorted(words)
     varied = "vary" in own
-    entrants = list(_varied(own) if varied else _listed(own))
-    _distinct("presets", [entrant.label for entrant in entrants], "give it a label: label:preset")
-    if len(entrants) < 2:
-        raise error(
-            "vary" if varied else "presets",
-            "a comparison needs two",
-            given=", ".join(entrant.label for entrant in entrants),
-            remedy="write presets=path-dual,rslad, or preset=NAME vary=KEY:VALUE,VALUE",
-        )
-    entrants, shared = _owned(entrants, rest)
+    entrants, shared = _entrants(own, rest, varied=varied)
     return Request(
         words=tuple(words),
         entrants=entrants,
@@ -74,6 +71,27 @@ def parsed(words: Sequence[str], load: str | None = None) -> Request:
         jobs=None if own.get("jobs") == ["auto"] else _count("jobs", own),
         load=load,
     )
+
+
+def _entrants(
+    own: Mapping[str, list[str]], rest: Sequence[str], *, varied: bool
+) -> tuple[list[Entrant], tuple[str, ...]]:
+    """Who takes part, and the words that are everybody's."""
+    if "presets" in own and {"vary", "preset"} & own.keys():
+        remedy = "write presets=path-dual,rslad alone, or preset=NAME vary=KEY:VALUE,VALUE"
+        raise error("presets", "goes with neither preset nor vary", given=own["presets"][-1], remedy=remedy)
+    place = "vary" if varied else "presets"
+    entrants = list(_varied(own) if varied else _listed(own))
+    once = "write every value once" if varied else "give it a label: label:preset"
+    _distinct(place, [entrant.label for entrant in entrants], once)
+    if len(entrants) < 2:
+        raise error(
+            place,
+            "a comparison needs two",
+            given=", ".join(entrant.label for entrant in entrants),
+            remedy="write presets=path-dual,rslad, or preset=NAME vary=KEY:VALUE,VALUE",
+        )
+    return (entrants, tuple(rest)) if varied else _owned(entrants, rest)
 
 
 def _sorted(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
@@ -100,8 +118,19 @@ def _listed(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
         raise AdvkdError(problem)
     for text in own["presets"][-1].split(","):
         label, colon, preset = text.strip().partition(":")
+        preset = preset if colon else label
+        label = label if colon else Path(label).name.removesuffix(".yaml").removesuffix(".yml")
         if label:
-            yield Entrant(label, (f"preset={preset if colon else label}",))
+            _addressed(label)
+            yield Entrant(label, (f"preset={preset}",))
+
+
+def _addressed(label: str) -> None:
+    """Refuses a label with which `label.key=value` could be read in two ways."""
+    taken = "is an option of every run" if label in KEYS else "has a dot" if "." in label else ""
+    if taken:
+        remedy = f"choose another label: {label.replace('.', '-') if '.' in label else f'my-{label}'}:PRESET"
+        raise error("presets", f"a label {taken}: LABEL.key=value is unclear", given=label, remedy=remedy)
 
 
 def _varied(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
@@ -132,7 +161,7 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _owned(entrants: list[Entrant], rest: list[str]) -> tuple[list[Entrant], tuple[str, ...]]:
+def _owned(entrants: list[Entrant], rest: Sequence[str]) -> tuple[list[Entrant], tuple[str, ...]]:
     """Hands `label.key=value` to its entrant; what is left is everybody's."""
     words = {entrant.label: list(entrant.words) for entrant in entrants}
     shared = []
@@ -172,5 +201,5 @@ def _one_of(key: str, own: Mapping[str, list[str]], kind: Any, default: str) -> 
 def _count(key: str, own: Mapping[str, list[str]]) -> int | None:
     text = own.get(key, [""])[-1]
     if text and (not text.isdecimal() or int(text) < 1):
-        raise error(key, "must be a whole number, at least 1", given=text)
+        raise error(key, "must be a whole number, at least 1", given=text, remedy=COUNTS[key])
     return int(text) if text else None

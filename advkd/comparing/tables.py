@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -14,7 +14,7 @@ from advkd.comparing.estimate import Estimate
 from advkd.comparing.outcome import ROBUST, Comparison
 from advkd.comparing.plan import Cell, Plan
 from advkd.reporting.material import CLEAN
-from advkd.reporting.reading import audited
+from advkd.reporting.words import duration
 
 
 def terms(out: Console, plan: Plan) -> None:
@@ -32,25 +32,25 @@ def terms(out: Console, plan: Plan) -> None:
 def ended(out: Console, plan: Plan, index: int, cell: Cell, made: Made) -> None:
     """One line for a cell that has ended."""
     start = f"  {index + 1:>3}/{len(plan.cells)}  {cell.label}  seed {cell.run.seed}"
-    if made.audit is None:
+    if made.judged is None:
         say(out, f"{start}  failed: {made.error}", "red")
     else:
-        scores = audited(made.audit).scores
+        scores = made.judged.scores
         say(out, f"{start}  clean {100 * scores.clean:.1f}  robust {100 * scores.robust:.1f}")
 
 
-def predicted(out: Console, plan: Plan, costs: dict[str, Estimate]) -> None:
-    """The cells of a comparison that is not made, and what they are predicted to cost."""
+def predicted(out: Console, plan: Plan, costs: dict[str, Estimate], left: Sequence[Cell]) -> None:
+    """The cells of a comparison that is not made, and what those that are `left` are predicted to cost."""
     table = Table(title="predicted, training only, at the rate of this moment")
-    for heading in ("entrant", "epochs", "TFLOP a seed", "seconds a seed", "cells"):
+    for heading in ("entrant", "epochs", "TFLOP a seed", "seconds a seed", "cells left"):
         table.add_column(heading, justify="left" if heading == "entrant" else "right")
     for label, cost in costs.items():
-        cells = [cell for cell in plan.cells if cell.label == label]
-        numbers = (f"{cells[0].run.epochs}", f"{cost.flops / 1e12:.3g}", f"{cost.seconds:.0f}")
-        table.add_row(label, *numbers, f"{len(cells)}")
+        numbers = (f"{plan.runs[label].epochs}", f"{cost.flops / 1e12:.3g}", f"{cost.seconds:.0f}")
+        table.add_row(label, *numbers, f"{sum(cell.label == label for cell in left)}")
     out.print(table)
-    total = sum(costs[cell.label].seconds for cell in plan.cells)
-    say(out, f"in all about {total / 60:.0f} minutes of training; audits and the teacher come on top")
+    total = duration(sum(costs[cell.label].seconds for cell in left))
+    rest = f"{len(plan.cells) - len(left)} of {len(plan.cells)} cells are trained already"
+    say(out, f"in all about {total} of training, {rest}; audits and the teacher come on top")
 
 
 def concluded(out: Console, comparison: Comparison) -> None:
@@ -72,7 +72,7 @@ def concluded(out: Console, comparison: Comparison) -> None:
 def _table(comparison: Comparison) -> Table:
     plan = comparison.plan
     table = Table(title=f"accuracy in %, mean ± SD over seeds, {plan.request.on} images, {plan.first.threat}")
-    for heading in ("", "clean", "robust", "seeds"):
+    for heading in ("", "clean", "robust", "seeds", "TFLOP a seed"):
         table.add_column(heading, justify="left" if heading == "" else "right")
     for label in comparison.ranked:
         table.add_row(label, *_cells(comparison, label))
@@ -86,6 +86,7 @@ def _cells(comparison: Comparison, label: str) -> Iterator[str]:
         spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
         yield f"{statistics.fmean(values):.1f}{spread}"
     yield str(len(found))
+    yield f"{comparison.tflop[label]:.3g}" if label in comparison.tflop else "-"
 
 
 def say(out: Console, text: str, style: str = "") -> None:

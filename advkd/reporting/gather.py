@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from advkd.errors import error
+from advkd.errors import AdvkdError, error
 from advkd.folder import EXAMPLES, RESULT, RUN
 from advkd.reporting.material import Judged, Material, Row
-from advkd.reporting.reading import AUDITS, audited, evaluations, read, row_of
+from advkd.reporting.reading import AUDITS, audited, evaluations, row_of
+from advkd.reporting.stored import PLAN, read, sound, strange
+from advkd.reporting.words import MEMORY, TFLOP
 
 DIFFER = {
     "threat": ("threats", "a robust accuracy holds for its threat alone; judge both under one: advkd eval"),
@@ -28,6 +30,7 @@ def gathered(folders: Sequence[Path]) -> Material:
     """
     if not folders:
         raise error("report", "of which folders?", remedy="name run, audit or comparison folders")
+    folders = list({folder.resolve(): folder for folder in folders}.values())
     comparisons = [folder for folder in folders if _compares(folder)]
     if comparisons and len(folders) == 1:
         content = read(folders[0] / RESULT)
@@ -35,23 +38,45 @@ def gathered(folders: Sequence[Path]) -> Material:
     rows = [row for folder in comparisons for row in compared(folder, read(folder / RESULT))]
     rows += _agreed([folder for folder in folders if folder not in comparisons])
     _refuse_differences([row for row in rows if row.judged is not None])
-    return Material(rows=_told_apart(rows))
+    return Material(rows=_told_apart(list({row.folder.resolve(): row for row in rows}.values())))
 
 
 def compared(folder: Path, content: Mapping[str, Any]) -> list[Row]:
     """The students of a comparison, each judged by the audit the comparison names."""
-    rows = []
-    for entry in content["rows"]:
-        cell, audit = folder / entry["folder"], entry.get("audit")
-        judged = None
-        if entry["state"] == "done":
-            judged = audited(folder / audit) if audit else evaluations(cell)[0]
-        row = row_of(cell, judged, entry.get("error") or (None if judged else entry["state"]))
-        rows.append(replace(row, name=entry["name"], seed=entry["seed"]))
-    return rows
+    with sound(folder / RESULT):
+        tflop = content.get("tflop") or {}
+        return [_costed(_compared(folder, entry), tflop.get(entry["name"])) for entry in content["rows"]]
+
+
+def _costed(row: Row, tflop: float | None) -> Row:
+    """The row with its counted operations, without the memory of a process it has shared with others."""
+    if row.trained is None:
+        return row
+    cost = {key: value for key, value in row.cost.items() if key != MEMORY}
+    cost |= {} if tflop is None else {TFLOP: tflop}
+    return replace(row, trained=replace(row.trained, cost=cost))
+
+
+def _compared(folder: Path, entry: Mapping[str, Any]) -> Row:
+    cell, audit = folder / entry["folder"], entry.get("audit")
+    told = {"name": entry["name"], "seed": entry["seed"]}
+    if entry["state"] != "done":
+        why = entry.get("error") or entry["state"]
+        try:
+            return replace(row_of(cell, None, why), **told)
+        except AdvkdError:
+            # it may have failed because what it has left is damaged
+            return Row(**told, folder=cell, judged=None, error=why)
+    if not cell.exists():
+        remedy = "bring back the folder cells that lay beside the comparison, or compare again"
+        raise error("report", "the cells of the comparison are not beside it", given=cell, remedy=remedy)
+    judged = audited(folder / audit) if audit else evaluations(cell)[0]
+    return replace(row_of(cell, judged), **told)
 
 
 def _compares(folder: Path) -> bool:
+    if (folder / PLAN).exists():
+        return True
     return (folder / RESULT).is_file() and not (folder / RUN).exists() and "rows" in read(folder / RESULT)
 
 
@@ -73,14 +98,10 @@ def _has(one: Judged, others: Sequence[Judged]) -> bool:
 def _evaluations(folder: Path) -> list[Judged]:
     if (folder / RUN).is_file():
         return evaluations(folder)
-    if (folder / EXAMPLES).is_file() and "judged" in read(folder / RESULT):
+    # a run that has lost its run.yaml still says its preset
+    if (folder / EXAMPLES).is_file() and "preset" not in read(folder / RESULT):
         return [audited(folder)]
-    raise error(
-        "report",
-        "is not the folder of a run, an audit or a comparison",
-        given=folder,
-        remedy="see runs/ and evals/",
-    )
+    raise strange(folder)
 
 
 def run_of(audit: Path) -> Path | None:

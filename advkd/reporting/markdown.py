@@ -25,7 +25,7 @@ def _parts(material: Material) -> Iterator[str]:
         return
     yield beneath(material)
     yield "\n".join(f"- {name}: {value}" for name, value in facts(material))
-    for kind in verdicts(material):
+    for kind in (one for one in verdicts(material) if one.says):
         yield f"## {kind.title}"
         yield kind.hint
         yield "\n".join(f"- {says}" for says in kind.says)
@@ -74,4 +74,5 @@ def _doubts(material: Material) -> Iterator[str]:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    shown = [[" ".join(cell.replace("|", "\\|").split("\n")) for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in shown)

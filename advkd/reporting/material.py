@@ -77,6 +77,11 @@ class Judged:
         return not (self.right[CLEAN] & ~self.tried[attack]).any()
 
     @property
+    def part(self) -> str | None:
+        """The part of the data it was judged on; None where nobody says."""
+        return ((self.audit or {}).get("options") or {}).get("part")
+
+    @property
     def complete(self) -> bool:
         """Whether every attack was run to its end."""
         return self.audit is None or bool(self.audit.get("complete", True))
@@ -224,7 +229,7 @@ class Material:
     @property
     def images(self) -> str:
         """How many images of which split."""
-        return f"{self.n} {(self.comparison or {}).get('on', 'test')} images"
+        return f"{self.n} {self.judged.part or (self.comparison or {}).get('on', 'test')} images"
 
     @property
     def single(self) -> Row | None:

@@ -88,12 +88,10 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
     if material.teacher is not None:
         scores = material.teacher
         yield "teacher", f"{percent(scores.clean)} % clean, {percent(scores.robust)} % robust"
-    seconds = [row.cost["train_seconds"] for row in material.rows if "train_seconds" in row.cost]
-    if seconds:
-        many = (
-            "in all" if len(seconds) > 1 else f"at {material.rows[0].cost['images_per_second']:.0f} images/s"
-        )
-        yield "training", f"{duration(sum(seconds))} {many}"
+    costs = [row.cost for row in material.rows if "train_seconds" in row.cost]
+    if costs:
+        many = "in all" if len(costs) > 1 else f"at {costs[0]['images_per_second']:.0f} images/s"
+        yield "training", f"{duration(sum(cost['train_seconds'] for cost in costs))} {many}"
 
 
 def notes(material: Material) -> Iterator[str]:
@@ -105,12 +103,24 @@ def notes(material: Material) -> Iterator[str]:
             "Accuracies hold for this setting: its data, student, teacher and threat. Another setting may "
             "rank the methods otherwise."
         )
+    if material.comparison is not None:
+        yield _of_costs(material)
     unaudited = [g.name for g in material.groups if any(judged.audit is None for judged in g.judged)]
     if unaudited:
         yield (
             f"Not audited: {', '.join(unaudited)}. No check has doubted these numbers yet; "
             "advkd eval RUN suite=standard does."
         )
+
+
+def _of_costs(material: Material) -> str:
+    told = {str(row.trained.environment.get("threads", "?")) for row in material.rows if row.trained}
+    return (
+        "Wall times were taken beside whatever else the machine did, with so many threads a student: "
+        f"{' or '.join(sorted(told))}. They are no measure of a method. TFLOP, where they are known, are "
+        "floating point operations of one training, those of student and teacher, counted by torch on steps "
+        "of that very run; training the teacher is not in them."
+    )
 
 
 def attacks(judged: Judged) -> Iterator[dict[str, Any]]:

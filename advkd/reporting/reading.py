@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from advkd.errors import error
 from advkd.folder import EXAMPLES, METRICS, RESULT, RUN
 from advkd.reporting.material import CLEAN, Judged, Paths, Row, Scores, Strips, Trained
+from advkd.reporting.stored import Arrays, arrays_of, lines, read, sound, yaml_of
 from advkd.tracing import AWAY, NETS, PATHS, TOWARD
 from advkd.types import Threat
 
@@ -22,24 +21,32 @@ AUDITS = "eval"
 OF_TERMS = ("evaluators", "cascade", "subset", "limit", "seed")
 """What of an audit's options decides its bits, beside images and threat."""
 
-Arrays = Mapping[str, np.ndarray[Any, Any]]
-
 
 def evaluations(folder: Path) -> list[Judged]:
-    """Every evaluation of the student of a run: its audits, the fullest first, then the run's own."""
-    config, result = _yaml(folder / RUN), read(folder / RESULT)
+    """Every evaluation of the student of a run: its audits, the fullest first, then the run's own.
+
+    Raises `AdvkdError` where no attack has run on it.
+    """
+    config, result = yaml_of(folder / RUN), read(folder / RESULT)
     found = []
     for file in (folder / AUDITS).glob(f"*/{RESULT}"):
         if read(file).get("judged") == "student":
             audit = audited(file.parent)
             found.append((audit.complete, len(audit.attacks), file.stat().st_mtime_ns, audit))
     found.sort(key=lambda one: one[:3], reverse=True)
-    return [*(one[-1] for one in found), own(folder, config, result)]
+    judged = [one[-1] for one in found]
+    # a run without attacks has looked at validation images only, for somebody else to judge it
+    if {*(config.get("evaluation") or {})} - {CLEAN}:
+        judged.append(own(folder, config, result))
+    if not judged:
+        problem = "its student has not been judged: no attack has run on it"
+        raise error("report", problem, given=folder, remedy=f"run advkd eval {folder}")
+    return judged
 
 
 def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row:
     """The student of a run folder, as `judged` shows it."""
-    config = _yaml(folder / RUN) if (folder / RUN).exists() else {}
+    config = yaml_of(folder / RUN) if (folder / RUN).exists() else {}
     result = read(folder / RESULT) if (folder / RESULT).exists() else {}
     return Row(
         name=" + ".join([str(config.get("preset", folder.name)), *config.get("modifiers", {})]),
@@ -57,8 +64,14 @@ def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row
 def audited(folder: Path) -> Judged:
     """What an audit found of the network it judged."""
     about, arrays = read(folder / RESULT), arrays_of(folder / EXAMPLES)
+    with sound(folder / EXAMPLES):
+        ledger = json.loads(str(arrays["about"]))
+    with sound(folder / RESULT):
+        return _audited(about, ledger, arrays)
+
+
+def _audited(about: Mapping[str, Any], ledger: Mapping[str, Any], arrays: Arrays) -> Judged:
     who, options = about["judged"], about.get("options", {})
-    ledger = json.loads(str(arrays["about"]))
     names = [name for owner, name, _ in ledger["entries"] if owner == who]
     others = {key: about[key] for key in ("last", "teacher") if isinstance(about.get(key), dict)}
     n = about["n_test"]
@@ -82,6 +95,11 @@ def audited(folder: Path) -> Judged:
 def own(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any]) -> Judged:
     """What a run found of its student when it ended."""
     arrays = arrays_of(folder / EXAMPLES)
+    with sound(folder / EXAMPLES):
+        return _own(config, result, arrays)
+
+
+def _own(config: Mapping[str, Any], result: Mapping[str, Any], arrays: Arrays) -> Judged:
     right = {key.removeprefix("student."): bits for key, bits in arrays.items() if key.startswith("student.")}
     n = len(right[CLEAN])
     last, teacher = (
@@ -111,7 +129,12 @@ def own(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any]) -> J
 
 def trained(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any]) -> Trained:
     """Validation and weights by epoch, cost, and what a reader of the numbers has to know."""
-    told = [record for record in _lines(folder / METRICS) if record.get("stage", "student") == "student"]
+    with sound(folder / METRICS):
+        return _trained(folder, config, result)
+
+
+def _trained(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any]) -> Trained:
+    told = [record for record in lines(folder / METRICS) if record.get("stage", "student") == "student"]
 
     def series(name: str) -> Any:
         return np.array([record["value"] for record in told if record["name"] == name])
@@ -150,6 +173,11 @@ def paths(file: Path) -> Paths | None:
     if not file.exists():
         return None
     arrays = arrays_of(file)
+    with sound(file):
+        return _paths(arrays)
+
+
+def _paths(arrays: Arrays) -> Paths:
     about = json.loads(str(arrays["about"]))
 
     def by_net(branch: str, what: str) -> dict[str, Any]:
@@ -167,41 +195,3 @@ def paths(file: Path) -> Paths | None:
         for branch in (AWAY, TOWARD)
     }
     return Paths(y=arrays["y"], n=about["n"], threat=about["threat"], branches=branches)
-
-
-def read(file: Path) -> dict[str, Any]:
-    """A file of JSON; an error that says what is wrong with it."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        remedy = "let it end, or go on with it: advkd run resume=FOLDER"
-        raise error(
-            "report", f"has no {file.name}: it has not ended", given=file.parent, remedy=remedy
-        ) from None
-    except (OSError, ValueError) as cause:
-        raise error("report", f"cannot be read: {cause}", given=file) from cause
-    return dict(found)
-
-
-def arrays_of(file: Path) -> Arrays:
-    """The arrays of a file, in memory."""
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as cause:
-        raise error("report", f"{file.name} is missing or cut short", given=file) from cause
-
-
-def _yaml(file: Path) -> dict[str, Any]:
-    try:
-        return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as cause:
-        raise error("report", f"cannot be read: {cause}", given=file) from cause
-
-
-def _lines(file: Path) -> list[dict[str, Any]]:
-    if not file.exists():
-        return []
-    # a line without its end was being written when the run was killed
-    whole = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in whole if line.endswith("\n")]

@@ -10,7 +10,7 @@ from typing import Any
 
 from advkd.auditing.tables import percent
 from advkd.reporting.material import Group, Material, Row
-from advkd.reporting.words import count, duration, measured, ranked
+from advkd.reporting.words import MEMORY, TFLOP, count, duration, measured, ranked
 
 COSTS = (
     "train_seconds",
@@ -87,8 +87,11 @@ def _line(row: Row) -> Iterator[tuple[str, Any]]:
 def methods(material: Material) -> tuple[list[str], list[tuple[Group, list[Cell]]]]:
     """Headings, and the cells of every method, the most robust first."""
     attacks = material.judged.attacks
-    heads = ["seeds", "clean", "robust", *attacks, "training", "passes", "memory"]
-    return heads, [(group, list(_cells(group, attacks))) for group in ranked(material)]
+    heads = ["seeds", "clean", "robust", *attacks, "wall time", "TFLOP", "passes", "memory"]
+    rows = [(group, list(_cells(group, attacks))) for group in ranked(material)]
+    # not known of every report
+    known = [i for i in range(len(heads)) if i < len(heads) - 4 or any(c[i].text != "-" for _, c in rows)]
+    return [heads[i] for i in known], [(group, [cells[i] for i in known]) for group, cells in rows]
 
 
 def _cells(group: Group, attacks: list[str]) -> Iterator[Cell]:
@@ -101,16 +104,18 @@ def _cells(group: Group, attacks: list[str]) -> Iterator[Cell]:
         most = "" if all(judged.exact(attack) for judged in ran) else "≤ "
         yield Cell(most + percent(mean), mean)
     yield Cell(duration(group.mean("train_seconds")), group.mean("train_seconds"))
+    tflop = group.mean(TFLOP)
+    yield Cell("-" if tflop is None else f"{tflop:.3g}", tflop)
     passes = [group.mean(key) for key in PASSES]
     total = sum(value for value in passes if value is not None) if any(passes) else None
     yield Cell(count(total), total)
-    memory = group.mean("peak_memory_mb")
+    memory = group.mean(MEMORY)
     yield Cell("-" if memory is None else f"{memory:.0f} MB", memory)
 
 
 def students(material: Material) -> tuple[list[str], list[tuple[Row, list[Cell]]]]:
     """Headings, and the cells of every single student, failed ones among them."""
-    heads = ["seed", "clean", "robust", "95 % interval", "last, robust", "best epoch", "training", "state"]
+    heads = ["seed", "clean", "robust", "95 % interval", "last, robust", "best epoch", "wall time", "state"]
     rows = [(row, list(_student(row))) for row in material.rows]
     said = [i for i in range(len(heads)) if any(cells[i].text != "-" for _, cells in rows)]
     return [heads[i] for i in said], [(row, [cells[i] for i in said]) for row, cells in rows]

@@ -40,24 +40,26 @@ class Verdicts:
 
 
 def verdicts(material: Material) -> list[Verdicts]:
-    """Those of methods, then those of students; none where nothing was compared."""
-    found = []
-    for kind, (title, hint) in ABOUT.items():
-        pairs = (material.comparison or {}).get(kind) or []
-        if pairs:
-            says = shown(material, pairs)
-            heads = ["seed"] if kind == "students" else []
-            found.append(
-                Verdicts(
-                    title=title,
-                    hint=hint,
-                    says=[pair["says"] for pair in says],
-                    left=len(pairs) - len(says),
-                    heads=[*heads, "difference, points", "p", "p, Holm", "verdict"],
-                    rows=[(f"{pair['a']} and {pair['b']}", list(_cells(kind, pair))) for pair in pairs],
-                )
-            )
-    return found
+    """Those of methods, then those of students; then, without sentences, both of clean accuracy."""
+    comparison = material.comparison or {}
+    clean = comparison.get("clean") or {}
+    found = [_verdicts(kind, comparison[kind], material) for kind in ABOUT if comparison.get(kind)]
+    return [*found, *(_verdicts(kind, clean[kind], None) for kind in ABOUT if clean.get(kind))]
+
+
+def _verdicts(kind: str, pairs: Sequence[Mapping[str, Any]], material: Material | None) -> Verdicts:
+    """One kind; of clean accuracy without the material that says whose sentences matter."""
+    title, hint = ABOUT[kind]
+    says = shown(material, pairs) if material else []
+    heads = ["seed"] if kind == "students" else []
+    return Verdicts(
+        title=title if material else f"{title}, clean accuracy",
+        hint=hint,
+        says=[pair["says"] for pair in says],
+        left=len(pairs) - len(says),
+        heads=[*heads, "difference, points", "p", "p, Holm", "verdict"],
+        rows=[(f"{pair['a']} and {pair['b']}", list(_cells(kind, pair))) for pair in pairs],
+    )
 
 
 def shown(material: Material, pairs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

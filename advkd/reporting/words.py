@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from advkd.auditing.tables import percent
 from advkd.reporting.material import Group, Material
 
+TFLOP, SECONDS, MEMORY = "train_tflop", "train_seconds", "peak_memory_mb"
+"""Costs of a training: counted operations, wall time, and what its process held at most."""
+
 
 def measured(group: Group, what: str) -> str:
     """`clean` or `robust` of a method in per cent: with its interval, or ± SD over seeds."""
@@ -37,8 +40,21 @@ def duration(seconds: float | None) -> str:
 
 
 def ranked(material: Material) -> list[Group]:
-    """The methods, the most robust first."""
-    return sorted(material.groups, key=lambda group: -(group.mean("robust") or 0))
+    """The methods, the most robust first; those of a comparison on the seeds that all of them have."""
+    groups = material.groups
+    each = [{row.seed for row in group.rows} for group in groups] if material.comparison else []
+    shared = set.intersection(*each) if each else set()
+
+    def robust(group: Group) -> float:
+        rows = [row for row in group.rows if row.seed in shared] or group.rows
+        return Group(group.name, group.index, rows).mean("robust") or 0
+
+    return sorted(groups, key=lambda group: -robust(group))
+
+
+def cost_key(groups: Sequence[Group]) -> str:
+    """What methods are compared in cost by: counted operations if they are known of all, else wall time."""
+    return TFLOP if all(group.mean(TFLOP) for group in groups) else SECONDS
 
 
 def headline(material: Material) -> str:
@@ -72,16 +88,18 @@ def beneath(material: Material) -> str:
 
 
 def _costs(groups: Sequence[Group], equal: str | None) -> str:
-    known = [group for group in groups if group.mean("train_seconds")]
+    key = cost_key(groups)
+    known = [group for group in groups if group.mean(key)]
     if not known or known[0] is not groups[0]:
         return ""
-    first, cheapest = known[0], min(known, key=lambda group: group.mean("train_seconds") or 0)
-    own, least = (group.mean("train_seconds") or 0 for group in (first, cheapest))
-    said = f"{first.name} takes {duration(own)} of training per student"
+    first, cheapest = known[0], min(known, key=lambda group: group.mean(key) or 0)
+    own, least = (group.mean(key) or 0 for group in (first, cheapest))
+    what = f"{own:.3g} TFLOP (counted operations)" if key == TFLOP else f"{duration(own)} (wall time)"
+    said = f"{first.name} takes {what} of training per student"
     if cheapest is first:
-        return f"{said}, less than every other method."
+        return f"{said}, less than every other method." if len(known) > 1 else f"{said}."
     return (
-        f"{said}, {own / least:.1f} times as long as {cheapest.name}, the cheapest, which reaches "
+        f"{said}, {own / least:.1f} times as much as {cheapest.name}, the cheapest, which reaches "
         f"{percent(cheapest.mean('robust'))} %."
         + (" They were given equal epochs, not equal compute (equal=compute)." if equal == "epochs" else "")
     )

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from advkd import weights
-from advkd.folder import created
+from advkd.folder import RESULT, created
 from advkd.reporting.gather import gathered, run_of
 from advkd.reporting.markdown import markdown
 from advkd.reporting.page import html
+from advkd.reporting.stored import read
 from advkd.reporting.table import csv_text
 
 PAGE, TEXT, TABLE = "report.html", "report.md", "table.csv"
@@ -34,5 +35,6 @@ def report_audit(folder: Path) -> None:
     """Writes the report of an audit, and renews that of the run whose folder it lies in."""
     report(folder)
     run = run_of(folder)
-    if run is not None:
+    # an audit of its teacher alone is nothing to the page of a run
+    if run is not None and read(folder / RESULT).get("judged") == "student":
         report(run)

@@ -76,7 +76,7 @@ def test_the_table_sorts_by_mouse_and_by_keyboard(opened):
     page = opened()
     heads = page.query_selector_all("#methods thead th")
     names = [head.inner_text().split()[0] for head in heads]
-    robust, seconds = names.index("robust"), names.index("training")
+    robust, seconds = names.index("robust"), names.index("wall")
     assert heads[robust].get_attribute("aria-sort") == "descending"
     values = [float(value) for value in column(page, "#methods", robust)]
     assert values == sorted(values, reverse=True)

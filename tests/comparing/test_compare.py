@@ -73,6 +73,18 @@ def test_verdicts_are_recomputed_from_the_bits(done):
     assert (pair["only_a"], pair["only_b"]) == (int((left & ~right).sum()), int((right & ~left).sum()))
 
 
+def test_verdicts_on_clean_accuracy_are_shown(done):
+    found = json.loads((done / "result.json").read_text())["clean"]
+    text = (done / "report.md").read_text()
+    for kind, seed in (("methods", ""), ("students", " 0 |")):
+        table = text[text.index(f"| these {kind}, clean accuracy |") :]
+        apart = f"{100 * found[kind][0]['difference']:+.2f}"
+        assert f"| path-dual and rslad |{seed} {apart} |" in table
+    assert "These methods, clean accuracy" in (done / "report.html").read_text()
+    # they are no part of what is said first
+    assert "## These methods, clean accuracy" not in text
+
+
 def test_cells_of_a_comparison_share_all_but_the_method(done):
     cells = sorted((done.parent / "cells").glob("*-0/run.yaml"))
     one, two = ([line for line in cell.read_text().splitlines() if line[:1] != " "] for cell in cells)
@@ -132,7 +144,7 @@ def test_processes_do_not_wait_for_one_of_them_to_train_the_teacher(tmp_path, mo
         there.extend((tmp_path / "cache").glob("teachers/*/student.safetensors"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("advkd.comparing.open.ProcessPoolExecutor", begun)
+    monkeypatch.setattr("advkd.comparing.pool.ProcessPoolExecutor", begun)
     with pytest.raises(Interrupted):
         advkd.compare(*WORDS, "seeds=0", "jobs=2", out=tmp_path / "parallel")
     assert len(there) == 1
@@ -146,6 +158,14 @@ def test_an_audit_with_missing_examples_is_refused(copy):
     np.savez(file, **content)
     with pytest.raises(AdvkdError, match="an audit has not tried every image"):
         advkd.compare(*WORDS, out=copy)
+
+
+def test_a_damaged_audit_of_the_teacher_leaves_it_out(copy, caplog):
+    [audit] = (copy.parent / "cells").glob("teacher-*/*/examples.npz")
+    audit.write_bytes(audit.read_bytes()[:99])
+    found = advkd.compare(*WORDS, out=copy)
+    assert (found.teacher, found.failed) == (None, [])
+    assert "the teacher is not judged" in caplog.text
 
 
 @pytest.mark.parametrize(("key", "what"), [("threat", "threat"), ("images", "images")])
@@ -193,8 +213,22 @@ def test_dry_predicts_and_makes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, said = command("dry=true", *WORDS)
     assert status == 0
-    assert "minutes of training" in said
+    assert "of training, 0 of 4 cells are trained already" in said
     assert not list(tmp_path.iterdir())
+
+
+def test_dry_leaves_out_what_is_trained_already(done):
+    status, said = command("dry=true", *WORDS, "seeds=0,1,2", f"out={done.parent / 'more seeds'}")
+    assert (status, (done.parent / "more seeds").exists()) == (0, False)
+    assert "4 of 6 cells are trained already" in said
+
+
+@pytest.mark.parametrize("value", ["True", "1", "yes", ""])
+def test_dry_takes_true_or_false_and_nothing_is_made_by_mistake(tmp_path, value):
+    status, said = command(f"dry={value}", *WORDS, f"out={tmp_path / 'it'}")
+    assert (status, (tmp_path / "it").exists()) == (2, False)
+    assert "dry: unknown value" in said
+    assert "write dry=true" in said
 
 
 def test_one_entrant_that_cannot_be_named_keeps_all_from_starting(tmp_path):

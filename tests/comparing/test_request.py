@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from compare_parts import SMALL
 
@@ -5,6 +7,7 @@ from advkd import AdvkdError
 from advkd.comparing.plan import planned
 from advkd.comparing.request import parsed
 
+UNKNOWN = Path(__file__).parent / "unknown.yaml"
 WEIGHT = "method.branches.untargeted.terms.path.weight"
 
 
@@ -15,16 +18,28 @@ WEIGHT = "method.branches.untargeted.terms.path.weight"
         (("presets=rslad",), "presets: a comparison needs two"),
         (("presets=rslad,rslda",), "nearest  rslad"),
         (("presets=rslad,rslad",), "presets: rslad is there twice"),
-        (("presets=rslad,same:rslad",), "presets: the same run under two labels"),
+        (("presets=rslad,same:rslad",), "do       leave one out, or give it words of its own"),
+        (("presets=teacher:trades,rslad",), "presets: a label is an option of every run"),
+        (("presets=v1:rslad,v1.5:rslad",), "do       choose another label: v1-5:PRESET"),
+        (("presets=rslad,ard", "vary=epochs:1,2"), "presets: goes with neither preset nor vary"),
+        (("presets=rslad,ard", "preset=mart"), "presets: goes with neither preset nor vary"),
+        (("presets=rslad,ard", "rslad.threat.eps=0.1"), "threat.eps: rslad 0.1, ard 0.2"),
+        (("presets=rslad,ard", "ard.split.test=40"), "split.test: rslad None, ard 40"),
+        (("presets=rslad,ard", "ard.data.test=x"), "ard: data.test: unknown option"),
+        (("preset=rslad", "vary=threat.eps:0.1,0.2"), "do       give such words to all"),
+        (("presets=rslad,ard", f"suite={UNKNOWN}"), "evaluators.x: unknown evaluator"),
         (("presets=rslad,ard", "seeds=0,1,0"), "seeds: 0 is there twice"),
         (("presets=rslad,ard", "seeds=one"), "seeds: is no list of whole numbers"),
         (("presets=rslad,ard", "seed=1"), "seed: a comparison has several"),
         (("presets=rslad,ard", "equal=time"), "names    compute, epochs"),
         (("presets=rslad,ard", "jobs=0"), "jobs: must be a whole number, at least 1"),
+        (("presets=rslad,ard", "jobs=0"), "do       write jobs=auto or jobs=2"),
+        (("presets=rslad,ard", "limit=x"), "do       write limit=1000"),
         (("presets=rslad,ard", "suite=standart"), "nearest  standard"),
         (("presets=rslad,ard", "ard.epoch=3"), "ard: epoch: unknown option"),
         (("vary=epochs:1,2",), "vary: of which preset?"),
         (("preset=rslad", "vary=epochs"), "vary: is not KEY:VALUE,VALUE"),
+        (("preset=rslad", "vary=epochs:1,1"), "do       write every value once"),
         (("preset=rslad", "vary=epochs:1"), "vary: a comparison needs two"),
     ],
 )
@@ -91,3 +106,15 @@ def test_equal_compute_gives_all_what_the_first_spends():
     # path-dual walks twice and trains at five points, rslad walks once and trains at two
     assert plan.runs["path-dual"].epochs == 10
     assert 20 <= plan.runs["rslad"].epochs <= 23
+
+
+def test_a_preset_of_a_file_is_called_after_it(tmp_path):
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("extends: rslad\n")
+    plan = planned(parsed([f"presets=ard,{preset}", "mine.epochs=7"]))
+    assert {label: run.epochs for label, run in plan.runs.items()} == {"ard": 30, "mine": 7}
+
+
+def test_a_word_is_no_entrants_because_its_value_looks_like_a_label():
+    request = parsed(["preset=rslad", "vary=method.total:1,2", "vary=seed:3", "total=1 seed=3.5"])
+    assert request.shared == ("total=1 seed=3.5",)

@@ -87,6 +87,14 @@ def test_who_breaks_what():
     assert "Broken by one attack alone: fgsm 1, pgd 3" in figure.caption
 
 
+def test_who_breaks_what_says_which_seed_it_counts():
+    one, two = judged(fgsm=[0, 1], pgd=[1, 2]), judged(fgsm=[5], pgd=[6])
+    figure = breaks(Material(rows=[row("a", one), row("a", two, seed=1)]))
+    assert "3 of 8 test images" in figure.caption
+    assert "First seed of it" in figure.caption
+    assert "First seed" not in breaks(Material(rows=[row("a", one)])).caption
+
+
 def test_what_was_not_tried_has_no_overlap_and_a_bound_for_an_accuracy():
     found = judged(fgsm=[0, 1], pgd=[2])
     # a cascade: the second attack never saw what the first had broken

@@ -53,6 +53,7 @@ def breaks(material: Material) -> Figure | Missing:
     cells = [[_share(a & b, a) for b in broken] for a in broken]
     counts = [f"{name} ({int(judged.broken(name).sum())})" for name in names]
     alone = {name: int((judged.broken(name) & ~_others(judged, name)).sum()) for name in names}
+    first = "First seed of it, " if len(group.judged) > 1 else ""
     only = ", ".join(f"{name} {n}" for name, n in alone.items() if n) or "none"
     return Figure(
         key="breaks",
@@ -66,7 +67,7 @@ def breaks(material: Material) -> Figure | Missing:
         caption=f"{group.name}: {int(fallen.sum())} of {material.images} are right when clean and broken by "
         "some attack. Each row takes those its attack breaks (their number in brackets); the cells say "
         "which share of them the attack of the column breaks as well. Broken by one "
-        f"attack alone: {only}. {material.threat}.",
+        f"attack alone: {only}. {first}{material.threat}.",
         wide=len(names) > NARROW,
     )
 

@@ -8,9 +8,17 @@ from typing import Any
 from advkd.auditing.tables import percent
 from advkd.reporting.figures.canvas import FAINT, INK, RULE, Figure, Missing, legend, style, svg
 from advkd.reporting.material import Group, Material
+from advkd.reporting.words import SECONDS, TFLOP, cost_key
 
 TEACHER = ("var(--ink)", "☆", "teacher")
-SECONDS = "train_seconds"
+AXES = {
+    SECONDS: ("seconds of training", "Wall time of training the student on the machine of these runs"),
+    TFLOP: (
+        "TFLOP of training",
+        "Floating point operations of training the student, counted on steps of its run",
+    ),
+}
+"""By what cost is shown in: the axis, and what it is."""
 
 
 def clean_robust(material: Material) -> Figure | Missing:
@@ -41,12 +49,12 @@ def clean_robust(material: Material) -> Figure | Missing:
 
 
 def pareto(material: Material) -> Figure | Missing:
-    """Robust accuracy against training time; the front joins what nothing cheaper beats."""
-    title = "Robust accuracy against cost"
-    groups = [group for group in material.groups if group.mean(SECONDS)]
+    """Robust accuracy against what training cost; the front joins what nothing cheaper beats."""
+    title, key = "Robust accuracy against cost", cost_key(material.groups)
+    groups = [group for group in material.groups if group.mean(key)]
     if len(groups) < 2:
         return Missing(title, "needs two trained methods; advkd compare, or advkd report RUN RUN.")
-    front = best_for_their_cost(groups)
+    front, (label, what) = best_for_their_cost(groups), AXES[key]
 
     def draw(drawing: Any) -> None:
         axes = drawing.subplots()
@@ -54,11 +62,11 @@ def pareto(material: Material) -> Figure | Missing:
             low, high = group.spread("robust")
             mean = 100 * (group.mean("robust") or 0)
             bars = [[mean - 100 * low], [100 * high - mean]]
-            axes.errorbar(group.mean(SECONDS), mean, yerr=bars, **style(group), ms=7, elinewidth=1)
-        axes.step(*zip(*_points(front), strict=True), where="post", color=FAINT, lw=1, ls="--", zorder=0)
+            axes.errorbar(group.mean(key), mean, yerr=bars, **style(group), ms=7, elinewidth=1)
+        axes.step(*zip(*_points(front, key), strict=True), where="post", color=FAINT, lw=1, ls="--", zorder=0)
         if material.teacher is not None:
             _level(axes, 100 * material.teacher.robust)
-        axes.set(xlabel="seconds of training", ylabel="robust accuracy in %")
+        axes.set(xlabel=label, ylabel="robust accuracy in %")
         axes.set_xlim(left=0)
         axes.margins(0.1)
 
@@ -66,25 +74,25 @@ def pareto(material: Material) -> Figure | Missing:
     return Figure(
         key="pareto",
         title=title,
-        body=svg("pareto", f"Robust accuracy against seconds of training; on the front: {names}", draw),
+        body=svg("pareto", f"Robust accuracy against {label}; on the front: {names}", draw),
         legend=legend(groups),
-        caption=f"The dashed front joins methods that none reaches at less cost: {names}. Seconds of "
-        "training the student on the machine of these runs, without its teacher's training. "
-        f"{material.images}, {material.threat}.",
+        caption=f"The dashed front joins methods that none reaches at less cost: {names}. {what}, "
+        f"without its teacher's training. {material.images}, {material.threat}.",
     )
 
 
 def best_for_their_cost(groups: Sequence[Group]) -> list[Group]:
     """The methods, cheapest first, that are more robust than everything cheaper."""
     front: list[Group] = []
-    for group in sorted(groups, key=lambda g: (g.mean(SECONDS) or 0, -(g.mean("robust") or 0))):
+    key = cost_key(groups)
+    for group in sorted(groups, key=lambda g: (g.mean(key) or 0, -(g.mean("robust") or 0))):
         if not front or (group.mean("robust") or 0) > (front[-1].mean("robust") or 0):
             front.append(group)
     return front
 
 
-def _points(front: Sequence[Group]) -> list[tuple[float, float]]:
-    return [(group.mean(SECONDS) or 0, 100 * (group.mean("robust") or 0)) for group in front]
+def _points(front: Sequence[Group], key: str) -> list[tuple[float, float]]:
+    return [(group.mean(key) or 0, 100 * (group.mean("robust") or 0)) for group in front]
 
 
 def _seeds(groups: Sequence[Group]) -> bool:

@@ -1,0 +1,123 @@
+"""A comparison that is stopped ends at once; a damaged file costs one cell, and says what to do."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from compare_parts import SMALL
+
+import advkd
+
+WORDS = ("presets=pgd-at,trades", "seeds=0", *SMALL, "epochs=1")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """Nobody writes into it."""
+    folder = tmp_path_factory.mktemp("whole") / "it"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADVKD_CACHE", str(folder.parent / "cache"))
+        advkd.compare(*WORDS, out=folder)
+    return folder
+
+
+@pytest.fixture
+def copy(whole, tmp_path) -> Path:
+    shutil.copytree(whole.parent, tmp_path / "copied")
+    return tmp_path / "copied" / whole.name
+
+
+def rows(folder):
+    return json.loads((folder / "result.json").read_text())["rows"]
+
+
+def test_ctrl_c_ends_all_processes_and_the_same_command_goes_on(tmp_path):
+    folder = tmp_path / "stopped" / "it"
+    code = "from advkd.cli import main; main()"
+    words = [*WORDS, "seeds=0,1", "epochs=100000", "jobs=2", f"out={folder}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "compare", *words],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            begun = time.monotonic()
+            while len(list(folder.parent.glob("cells/*/checkpoint.*"))) < 2 and process.poll() is None:
+                assert time.monotonic() - begun < 120
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGINT)
+            # which ends when the last process that could still write has ended
+            _, said = process.communicate(timeout=30)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert "stopped; go on with: the same command" in said
+    assert "Traceback" not in said
+    assert len(list(folder.parent.glob("cells/*/run.yaml"))) == 2
+
+
+def test_processes_end_with_an_error_of_the_comparison(tmp_path):
+    def fails(index, cell, made):
+        raise ZeroDivisionError("planted")
+
+    with pytest.raises(ZeroDivisionError):
+        advkd.compare(*WORDS, "seeds=0,1", "jobs=2", out=tmp_path / "it", told=fails)
+    assert len(list(tmp_path.glob("cells/*/eval/*/result.json"))) < 4
+
+
+@pytest.mark.parametrize("place", ["eval/*/examples.npz", "eval/*/result.json", "result.json"])
+def test_a_damaged_file_costs_one_cell_and_is_made_again_once_it_is_removed(whole, copy, place):
+    file = next((copy / rows(copy)[0]["folder"]).resolve().glob(place))
+    file.write_bytes(file.read_bytes()[:100])
+    found = advkd.compare(*WORDS, out=copy)
+    assert [row["state"] for row in rows(copy)] == ["failed", "done"]
+    assert str(file) in found.failed[0]
+    assert "remove it" in found.failed[0]
+    assert "run the same command again" in found.failed[0]
+    assert "cannot be read" in (copy / "report.html").read_text()
+    file.unlink()
+    (file.parent / "result.json").unlink(missing_ok=True)
+    advkd.compare(*WORDS, out=copy)
+    assert rows(copy) == rows(whole)
+
+
+def test_a_damaged_plan_may_be_removed(whole, copy):
+    (copy / "comparison.yaml").write_text("a: [")
+    with pytest.raises(advkd.AdvkdError, match="remove it and run the same command again"):
+        advkd.compare(*WORDS, out=copy)
+    (copy / "comparison.yaml").unlink()
+    advkd.compare(*WORDS, out=copy)
+    assert rows(copy) == rows(whole)
+
+
+def test_out_may_be_the_folder_one_is_in(tmp_path, monkeypatch):
+    folder = tmp_path / "it"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    found = advkd.compare(*WORDS, out=".")
+    assert found.folder == folder
+    assert all((folder / row["audit"]).is_dir() for row in rows(folder))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "it"]
+    assert (folder / "report.html").exists()
+
+
+def test_a_cell_without_its_weights_is_not_told_to_go_on(copy):
+    cell = (copy / rows(copy)[0]["folder"]).resolve()
+    (cell / "student.safetensors").unlink()
+    shutil.rmtree(cell / "eval")
+    [said] = advkd.compare(*WORDS, out=copy).failed
+    assert "its student.safetensors is gone" in said
+    assert "remove the folder and run the same command again" in said
+    assert "resume=" not in said
+    shutil.rmtree(cell)
+    assert not advkd.compare(*WORDS, out=copy).failed

@@ -1,0 +1,159 @@
+"""The headline says what the verdicts say; costs are counted, not timed, and told of the cells."""
+
+import json
+
+import numpy as np
+import pytest
+from compare_parts import SMALL
+from made_comparison import comparison
+
+import advkd
+from advkd.comparing.cell import Made
+from advkd.comparing.outcome import concluded
+from advkd.comparing.plan import planned
+from advkd.comparing.request import parsed
+from advkd.reporting import report
+from advkd.reporting.figures.scatter import pareto
+from advkd.reporting.gather import gathered
+from advkd.reporting.material import Judged, Material
+from advkd.reporting.table import methods
+from advkd.reporting.words import beneath, ranked
+
+N = 1000
+
+
+def judged(robust):
+    """A student that stands on the first `robust` of a thousand images."""
+    yes, stands = np.ones(N, dtype=bool), np.arange(N) < robust
+    terms = {"threat": "linf eps 0.2", "images": "x", "attacks": "y"}
+    return Judged(
+        shown="here",
+        terms=terms,
+        right={"clean": yes, "pgd": stands},
+        tried=dict.fromkeys(("clean", "pgd"), yes),
+    )
+
+
+def outcome(tmp_path, robust, threads=(1,)):
+    """The comparison of entrants that reach `robust` (seeds by label), None for a cell that failed."""
+    seeds = range(len(next(iter(robust.values()))))
+    words = [f"presets={','.join(robust)}", f"seeds={','.join(map(str, seeds))}", *SMALL]
+    plan = planned(parsed(words))
+    made = []
+    for i, cell in enumerate(plan.cells):
+        folder, n = tmp_path / "cells" / cell.name, robust[cell.label][cell.run.seed]
+        folder.mkdir(parents=True)
+        about = {"environment": {"device": "cuda", "threads": threads[i % len(threads)]}}
+        (folder / "result.json").write_text(json.dumps(about))
+        made.append(Made(folder, error="planted") if n is None else Made(folder, None, judged(n)))
+    return concluded(plan, tmp_path / "it", made, None, {})
+
+
+def test_a_failed_cell_does_not_turn_the_headline_against_the_verdict(tmp_path):
+    # ard is better wherever both were judged, and has lost its easiest seed
+    found = outcome(tmp_path, {"rslad": (400, 405, 900), "ard": (450, 456, None)})
+    assert [verdict.verdict for verdict in found.methods] == ["worse"]
+    assert found.headline.startswith("ard has the highest mean robust accuracy, 45.3 %")
+    assert "over 2 seeds that all have, indicative (fewer than 5 seeds)" in found.headline
+    assert found.headline.endswith("It is better than rslad.")
+
+
+def test_a_pair_that_was_judged_on_more_seeds_keeps_its_own_verdict(tmp_path):
+    # on the seed of all three rslad leads; over all seeds of the two, ard is better
+    found = outcome(
+        tmp_path,
+        {
+            "rslad": (501, 400, 402, 399, 401, 400),
+            "ard": (500, 450, 452, 449, 451, 450),
+            "iad": (1,) + 5 * (None,),
+        },
+    )
+    assert found.headline.startswith("rslad has the highest mean robust accuracy, 50.1 %")
+    assert "It is worse than ard." in found.headline
+    assert "It is better than" not in found.headline
+
+
+def test_five_seeds_are_not_indicative(tmp_path):
+    found = outcome(tmp_path, {"rslad": (401, 402, 403, 404, 405), "ard": (451, 453, 452, 454, 456)})
+    assert "over 5 seeds. It is better than rslad." in found.headline
+
+
+def test_the_environment_is_that_of_the_cells(tmp_path):
+    found = outcome(tmp_path, {"rslad": (400, 405), "ard": (450, 456)}, threads=(1, 2))
+    assert found.about["environment"] == {"device": "cuda", "threads": "1, 2"}
+
+
+@pytest.fixture(scope="module")
+def failed_first(tmp_path_factory):
+    """A comparison whose first cell has failed in the second seed of its method alone."""
+    folder = comparison(tmp_path_factory.mktemp("failed") / "it")
+    content = json.loads((folder / "result.json").read_text())
+    content["rows"][0] |= {"state": "failed", "error": "planted", "audit": None}
+    content["tflop"] = {"path-dual": 3.0, "rslad": 1.5}
+    (folder / "result.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_costs_are_counted_where_they_are_known(failed_first, tmp_path):
+    material = gathered([failed_first])
+    heads, rows = methods(material)
+    assert "memory" not in heads
+    assert {group.name: cells[heads.index("TFLOP")].text for group, cells in rows} == {
+        "path-dual": "3",
+        "rslad": "1.5",
+    }
+    first = ranked(material)[0].name
+    assert "TFLOP (counted operations)" in beneath(material)
+    assert ("2.0 times as much as rslad" in beneath(material)) == (first == "path-dual")
+    assert "TFLOP of training" in pareto(material).body
+    assert "counted on steps" in pareto(material).caption
+    page = report(failed_first, tmp_path).read_text()
+    assert (
+        "Wall times were taken beside whatever else the machine did, with so many threads a student: 1."
+        in page
+    )
+    # without a count of everybody, time is all there is
+    other = Material(rows=gathered([failed_first / "cells" / cell for cell in cells_of(failed_first)]).rows)
+    assert "seconds of training" in pareto(other).body
+    assert "(wall time)" in beneath(other)
+    assert "memory" in methods(other)[0]
+
+
+def cells_of(folder):
+    return sorted(cell.name for cell in (folder / "cells").iterdir())
+
+
+def test_methods_of_a_comparison_are_ranked_on_the_seeds_all_have(failed_first):
+    material = gathered([failed_first])
+    shared = {g.name: next(r.judged.scores.robust for r in g.rows if r.seed == 1) for g in material.groups}
+    assert [group.name for group in ranked(material)] == sorted(shared, key=shared.get, reverse=True)
+
+
+def test_a_comparison_counts_its_operations_and_may_lose_its_first_cell(tmp_path, monkeypatch):
+    from advkd import api
+
+    train = api.train
+
+    def fails_first(run, **rest):
+        if run.preset == "pgd-at":
+            raise ZeroDivisionError("planted")
+        return train(run, **rest)
+
+    monkeypatch.setattr(api, "train", fails_first)
+    words = ("presets=pgd-at,trades,mart", "seeds=0", *SMALL, "epochs=1", "jobs=1")
+    found = advkd.compare(*words, out=tmp_path / "it")
+    content = json.loads((tmp_path / "it" / "result.json").read_text())
+    assert [row["state"] for row in content["rows"]] == ["failed", "done", "done"]
+    assert content["tflop"] == found.tflop
+    assert content["tflop"].keys() == {"trades", "mart"}
+    assert min(content["tflop"].values()) > 0
+    assert content["environment"]["device"] == "cpu"
+    assert "planted" in (tmp_path / "it" / "report.html").read_text()
+    assert "TFLOP" in (tmp_path / "it" / "report.md").read_text()
+    one = advkd.compare(
+        "presets=pgd-at,trades", "seeds=0", *SMALL, "epochs=1", "jobs=1", out=tmp_path / "one"
+    )
+    assert one.judged.keys() == {"trades"}
+    assert (tmp_path / "one" / "report.html").exists()
+    text = (tmp_path / "one" / "report.md").read_text()
+    assert "less than every other" not in text
