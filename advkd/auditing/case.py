@@ -14,7 +14,7 @@ from advkd.config.checks import lengths
 from advkd.config.layers import Raw, load_yaml, named, over
 from advkd.config.resolve import file_or_name
 from advkd.errors import AdvkdError, Problem, error
-from advkd.folder import RUN, given_to
+from advkd.folder import RESULT, RUN, given_to
 from advkd.loop import BEST
 from advkd.registry import entries, split_name
 
