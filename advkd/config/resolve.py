@@ -73,6 +73,10 @@ def from_raw(raw: Raw, problems: list[Problem] | None = None) -> Run:
         problems += crossed(spec)
     if problems:
         raise AdvkdError(*problems)
+    teacher = resolved.get("teacher")
+    # not said, it is no word of the run: what is kept under the hash of these values keeps its name
+    if isinstance(teacher, dict) and teacher.get("validation", ...) is None:
+        del teacher["validation"]
     return Run(**vars(spec), resolved=resolved)
 
 
@@ -83,7 +87,7 @@ def teacher_run(run: Run) -> Run:
         raise error("teacher", "is loaded, not trained", given=teacher)
     shared = {key: run.resolved[key] for key in ("data", "split", "threat", "eval_batch_size")}
     recipe = {key: teacher[key] for key in RECIPE}
-    if teacher["validation"] is not None:
+    if "validation" in teacher:
         recipe["validation"] = teacher["validation"]
     return from_raw(
         {

@@ -87,9 +87,6 @@ class Run(Spec):
         # no modifiers is no word of it: runs of before there were any keep their name
         left_out = (*UNHASHED, *(() if self.modifiers else ("modifiers",)))
         content = {key: value for key, value in self.resolved.items() if key not in left_out}
-        teacher = content.get("teacher") or {}
-        if teacher.get("validation", ...) is None:
-            content["teacher"] = {key: value for key, value in teacher.items() if key != "validation"}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
     @property

@@ -132,6 +132,8 @@ def test_how_a_student_is_chosen_does_not_choose_its_teacher():
     ):
         assert teacher_run(advkd.resolve(*words)).hash == robust.hash
     assert robust.resolved["validation"]["use"] == "pgd"
+    # nor does saying nothing of it change what a run and its teacher are called
+    assert "validation" not in advkd.resolve("preset=rslad").resolved["teacher"]
     for words in (("preset=rslad",), ("preset=kd",)):
         standard = teacher_run(advkd.resolve(*words, "teacher.preset=standard"))
         assert standard.resolved["validation"] == {"use": "clean"}
