@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from advkd.auditing.tables import percent
 from advkd.comparing.cell import Made
 from advkd.comparing.estimate import Estimate
 from advkd.comparing.outcome import ROBUST, Comparison
@@ -59,8 +60,13 @@ def concluded(out: Console, comparison: Comparison) -> None:
     if comparison.judged:
         out.print(_table(comparison))
     out.print("these methods, paired over seeds:", style="bold")
-    for verdict in comparison.methods:
+    best = comparison.ranked[:1]
+    apart = [v for v in comparison.methods if v.verdict != "not distinguishable" or {v.a, v.b} & {*best}]
+    for verdict in apart:
         say(out, f"  {verdict.says}")
+    if rest := len(comparison.methods) - len(apart):
+        are = "pairs are" if rest > 1 else "pair is"
+        say(out, f"  {rest} further {are} not distinguishable; the report lists them")
     told = [v for v in comparison.students if v.verdict != "not distinguishable"]
     count = f"{len(told)} of {len(comparison.students)} pairs of students differ"
     say(out, f"these students, image by image: {count}; the report lists them")
@@ -82,9 +88,9 @@ def _table(comparison: Comparison) -> Table:
 def _cells(comparison: Comparison, label: str) -> Iterator[str]:
     found = list(comparison.judged[label].values())
     for what in (CLEAN, ROBUST):
-        values = [100 * getattr(one.scores, what) for one in found]
-        spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-        yield f"{statistics.fmean(values):.1f}{spread}"
+        values = [getattr(one.scores, what) for one in found]
+        spread = f" ± {percent(statistics.stdev(values))}" if len(values) > 1 else ""
+        yield f"{percent(statistics.fmean(values))}{spread}"
     yield str(len(found))
     yield f"{comparison.tflop[label]:.3g}" if label in comparison.tflop else "-"
 

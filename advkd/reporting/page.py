@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from advkd.auditing.tables import percent
 from advkd.reporting.figures import drawn
-from advkd.reporting.figures.canvas import COLOURS, GLYPHS
+from advkd.reporting.figures.canvas import COLOURS, GLYPHS, shape
 from advkd.reporting.glossary import glossary
 from advkd.reporting.material import CLEAN, Judged, Material
 from advkd.reporting.table import methods, students
@@ -155,7 +155,7 @@ def _marked(material: Material) -> Any:
     heads, rows = methods(material)
     sign = Markup('<span class="mark" style="color:var(--c{})" aria-hidden="true">{}</span> {}')
     return heads, [
-        (sign.format(group.index % COLOURS, GLYPHS[group.index % len(GLYPHS)], group.name), cells)
+        (sign.format(group.index % COLOURS, GLYPHS[shape(group.index)], group.name), cells)
         for group, cells in rows
     ]
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from advkd.auditing.tables import percent
 from advkd.reporting.gather import compared
 from advkd.reporting.material import CLEAN
 
@@ -42,9 +43,9 @@ def bits(name: str, what: str) -> dict[str, dict[int, NDArray[np.bool_]]]:
 
 def spread(rows: Sequence[NDArray[np.bool_]]) -> str:
     """Mean and standard deviation over seeds, in percent."""
-    values = [100 * float(row.mean()) for row in rows]
-    deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.1f}{deviation}"
+    values = [float(row.mean()) for row in rows]
+    deviation = f" ± {percent(statistics.stdev(values))}" if len(values) > 1 else ""
+    return f"{percent(statistics.fmean(values))}{deviation}"
 
 
 def table(name: str) -> list[str]:

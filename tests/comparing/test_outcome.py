@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from compare_parts import SMALL
 from made_comparison import comparison
+from rich.console import Console
 
 import advkd
+from advkd.comparing import tables
 from advkd.comparing.cell import Made
 from advkd.comparing.outcome import concluded
 from advkd.comparing.plan import planned
@@ -157,3 +159,14 @@ def test_a_comparison_counts_its_operations_and_may_lose_its_first_cell(tmp_path
     assert (tmp_path / "one" / "report.html").exists()
     text = (tmp_path / "one" / "report.md").read_text()
     assert "less than every other" not in text
+
+
+def test_the_terminal_says_the_pairs_of_the_first_and_what_differs(tmp_path):
+    found = outcome(tmp_path, {"rslad": (460, 461), "ard": (450, 456), "iad": (455, 449)})
+    out = Console(record=True, width=200)
+    tables.concluded(out, found)
+    said = out.export_text()
+    assert "rslad and ard are not distinguishable" in said
+    assert "rslad and iad are not distinguishable" in said
+    assert "ard and iad are" not in said
+    assert "1 further pair is not distinguishable; the report lists them" in said

@@ -13,7 +13,7 @@ from PIL import Image
 
 from advkd.reporting import report
 from advkd.reporting.figures import drawn
-from advkd.reporting.figures.canvas import Missing
+from advkd.reporting.figures.canvas import Missing, style
 from advkd.reporting.figures.overlap import breaks, classes, survivors
 from advkd.reporting.figures.paths import png
 from advkd.reporting.figures.scatter import best_for_their_cost
@@ -148,3 +148,8 @@ def test_one_student_is_shown_with_its_own_interval():
     low, high = group.spread("robust")
     assert low < 0.75 < high
     assert group.sd("robust") is None
+
+
+def test_no_two_methods_look_alike():
+    looks = [style(Group("any", index, ())) for index in range(40)]
+    assert len({(one["color"], one["marker"]) for one in looks}) == 40

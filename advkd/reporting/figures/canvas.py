@@ -72,14 +72,19 @@ def colour(index: int) -> str:
     return f"#0a00{index % COLOURS:02x}"
 
 
+def shape(index: int) -> int:
+    """Which shape a method has: where colours begin anew, the shapes go on by one."""
+    return (index + index // COLOURS) % len(MARKERS)
+
+
 def style(group: Group) -> dict[str, Any]:
     """Colour and marker of a method, as matplotlib takes them."""
-    return {"color": colour(group.index), "marker": MARKERS[group.index % len(MARKERS)]}
+    return {"color": colour(group.index), "marker": MARKERS[shape(group.index)]}
 
 
 def legend(groups: Iterable[Group]) -> list[tuple[str, str, str]]:
     """Colour, glyph and name of each method."""
-    return [(f"var(--c{g.index % COLOURS})", GLYPHS[g.index % len(GLYPHS)], g.name) for g in groups]
+    return [(f"var(--c{g.index % COLOURS})", GLYPHS[shape(g.index)], g.name) for g in groups]
 
 
 def svg(key: str, says: str, draw: Callable[[Any], None], height: float = 2.8, top: float = 0.1) -> Markup:
