@@ -14,7 +14,7 @@ from advkd.config.checks import lengths
 from advkd.config.layers import Raw, load_yaml, named, over
 from advkd.config.resolve import file_or_name
 from advkd.errors import AdvkdError, Problem, error
-from advkd.folder import RESULT, RUN, given_to
+from advkd.folder import GIVEN, RESULT, RUN
 from advkd.loop import BEST
 from advkd.registry import entries, split_name
 
@@ -75,7 +75,7 @@ def _base(target: str, setting: str | None, parsed: list[Any]) -> Raw:
         if not (path / RUN).is_file():
             raise error("target", "is not the folder of a run: it has no run.yaml", given=target)
         base = load_yaml(path / RUN, "target")
-        if "data" in given_to(path, "target") and not any(w.key[0] == "data" for w in parsed):
+        if "data" in base.get(GIVEN, {}) and not any(w.key[0] == "data" for w in parsed):
             raise error("data", "the run was given data of its own", given=target, remedy="write data=...")
     elif path.suffix in (".safetensors", ".pt", ".pth"):
         _, about = weights.read(path, "target")
