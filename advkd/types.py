@@ -51,8 +51,8 @@ class Threat:
         low, high = self.box
         if not low < high:
             raise error("threat.box", "the lower edge must be below the upper one", given=self.box)
-        if self.eps < 0:
-            raise error("threat.eps", "eps must not be negative", given=self.eps)
+        if not self.eps >= 0:
+            raise error("threat.eps", "eps must not be negative or NaN", given=self.eps)
         if self.norm == "linf" and self.eps > high - low:
             raise error(
                 "threat.eps",
@@ -98,10 +98,10 @@ class Threat:
             length = number * self.eps if relative else number
         else:
             length = float(size)
-        if length < 0 or length > 2 * self.eps * (1 + 1e-9):
+        if self.eps and not 0 < length <= 2 * self.eps * (1 + 1e-9):
             raise error(
                 "step_size",
-                f"a step must lie between 0 and 2 eps = {2 * self.eps:.6g}",
+                f"a step must be above 0 and at most 2 eps = {2 * self.eps:.6g}",
                 given=f"{size} = {length:.6g}" if isinstance(size, str) else size,
                 remedy="eps and step_size may be swapped; a relative step is written 1/4 eps",
             )
