@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from advkd.errors import error
@@ -24,7 +24,7 @@ def as_real(value: object) -> object:
     return value
 
 
-Real = Annotated[float, BeforeValidator(as_real)]
+Real = Annotated[float, BeforeValidator(as_real), Field(allow_inf_nan=False)]
 Norm = Literal["linf", "l2"]
 Shape = tuple[int, int, int]
 Part = Literal["test", "validation"]

@@ -41,6 +41,7 @@ class Split:
                 given=self.validation,
                 remedy="selection on the test split is not offered",
             )
+        at_least_one(train=self.train, test=self.test)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,10 @@ class Images(Dataset[tuple[Tensor, int]]):
     """`x` (N,C,H,W), uint8 or float in [0,1], and classes `y` (N,)."""
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
+        if y.is_floating_point() or y.dim() != 1:
+            remedy = "give whole numbers (N,): y.ravel(), or y.argmax(1) where they are one-hot"
+            given = f"{y.dtype}, {tuple(y.shape)}"
+            raise error("data", "labels are not one class for each image", given=given, remedy=remedy)
         self.x, self.y = x, y.long()
 
     def __len__(self) -> int:
