@@ -70,6 +70,7 @@ def test_a_file_extends_one_other(tmp_path):
     ("command", "says"),
     [
         (("run", "preset=rslad", "out="), "out: is empty"),
+        (("compare", "presets=rslad,ard", "dry="), "dry: is empty"),
         (("run", "preset=rslad", "out=a", "out=b"), "out: is given twice\n  given    a, b"),
         (("show", "preset=rslad", "load=a.py", "load=b.py"), "load: is given twice"),
         (("show", "preset=rslad", "resume=runs/x"), "resume: unknown option"),
