@@ -69,5 +69,6 @@ class _Whole(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B,C,H,W) to (B,N)."""
-        answer: Tensor = self.net(x)
+        # some attacks of the toolbox compute in float64
+        answer: Tensor = self.net(x.float())
         return answer

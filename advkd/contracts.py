@@ -20,6 +20,9 @@ def check(slot: str, place: str, member: Any) -> None:
     protocol = PROTOCOL_OF.get(slot)
     if protocol is None:
         return
+    if not inspect.isclass(member):
+        remedy = "write a class, best a frozen dataclass: its fields are the options"
+        raise error(place, "is not a class", given=type(member).__name__, remedy=remedy)
     contract = {k: v for k, v in vars(protocol).items() if not k.startswith("_") or k == "__call__"}
     if slot in OPTIONAL:
         hooks, contract = contract, {k: v for k, v in contract.items() if hasattr(member, k)}

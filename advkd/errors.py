@@ -55,14 +55,22 @@ def error(place: str, problem: str, *, given: object = "", remedy: str = "") -> 
     return AdvkdError(Problem(place=place, problem=problem, given=str(given), remedy=remedy))
 
 
+def at_least_one(**counts: int | None) -> None:
+    """Raises `AdvkdError` for the first of `counts` that is below 1."""
+    for place, count in counts.items():
+        if count is not None and not count >= 1:
+            raise error(place, "must be at least 1", given=count)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """The valid name that looks most like `name`, or the empty string."""
-    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)), "")
+    return next(iter(difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.5)), "")
 
 
 def unknown(place: str, what: str, name: str, names: Iterable[str], remedy: str = "") -> Problem:
     """The problem of a name that nothing answers to."""
-    known = sorted(names)
+    # YAML reads `on` and `1` as no text
+    name, known = str(name), sorted(map(str, names))
     return Problem(
         place=place,
         problem=f"unknown {what}",

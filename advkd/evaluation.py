@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from advkd.data.images import Images, in_memory
+from advkd.config.entries import CLEAN, entry_names
+from advkd.data.images import Images, checked, in_memory
 from advkd.errors import error
 from advkd.modes import evaluating, full_float32, logits_of
 from advkd.protocols import Evaluator
@@ -37,20 +38,19 @@ def evaluate(
     an attack that leaves the threat.
     """
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
-    images = images_for(net, data, device)
-    right: dict[str, list[Tensor]] = {"clean": []}
-    seconds = dict.fromkeys(attacks, 0.0)
+    images, classes = images_for(net, data, device)
+    names = entry_names(attacks, classes)
+    right: dict[str, list[Tensor]] = {CLEAN: []}
+    seconds = dict.fromkeys(names.values(), 0.0)
     random = streams(seed)
     with evaluating(net):
         for index, rows in enumerate(torch.split(torch.arange(len(images)), batch_size)):
             batch = images.batch(rows)
             batch = Batch(batch.x.to(device), batch.y.to(device))
-            right["clean"].append(right_of(net, batch.x, batch.y).cpu())
-            for name, attack in attacks.items():
-                if name == "clean":
-                    continue
+            right[CLEAN].append(right_of(net, batch.x, batch.y).cpu())
+            for key, name in names.items():
                 begin = time.perf_counter()
-                outcome = attack(net, batch, threat, random("evaluate", name, index))
+                outcome = attacks[key](net, batch, threat, random("evaluate", key, index))
                 confirmed(outcome.x, batch.x, threat, name)
                 right.setdefault(name, []).append(right_of(net, outcome.x, batch.y).cpu())
                 seconds[name] += time.perf_counter() - begin
@@ -77,14 +77,22 @@ def inside(x: Tensor, start: Tensor, threat: Threat) -> Tensor:
     return (threat.distance(x, start) <= room) & (flat.amin(1) >= low) & (flat.amax(1) <= high)
 
 
-def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.device) -> Images:
-    """The images of `data`, in memory and checked; labels must lie among the classes `net` answers with."""
-    first = data[0][0]
-    x = first if isinstance(first, Tensor) else None
-    if x is None:
-        return in_memory(data, classes=None, place="data")
-    classes = logits_of(net, x[None].float().to(device)).shape[1]
-    return in_memory(data, classes=classes, place="data")
+def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.device) -> tuple[Images, int]:
+    """The images of `data`, in memory and checked, and how many classes `net` answers them with.
+
+    Raises `AdvkdError` for labels that are not among these classes, and for a network that does not
+    answer the first image with logits.
+    """
+    images = in_memory(data, classes=None, place="data")
+    x = images.batch(torch.zeros(1, dtype=torch.long)).x.to(device)
+    try:
+        classes = logits_of(net, x).shape[1]
+    # the network is somebody's code and fails in its own way
+    except Exception as cause:
+        problem = f"fails on an image {tuple(x.shape[1:])}: {type(cause).__name__}: {cause}"
+        remedy = "it must take float32 images (B,C,H,W) in [0,1] and answer with logits (B,N)"
+        raise error("model", problem, remedy=remedy) from cause
+    return checked(images.x, images.y, classes, "data"), classes
 
 
 def right_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:

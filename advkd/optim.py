@@ -25,7 +25,7 @@ class Optimizer:
     nesterov: bool = False
 
     def __post_init__(self) -> None:
-        if self.lr <= 0:
+        if not self.lr > 0:
             raise error("lr", "must be positive", given=self.lr)
 
     def __call__(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:

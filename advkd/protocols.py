@@ -182,8 +182,8 @@ class Evaluator(Protocol):
 
     Optional: `nets` (networks it needs beside the judged one, handed in as the keyword `nets`), a
     keyword `memo` (to go on after an interruption), `whole` (it wants all examples at once), `exact` (it
-    searches the network itself, never a fast twin; assumed where the norm is minimised), and
-    `named(classes)` (what its number may be called).
+    searches the network itself, never a fast twin; assumed where the norm is minimised), `mixed` (it is a
+    suite of attacks with and without gradients), and `named(classes)` (what its number may be called).
     """
 
     @property

@@ -49,6 +49,12 @@ def split(source: DataSource, how: Split) -> Splits:
     if (images.y == images.y[0]).all():
         raise _one_class(f"data.train: {len(images)} images, all of class {int(images.y[0])}")
     rest, part = stratified(images.y, how.validation, how.seed)
+    if not len(part) or not len(rest):
+        given = f"{len(images)} images, split.validation={how.validation:g}"
+        remedy = "use more images, or set split.validation"
+        raise error(
+            "split", "leaves no image to train on, or none to validate on", given=given, remedy=remedy
+        )
     return Splits(images.subset(rest), images.subset(part), source, how)
 
 
@@ -65,4 +71,8 @@ def _one_class(given: object) -> AdvkdError:
 def opened_part(source: DataSource, part: Literal["train", "test"], how: Split) -> Images:
     """The images of one part of a source, limited as the split says."""
     images = in_memory(source.open(part), source.classes, f"data.{part}")
+    if images.shape != tuple(source.shape):
+        given = f"{images.shape}, not {tuple(source.shape)}"
+        remedy = "bring all images to one size and number of channels (data.size=N of folder)"
+        raise error(f"data.{part}", "images have another shape than their source", given=given, remedy=remedy)
     return images.subset(limited(images.y, getattr(how, part), how.seed))

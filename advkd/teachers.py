@@ -135,7 +135,7 @@ def cache() -> Path:
 def cached(run: Run, own: str = "") -> Path:
     """The folder of the trained teacher of a run; `own` names training images of the caller's."""
     recipe = teacher_run(run)
-    parts = (recipe.preset, Path(recipe.setting).stem, recipe.hash, str(recipe.seed), own)
+    parts = (Path(recipe.preset).stem, Path(recipe.setting).stem, recipe.hash, str(recipe.seed), own)
     return cache() / "-".join(part for part in parts if part)
 
 
@@ -155,7 +155,7 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
                 log.warning(
                     "the cached teacher is damaged and is trained again: %s", cause.problems[0].problem
                 )
-                shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         partial = Path(f"{folder}.partial")
         partial.mkdir(exist_ok=True)
         _fit(recipe, splits, device, report, partial)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from advkd.errors import error
@@ -24,7 +24,7 @@ def as_real(value: object) -> object:
     return value
 
 
-Real = Annotated[float, BeforeValidator(as_real)]
+Real = Annotated[float, BeforeValidator(as_real), Field(allow_inf_nan=False)]
 Norm = Literal["linf", "l2"]
 Shape = tuple[int, int, int]
 Part = Literal["test", "validation"]
@@ -51,8 +51,8 @@ class Threat:
         low, high = self.box
         if not low < high:
             raise error("threat.box", "the lower edge must be below the upper one", given=self.box)
-        if self.eps < 0:
-            raise error("threat.eps", "eps must not be negative", given=self.eps)
+        if not self.eps >= 0:
+            raise error("threat.eps", "eps must not be negative or NaN", given=self.eps)
         if self.norm == "linf" and self.eps > high - low:
             raise error(
                 "threat.eps",
@@ -98,10 +98,10 @@ class Threat:
             length = number * self.eps if relative else number
         else:
             length = float(size)
-        if length < 0 or length > 2 * self.eps * (1 + 1e-9):
+        if self.eps and not 0 < length <= 2 * self.eps * (1 + 1e-9):
             raise error(
                 "step_size",
-                f"a step must lie between 0 and 2 eps = {2 * self.eps:.6g}",
+                f"a step must be above 0 and at most 2 eps = {2 * self.eps:.6g}",
                 given=f"{size} = {length:.6g}" if isinstance(size, str) else size,
                 remedy="eps and step_size may be swapped; a relative step is written 1/4 eps",
             )

@@ -3,130 +3,109 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from advkd.auditing import curves
 from advkd.auditing.admission import admit, fitting_batch
 from advkd.auditing.bench import Bench, OutOfTime
 from advkd.auditing.doubt import attack_flags, network_flags
 from advkd.auditing.ledger import Entry, Ledger
+from advkd.auditing.marks import Mark, marked
+from advkd.auditing.order import Audit, Subject
 from advkd.auditing.probe import Flag, Probe, left_in_train_mode
 from advkd.auditing.scope import left_out, skipped
 from advkd.auditing.search import Searches, engine_for
-from advkd.auditing.verdict import CLEAN, Row, Verdict
-from advkd.config.case import Plan, hash_of, seconds
+from advkd.auditing.verdict import Row, Verdict
+from advkd.config.case import hash_of, seconds
+from advkd.config.entries import CLEAN, entry_names
 from advkd.cost import peak_memory_mb
 from advkd.data.images import Images
 from advkd.data.split import limited
 from advkd.device import environment
 from advkd.engine import Engine
-from advkd.fingerprints import data_fingerprint, fingerprint
-from advkd.modes import logits_of
+from advkd.fingerprints import data_fingerprint
 from advkd.registry import load
 from advkd.streams import streams
-from advkd.types import Batch, Threat
+from advkd.types import Batch
 
 PROBED = 64
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A network to judge; `record` is what its file says of its validation."""
+def audited(audit: Audit) -> Verdict:
+    """Judges every subject, going on from what the folder holds."""
+    begin = time.monotonic()
+    rows = limited(audit.images.y, audit.plan.limit, audit.plan.seed)
+    images = audit.images.subset(rows)
+    bench = _bench(audit, images, begin)
+    judged = _Judged(audit, bench, images)
+    try:
+        for step in judged.steps():
+            step()
+    except OutOfTime:
+        judged.complete = False
+    if judged.complete:
+        bench.ledger.join_images()
+    spent = list(bench.ledger.entries.values())
+    return Verdict(
+        rows=judged.rows(),
+        threat=str(audit.threat),
+        suite=audit.plan.suite,
+        flags=judged.flags(),
+        points=judged.points,
+        not_tried=left_out(audit.plan, audit.threat, judged.skipped, judged.complete),
+        complete=judged.complete,
+        cost={
+            "seconds": round(sum(entry.seconds for entry in spent), 3),
+            "forwards": sum(entry.forwards for entry in spent),
+            "backwards": sum(entry.backwards for entry in spent),
+            "peak_memory_mb": peak_memory_mb(),
+            "batch_size": bench.batch_size,
+            "engine": bench.ledger.about["engine"],
+        },
+        environment=environment(audit.device),
+        agreement=judged.agreement(),
+        options=audit.options,
+        folder=audit.folder,
+    )
 
-    who: str
-    net: nn.Module
-    record: Mapping[str, Any] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Audit:
-    """Everything one audit needs; the first subject is the one judged, `nets` are what attacks may ask."""
-
-    subjects: Sequence[Subject]
-    images: Images
-    classes: int
-    threat: Threat
-    plan: Plan
-    options: Mapping[str, Any]
-    nets: Mapping[str, nn.Module] = field(default_factory=dict)
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    folder: Path | None = None
-    report: Callable[[str, str, Entry], None] = lambda who, name, entry: None  # noqa: ARG005
-
-    def run(self) -> Verdict:
-        """Judges every subject, going on from what the folder holds."""
-        begin = time.monotonic()
-        rows = limited(self.images.y, self.plan.limit, self.plan.seed)
-        images = self.images.subset(rows)
-        bench = self._bench(images, begin)
-        judged = _Judged(self, bench, images)
-        try:
-            for step in judged.steps():
-                step()
-        except OutOfTime:
-            judged.complete = False
-        if judged.complete:
-            bench.ledger.join_images()
-        spent = list(bench.ledger.entries.values())
-        return Verdict(
-            rows=judged.rows(),
-            threat=str(self.threat),
-            suite=self.plan.suite,
-            flags=judged.flags(),
-            points=judged.points,
-            not_tried=left_out(self.plan, self.threat, judged.skipped, judged.complete),
-            complete=judged.complete,
-            cost={
-                "seconds": round(sum(entry.seconds for entry in spent), 3),
-                "forwards": sum(entry.forwards for entry in spent),
-                "backwards": sum(entry.backwards for entry in spent),
-                "peak_memory_mb": peak_memory_mb(),
-                "batch_size": bench.batch_size,
-                "engine": bench.ledger.about["engine"],
-            },
-            environment=environment(self.device),
-            agreement=judged.agreement(),
-            options=self.options,
-            folder=self.folder,
-        )
-
-    def _bench(self, images: Images, begin: float) -> Bench:
-        first = self.subjects[0]
-        size = self.plan.batch_size or fitting_batch(first.net, first.who, images, self.device)
-        for subject in self.subjects:
-            admit(subject.net, subject.who, images, self.classes, size, self.device)
-        engine = engine_for(first.net, self.plan, images.shape, self.classes, len(images))
-        about = {
-            "images": data_fingerprint(images.x, images.y),
-            "nets": {subject.who: fingerprint(subject.net) for subject in self.subjects},
-            "plan": hash_of(self.options),
-            "batch_size": size,
-            "engine": engine.about,
-        }
-        ledger = Ledger(len(images), about, self.folder)
-        budget = seconds(self.plan.budget)
-        few = images.batch(torch.arange(min(PROBED, len(images))))
-        few = Batch(few.x.to(self.device), few.y.to(self.device))
-        return Bench(
-            images=images,
-            threat=self.threat,
-            ledger=ledger,
-            batch_size=ledger.about["batch_size"],
-            nets=self.nets,
-            device=self.device,
-            seed=self.plan.seed,
-            deadline=None if budget is None else begin + budget,
-            keep_images=self.plan.save == "images",
-            searched=Searches(Engine(**ledger.about["engine"]), few),
-            report=self.report,
-        )
+def _bench(audit: Audit, images: Images, begin: float) -> Bench:
+    first = audit.subjects[0]
+    size = audit.plan.batch_size or fitting_batch(first.net, first.who, images, audit.device)
+    for subject in audit.subjects:
+        admit(subject.net, subject.who, images, audit.classes, size, audit.device)
+    some = images.subset(torch.arange(min(PROBED, size, len(images))))
+    for name, net in audit.nets.items():
+        admit(net, f"nets.{name}", some, audit.classes, size, audit.device)
+    few = some.batch(torch.arange(len(some)))
+    few = Batch(few.x.to(audit.device), few.y.to(audit.device))
+    engine = engine_for(first.net, audit.plan, images.shape, audit.classes, len(images))
+    about = {
+        "images": data_fingerprint(images.x, images.y),
+        "nets": {name: mark.about for name, mark in marked(audit.named, few.x).items()},
+        "plan": hash_of(audit.options),
+        "batch_size": size,
+        "engine": engine.about,
+    }
+    ledger = Ledger(len(images), about, audit.folder)
+    budget = seconds(audit.plan.budget)
+    return Bench(
+        images=images,
+        threat=audit.threat,
+        ledger=ledger,
+        batch_size=ledger.about["batch_size"],
+        nets=audit.nets,
+        device=audit.device,
+        seed=audit.plan.seed,
+        deadline=None if budget is None else begin + budget,
+        keep_images=audit.plan.save == "images",
+        searched=Searches(Engine(**ledger.about["engine"]), few),
+        report=audit.report,
+    )
 
 
 class _Judged:
@@ -136,7 +115,8 @@ class _Judged:
         self.audit, self.bench, self.images = audit, bench, images
         self.main = audit.subjects[0]
         self.training = left_in_train_mode(self.main.net)
-        self.prints = bench.ledger.about["nets"]
+        self.marks = {name: Mark.of(about) for name, about in bench.ledger.about["nets"].items()}
+        self.names = entry_names(audit.plan.evaluators, audit.classes)
         self.points: list[curves.Point] = []
         self.found: list[Flag] = []
         self.skipped: list[str] = []
@@ -150,7 +130,7 @@ class _Judged:
         yield partial(self._suite, self.main)
         yield self._curves
         for subject in self.audit.subjects[1:]:
-            if self.prints[subject.who] != self.prints[self.main.who]:
+            if not self._same(subject.who, self.main.who):
                 yield partial(self._suite, subject)
 
     def _clean(self, subject: Subject) -> None:
@@ -165,6 +145,7 @@ class _Judged:
         probe = Probe(
             net=self.main.net,
             batch=self.bench.batch(rows),
+            size=self.bench.batch_size,
             threat=self.audit.threat,
             clean=right.double().mean().item(),
             n=len(right),
@@ -177,8 +158,8 @@ class _Judged:
     def _suite(self, subject: Subject) -> None:
         plan, standing = self.audit.plan, self._entries(subject)[CLEAN].right
         everything = torch.arange(len(standing))
-        for key, evaluator in plan.evaluators.items():
-            name = evaluator.named(self.audit.classes) if hasattr(evaluator, "named") else key
+        for key, name in self.names.items():
+            evaluator = plan.evaluators[key]
             reason = skipped(evaluator, self._nets(subject), self.blind)
             if reason:
                 self._skip(f"{name} on the {subject.who}: {reason}")
@@ -190,8 +171,11 @@ class _Judged:
             standing = standing & ~entry.broken
 
     def _nets(self, subject: Subject) -> set[str]:
-        own = self.prints[subject.who]
-        return {name for name, net in self.audit.nets.items() if fingerprint(net) != own}
+        return {name for name in self.audit.nets if not self._same(f"nets.{name}", subject.who)}
+
+    def _same(self, one: str, other: str) -> bool:
+        mine, others, nets = self.marks[one], self.marks[other], self.audit.named
+        return nets[one] is nets[other] or (mine.answers is not None and mine.fits(others))
 
     def _limited(self, rows: Tensor, key: str, who: str) -> Tensor:
         most = self.audit.plan.subset.get(key, len(rows))
@@ -214,7 +198,7 @@ class _Judged:
         self.points = curves.drawn(self.bench, self.main.net, how, rows, 1 / self.audit.classes)
 
     def _entries(self, subject: Subject) -> dict[str, Entry]:
-        same = self.prints[subject.who] == self.prints[self.main.who]
+        same = self._same(subject.who, self.main.who)
         return self.bench.ledger.of(self.main.who if same else subject.who)
 
     def rows(self) -> dict[str, Row]:
@@ -231,7 +215,7 @@ class _Judged:
             return self.found
         entries = self._entries(self.main)
         chance = 1 / self.audit.classes
-        suite = self.audit.plan.evaluators
+        suite = {name: self.audit.plan.evaluators[key] for key, name in self.names.items()}
         return [*self.found, *attack_flags(self.points, entries, suite, chance)]
 
     def agreement(self) -> dict[str, float]:
@@ -240,11 +224,9 @@ class _Judged:
         who = next((s.who for s in self.audit.subjects if s.net is teacher), None)
         if teacher is None or who is None or who == self.main.who:
             return {}
-        same = [
-            (logits_of(teacher, x).argmax(1) == logits_of(self.main.net, x).argmax(1)).cpu()
-            for part in torch.split(torch.arange(len(self.images)), self.bench.batch_size)
-            for x in [self.bench.batch(part).x]
-        ]
-        rows = self.rows()
-        fate = rows[self.main.who].survivors == rows[who].survivors
-        return {"clean": torch.cat(same).double().mean().item(), "robust": fate.double().mean().item()}
+        found = {CLEAN: self.bench.alike(teacher, self.main.net)}
+        if self.complete:
+            rows = self.rows()
+            fate = rows[self.main.who].survivors == rows[who].survivors
+            found["robust"] = fate.double().mean().item()
+        return found

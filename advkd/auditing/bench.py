@@ -84,6 +84,17 @@ class Bench:
         batch = self.images.batch(rows)
         return Batch(batch.x.to(self.device), batch.y.to(self.device))
 
+    def alike(self, one: nn.Module, other: nn.Module) -> float:
+        """The share of the images on which two networks give the same answer."""
+        parts = torch.split(torch.arange(len(self.images)), self.batch_size)
+        same = [
+            logits_of(one, x).argmax(1) == logits_of(other, x).argmax(1) for x in map(self._images, parts)
+        ]
+        return torch.cat(same).double().mean().item()
+
+    def _images(self, rows: Tensor) -> Tensor:
+        return self.batch(rows).x
+
 
 @dataclass(frozen=True)
 class _Call:

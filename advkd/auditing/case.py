@@ -8,12 +8,12 @@ from typing import Any
 from advkd import weights
 from advkd.config import words as word_module
 from advkd.config.build import Builder
-from advkd.config.case import OFFICIAL, Case, Resolved
+from advkd.config.case import OFFICIAL, Case, Plan, Resolved
 from advkd.config.changes import applied
 from advkd.config.checks import lengths
 from advkd.config.layers import Raw, load_yaml, named, over
 from advkd.config.resolve import file_or_name
-from advkd.errors import AdvkdError, Problem, error
+from advkd.errors import AdvkdError, Problem, error, unknown
 from advkd.folder import GIVEN, RESULT, RUN
 from advkd.loop import BEST
 from advkd.registry import entries, split_name
@@ -31,7 +31,8 @@ def resolve_case(target: str, *words: str) -> Resolved:
     parsed = word_module.parse(words)
     chosen = {w.path: str(w.value) for w in parsed if w.op == "set" and w.path in ("setting", "suite")}
     suite = chosen.get("suite", "standard")
-    raw = over(_base(target, chosen.get("setting"), parsed), named("suites", suite))
+    raw_suite = named("suites", suite)
+    raw = over(_base(target, chosen.get("setting"), parsed), raw_suite)
     raw = over(raw, {"target": target, "suite": Path(suite).stem})
     problems: list[Problem] = []
     rest = [w for w in parsed if w.path not in ("setting", "suite")]
@@ -43,7 +44,7 @@ def resolve_case(target: str, *words: str) -> Resolved:
     if not problems:
         case, resolved = Builder(problems).record(Case, raw, "")
     if not problems:
-        problems += [*lengths(case, case.threat), *_misnamed(resolved)]
+        problems += [*lengths(case, case.threat), *_misnamed(resolved), *limiting_nobody(case, raw_suite)]
     if problems:
         raise AdvkdError(*problems)
     return Resolved(**vars(case), resolved=resolved)
@@ -65,6 +66,12 @@ def _misnamed(resolved: Raw) -> list[Problem]:
         return []
     problem = f"is kept for the official suite, not for {used}"
     return [Problem(place=f"evaluators.{OFFICIAL}", problem=problem, remedy="give it another name")]
+
+
+def limiting_nobody(plan: Plan, suite: Raw) -> list[Problem]:
+    """Entries of `subset` for an evaluator that neither the plan nor its suite has."""
+    known = {*plan.evaluators, *suite["evaluators"]}
+    return [unknown("subset", "evaluator", key, known) for key in plan.subset if key not in known]
 
 
 def _base(target: str, setting: str | None, parsed: list[Any]) -> Raw:

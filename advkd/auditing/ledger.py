@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from advkd import weights
+from advkd.auditing.marks import Mark
 from advkd.errors import error
 from advkd.folder import EXAMPLES
 from advkd.protocols import Memo
@@ -116,9 +117,11 @@ class Ledger:
         self._same(about, path)
 
     def _same(self, written: Mapping[str, Any], path: Path) -> None:
-        nets: Mapping[str, str] = written["nets"]
+        nets, mine = written["nets"], self.about["nets"]
         differ = {
-            "model": any(nets.get(who, mine) != mine for who, mine in self.about["nets"].items()),
+            "model": any(
+                not Mark.of(mine[who]).fits(Mark.of(nets[who])) for who in mine.keys() & nets.keys()
+            ),
             "data": written["images"] != self.about["images"],
             "options": written["plan"] != self.about["plan"],
         }
@@ -132,7 +135,7 @@ class Ledger:
                 )
         # the bits depend on which images share a batch, and on how networks are run
         self.about["batch_size"], self.about["engine"] = written["batch_size"], written["engine"]
-        self.about["nets"] = {**nets, **self.about["nets"]}
+        self.about["nets"] = {**nets, **mine}
 
     def memo(self, who: str, name: str) -> Memo:
         """Tensors of one attack by key, kept on disk until `forget`."""

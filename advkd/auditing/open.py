@@ -12,8 +12,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from advkd import weights
-from advkd.auditing.audit import Audit, Subject
+from advkd.auditing.audit import audited
+from advkd.auditing.case import limiting_nobody
 from advkd.auditing.ledger import Entry
+from advkd.auditing.order import Audit, Subject
 from advkd.auditing.targets import opened
 from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
@@ -23,7 +25,6 @@ from advkd.device import chosen
 from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.evaluation import images_for
 from advkd.folder import RESULT, RUN, created, locked
-from advkd.modes import logits_of
 from advkd.splits import judging
 from advkd.types import Threat
 
@@ -68,8 +69,7 @@ def audit(
     """A verdict for a network in Python, as `advkd.audit` describes it."""
     plan, dump = _plan(suite, options)
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
-    images = images_for(net, data, device)
-    first = images.batch(torch.zeros(1, dtype=torch.long)).x.to(device)
+    images, classes = images_for(net, data, device)
     folder = Path(out).expanduser() if out else None
     others = {name: other.to(device) for name, other in (nets or {}).items()}
     subjects = [Subject("model", net)]
@@ -78,7 +78,7 @@ def audit(
     whole = Audit(
         subjects=subjects,
         images=images,
-        classes=logits_of(net, first).shape[1],
+        classes=classes,
         threat=threat,
         plan=plan,
         options={**dump, "threat": vars(threat)},
@@ -91,10 +91,12 @@ def audit(
 
 def _plan(suite: str, options: Mapping[str, Any]) -> tuple[Plan, dict[str, Any]]:
     problems: list[Problem] = []
-    raw = named("suites", suite)
-    raw["evaluators"] = options.get("evaluators", raw["evaluators"])
+    of_suite = named("suites", suite)
+    raw = {**of_suite, "evaluators": options.get("evaluators", of_suite["evaluators"])}
     rest = {key: value for key, value in options.items() if key != "evaluators"}
     plan, dump = Builder(problems).record(Plan, over(raw, {"suite": suite, **rest}), "")
+    if not problems:
+        problems += limiting_nobody(plan, of_suite)
     if problems:
         raise AdvkdError(*problems)
     return plan, dump
@@ -102,12 +104,12 @@ def _plan(suite: str, options: Mapping[str, Any]) -> tuple[Plan, dict[str, Any]]
 
 def _left(audit: Audit, folder: Path | None) -> Verdict:
     if folder is None:
-        return audit.run()
+        return audited(audit)
     if (folder / RUN).exists():
         raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
     with locked(created(folder)):
         try:
-            verdict = audit.run()
+            verdict = audited(audit)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
         weights.atomic(folder / RESULT, (json.dumps(verdict.about, indent=2) + "\n").encode())

@@ -10,10 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from advkd.errors import error
 from advkd.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
 from advkd.types import Batch, Threat
 from advkd.walk import ascending
+
+CUT_OFF = ("does not require grad", "appears to not have been used in the graph")
+"""What torch says of a graph that does not hold the image."""
 
 MODAL = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 """Layers that answer otherwise in train mode."""
@@ -39,7 +43,7 @@ class Probe:
     """A few examples the network gets right, and what is known of it.
 
     `clean` is its accuracy on `n` examples, `record` what its file says it should be; `training` names
-    layers that were in train mode when it was given.
+    layers that were in train mode when it was given. It is asked about `size` images at a time.
     """
 
     net: nn.Module
@@ -47,23 +51,39 @@ class Probe:
     threat: Threat
     clean: float
     n: int
+    size: int
     record: Mapping[str, Any] = field(default_factory=dict)
     training: tuple[str, ...] = ()
 
     def gradient(self, loss: str) -> tuple[Tensor, Tensor] | None:
         """The loss (B,) and its gradient at the images; None where no gradient reaches them."""
         measure = load("losses", loss)()
+
+        def risen(part: Batch) -> tuple[Tensor, Tensor]:
+            return ascending(lambda x: measure(self.net(x), part.y), part.x)
+
         try:
             with evaluating(self.net), buffers_kept(self.net):
-                return ascending(lambda x: measure(self.net(x), self.batch.y), self.batch.x)
-        # torch says so of a graph that does not hold the image
-        except RuntimeError:
-            return None
+                values, gradients = zip(*map(risen, self.parts), strict=True)
+        # the network is somebody's code and fails in its own way
+        except Exception as cause:
+            if any(words in str(cause) for words in CUT_OFF):
+                return None
+            problem = f"fails when its gradient is asked for: {type(cause).__name__}: {cause}"
+            raise error("model", problem, remedy="repair it, or set a smaller batch_size") from cause
+        return torch.cat(values), torch.cat(gradients)
+
+    @property
+    def parts(self) -> list[Batch]:
+        """The examples, `size` at a time."""
+        pairs = (torch.split(of, self.size) for of in (self.batch.x, self.batch.y))
+        return [Batch(x, y) for x, y in zip(*pairs, strict=True)]
 
     def logits(self, x: Tensor | None = None) -> Tensor:
         """What the network answers, its buffers as before."""
+        images = self.batch.x if x is None else x
         with buffers_kept(self.net):
-            return logits_of(self.net, self.batch.x if x is None else x)
+            return torch.cat([logits_of(self.net, part) for part in torch.split(images, self.size)])
 
 
 def left_in_train_mode(net: nn.Module) -> tuple[str, ...]:

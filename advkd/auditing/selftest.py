@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from advkd import weights
-from advkd.auditing.audit import Audit, Subject
+from advkd.auditing.audit import audited
+from advkd.auditing.order import Audit, Subject
 from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
 from advkd.config.case import Plan
@@ -166,7 +167,7 @@ def _checked(name: str, images: Images) -> Checked:
         plan=replace(plan, limit=IMAGES),
         options=options,
     )
-    return Checked(name, must, audit.run())
+    return Checked(name, must, audited(audit))
 
 
 def table(out: Console, found: list[Checked]) -> None:

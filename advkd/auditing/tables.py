@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from advkd.auditing.ledger import Entry
-from advkd.auditing.verdict import CLEAN, Verdict
+from advkd.auditing.verdict import Verdict
+from advkd.config.entries import CLEAN
 
 
 def progress(out: Console, who: str, name: str, entry: Entry) -> None:
@@ -57,8 +58,9 @@ def _beside(out: Console, verdict: Verdict) -> None:
         for note in notes:
             say(f"{name}: {note}")
     if verdict.agreement:
-        clean, robust = (percent(verdict.agreement[key]) for key in (CLEAN, "robust"))
-        say(f"teacher and student: same answer on {clean} % when clean, same fate on {robust} %")
+        fate = verdict.agreement.get("robust")
+        same = "" if fate is None else f", same fate on {percent(fate)} %"
+        say(f"teacher and student: same answer on {percent(verdict.agreement[CLEAN])} % when clean{same}")
     for flag in verdict.flags:
         say(f"flag {flag.name}: {flag.says}", "bold red")
         say(f"  {flag.evidence}")

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from advkd.auditing.audit import Subject
 from advkd.auditing.case import FORMS, weights_of
+from advkd.auditing.order import Subject
 from advkd.config.build import member
 from advkd.config.case import Resolved
 from advkd.errors import AdvkdError, error, unknown

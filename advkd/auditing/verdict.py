@@ -13,9 +13,8 @@ from torch import Tensor
 from advkd.auditing.curves import Point
 from advkd.auditing.ledger import Entry
 from advkd.auditing.probe import Flag
+from advkd.config.entries import CLEAN
 from advkd.result import Interval, wilson
-
-CLEAN = "clean"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
     teacher=FILE, limit=N, budget=10m, save=images, out=DIR, seed=N. The same command goes on where it
     was stopped.
     """
-    own, words = own_words(words)
+    own, words = own_words(words, ("out", "load"))
     import functools
 
     from advkd import api

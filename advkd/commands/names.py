@@ -31,7 +31,7 @@ def show(words: tuple[str, ...]) -> None:
     from advkd import tables
     from advkd.registry import find, slot_named, split_name
 
-    _, words = own_words(words)
+    _, words = own_words(words, ("load",))
     if words and "=" not in words[0]:
         slot = slot_named(words[0])
         if len(words) != 2:

@@ -18,11 +18,10 @@ def new_plugin(name: str, slot: str, out: Path | None) -> None:
     It holds the member, a preset or setting that uses it, a test of its contract, and the skeleton of its
     card. Change the member into your idea; docs/plugins.md goes through it.
     """
-    from advkd.registry import SLOTS, slot_named
+    from advkd.registry import slot_named
     from advkd.scaffold.write import write
 
     plural, folder = slot_named(slot), out or Path(name)
-    run = write(name, plural, folder)
-    shown = (f"advkd list {plural}", f"advkd check {SLOTS[plural]} {name}", run)
+    shown = (f"advkd list {plural}", *write(name, plural, folder))
     lines = (f"python -m pip install -e {folder}", *shown, f"python -m pytest {folder}")
     Console().print(f"{folder} holds advkd-{name}; go on with", *lines, sep="\n  ", highlight=False)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from advkd.errors import AdvkdError, unknown
+from advkd.errors import AdvkdError, error, unknown
 
 log = logging.getLogger("advkd")
 
@@ -29,6 +29,10 @@ def own_words(
                 unknown("word", "option", word, ["--help"], "words are key=value, without dashes")
             )
         if equals and key in names:
+            if key in own or not value:
+                problem = "is given twice" if key in own else "is empty"
+                given = f"{own[key]}, {value}" if key in own else word
+                raise error(key, problem, given=given, remedy=f"write {key}=VALUE once, or leave it out")
             own[key] = value
         else:
             rest.append(word)

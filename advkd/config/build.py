@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from advkd.errors import AdvkdError, Problem, unknown
+from advkd.errors import AdvkdError, Problem, error, unknown
 from advkd.protocols import SLOT_OF
 from advkd.registry import SLOTS, load, split_name
 from advkd.types import Real
@@ -31,7 +31,12 @@ def member(slot: str, raw: Any, place: str) -> tuple[Any, Any]:
 def options_of(cls: Any) -> dict[str, tuple[Any, Any]]:
     """The options of a member by name: annotation, and default (`inspect.Parameter.empty` if none)."""
     owner = cls if dataclasses.is_dataclass(cls) or not inspect.isclass(cls) else cls.__init__
-    hints = get_type_hints(owner, include_extras=True)
+    try:
+        hints = get_type_hints(owner, include_extras=True)
+    except NameError as cause:
+        remedy = "import it where the module runs, not under TYPE_CHECKING"
+        place = f"{cls.__module__}.{cls.__qualname__}"
+        raise error(place, f"an annotation cannot be read: {cause}", remedy=remedy) from cause
     found = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         default = parameter.default
@@ -143,10 +148,21 @@ class Builder:
                     Problem(place=inside, problem="needs a value", remedy=f"write {inside}=VALUE")
                 )
             else:
-                dump[key] = plain(default)
+                dump[key] = self._default(default, inside)
         if len(self.problems) > before:
             return None, None
         return self._construct(cls, values, place), dump
+
+    def _default(self, default: Any, place: str) -> Any:
+        try:
+            return json.loads(json.dumps(plain(default)))
+        except TypeError:
+            remedy = "options are numbers, texts, lists and mappings: name what it stands for"
+            given = repr(default)
+            self.problems.append(
+                Problem(place=place, problem="its default is no plain value", given=given, remedy=remedy)
+            )
+        return None
 
     def _construct(self, cls: Any, values: Mapping[str, Any], place: str) -> Any:
         try:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from advkd.config.entries import MANY, entry_names
 from advkd.config.run import Split
 from advkd.engine import Compile, Precision
-from advkd.errors import error
+from advkd.errors import at_least_one, error
 from advkd.protocols import DataSource, Evaluator, ModelSource
 from advkd.types import Part, Real, Threat
 
@@ -32,6 +33,15 @@ class Curves:
     eps: tuple[Real, ...] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
     steps: tuple[int, ...] = (1, 5, 10, 20, 40)
     restarts: tuple[int, ...] = (1, 5)
+
+    def __post_init__(self) -> None:
+        if self.images < 0:
+            raise error("curves.images", "must not be negative", given=self.images, remedy="0 draws none")
+        for eps in self.eps:
+            if not eps > 0:
+                raise error("curves.eps", "must be above 0", given=eps)
+        for name in ("steps", "restarts"):
+            at_least_one(**{f"curves.{name}": min(getattr(self, name), default=1)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +70,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         seconds(self.budget)
-        for place, value in (("limit", self.limit), ("batch_size", self.batch_size)):
-            if value is not None and value < 1:
-                raise error(place, "must be at least 1", given=value)
+        at_least_one(limit=self.limit, batch_size=self.batch_size)
+        for key, most in self.subset.items():
+            at_least_one(**{f"subset.{key}": most})
+        entry_names(self.evaluators, MANY)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from advkd.registry import load, split_name
 def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = Spec) -> Raw:
     """`raw` after all words, in their order; a word that cannot be applied becomes a problem.
 
-    `spec` is the dataclass that `raw` describes.
+    `spec` is the dataclass that `raw` describes. A mapping given to a group of entries says which there are.
     """
     for word in words:
         problem = _misfit(raw, word, spec)
@@ -25,8 +25,23 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
         elif word.op == "drop":
             _parent(raw, word.key)[word.key[-1]] = None
         else:
-            raw = over(raw, nested(word.key, word.value))
+            value, (annotation, node) = word.value, _described(raw, word.key, spec)
+            if entry_annotation(annotation) is not None and isinstance(value, dict):
+                value = {**dict.fromkeys(node or {}), **value}
+            raw = over(raw, nested(word.key, value))
     return raw
+
+
+def _described(raw: Raw, key: tuple[str, ...], spec: type) -> tuple[Any, Any]:
+    """What is annotated and what stands at a path; None for what nothing describes."""
+    annotation: Any = spec
+    node: Any = raw
+    for name in key:
+        inner = entry_annotation(annotation)
+        known = node.get(name) if isinstance(node, dict) else None
+        annotation = _annotation(annotation, node, name) if inner is None else inner
+        node = None if known is None else entry_named(inner, name, known)
+    return annotation, node
 
 
 def _parent(raw: Raw, key: tuple[str, ...]) -> Raw:
@@ -36,13 +51,14 @@ def _parent(raw: Raw, key: tuple[str, ...]) -> Raw:
 
 
 def _misfit(raw: Raw, word: Word, spec: type) -> Problem | None:
-    annotation: Any = spec
-    node: Any = raw
     for depth, name in enumerate(word.key):
+        annotation, node = _described(raw, word.key[:depth], spec)
+        if annotation is None:
+            # an option nothing knows: the builder names it among all others
+            return None
         inner = entry_annotation(annotation)
         last = depth == len(word.key) - 1
         known = node if isinstance(node, dict) else {}
-        there = known.get(name) is not None
         place = ".".join(word.key[: depth + 1])
         if inner is not None:
             problem = _entry(word, place, name, [k for k, v in known.items() if v is not None], last)
@@ -54,11 +70,6 @@ def _misfit(raw: Raw, word: Word, spec: type) -> Problem | None:
             )
         elif last and word.op == "drop":
             return Problem(place=place, problem="is an option; only entries can be dropped")
-        annotation = inner if inner is not None else _annotation(annotation, node, name)
-        node = entry_named(inner, name, known[name]) if there else None
-        if annotation is None:
-            # an option nothing knows: the builder names it among all others
-            return None
     return None
 
 

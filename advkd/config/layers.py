@@ -33,6 +33,8 @@ def _aligned(base: Raw, layer: Raw) -> Raw:
             base[key] = old = {"use": old}
         elif isinstance(old, dict) and "use" in old and isinstance(new, str):
             layer[key] = new = {"use": new}
+        if {type(old), type(new)} == {dict, list}:
+            del base[key]
         if isinstance(old, dict) and isinstance(new, dict):
             if "use" in new and new["use"] != old.get("use"):
                 del base[key]
@@ -63,6 +65,9 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
     content = content_of(slot, name)
     content.pop("about", None)
     base = content.pop("extends", None)
+    if base is not None and not isinstance(base, str):
+        remedy = f"write the name of one {place}"
+        raise error(f"{place} {name}", "extends one other by name", given=base, remedy=remedy)
     return over(_read(slot, base, (*chain, name)), content) if base else content
 
 

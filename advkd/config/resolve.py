@@ -41,7 +41,7 @@ def resolve(*words: str) -> Run:
     raw = over(setting, preset)
     written = {f"preset {of_preset}": preset, f"setting {of_setting}": setting}
     raw |= {"preset": Path(of_preset).stem, "setting": of_setting}
-    raw = applied(raw, [w for w in parsed if w.path not in ("preset", "setting")], problems)
+    raw = applied(raw, [w for w in parsed if w.op != "set" or w.path not in ("preset", "setting")], problems)
     raw["teacher"] = _teacher(raw.get("teacher"), setting, raw.get("validation"))
     try:
         return from_raw(raw, problems)
@@ -77,7 +77,22 @@ def from_raw(raw: Raw, problems: list[Problem] | None = None) -> Run:
     # not said, it is no word of the run: what is kept under the hash of these values keeps its name
     if isinstance(teacher, dict) and teacher.get("validation", ...) is None:
         del teacher["validation"]
-    return Run(**vars(spec), resolved=resolved)
+    run = Run(**vars(spec), resolved=resolved)
+    if isinstance(teacher, dict) and teacher["use"] == "trained":
+        _taught(run)
+    return run
+
+
+def _taught(run: Run) -> None:
+    """Raises `AdvkdError` where the teacher of `run` could not be trained."""
+    try:
+        teacher_run(run)
+    except AdvkdError as cause:
+        problems = [replace(p, place=f"teacher.{p.place}") for p in cause.problems]
+        preset = run.resolved["teacher"]["preset"]
+        remedy = "choose one that learns without, teacher.preset=pgd-at, or load a teacher"
+        alone = Problem(place="teacher.preset", problem="needs a teacher itself", given=preset, remedy=remedy)
+        raise AdvkdError(*(alone if p.place == "teacher.teacher" else p for p in problems)) from cause
 
 
 def teacher_run(run: Run) -> Run:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from advkd.augment import Augment
+from advkd.config.entries import MANY, entry_names
 from advkd.engine import Compile, Precision
-from advkd.errors import error
+from advkd.errors import at_least_one, error
 from advkd.optim import Optimizer, Schedule
 from advkd.protocols import DataSource, Evaluator, Method, ModelSource, Modifier, Reporter
 from advkd.types import Real, Threat
@@ -40,6 +41,7 @@ class Split:
                 given=self.validation,
                 remedy="selection on the test split is not offered",
             )
+        at_least_one(train=self.train, test=self.test)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +72,9 @@ class Spec:
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "eval_batch_size"):
-            if getattr(self, name) < 1:
-                raise error(name, "must be at least 1", given=getattr(self, name))
+        sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
+        at_least_one(epochs=self.epochs, **sizes)
+        entry_names(self.evaluation, MANY)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from advkd.data.images import Images
 from advkd.errors import AdvkdError, error, unknown
 from advkd.types import Shape
 
+DAMAGED = (zipfile.BadZipFile, zlib.error)
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -31,27 +33,37 @@ class Arrays:
     @property
     def classes(self) -> int:
         """The largest training label plus one."""
-        return int(self._array("y_train").max()) + 1
+        labels = self._labels("train")
+        return int(labels.max()) + 1 if len(labels) else 0
 
     @property
     def shape(self) -> Shape:
         """Channels, height and width."""
-        return Images(_images(self._array("x_train")[:1]), torch.zeros(1)).shape
+        return Images(_images(self._array("x_train")[:1]), torch.zeros(1, dtype=torch.long)).shape
 
     def open(self, split: Literal["train", "test"]) -> Images:
         """The images of a split."""
-        return Images(_images(self._array(f"x_{split}")), torch.from_numpy(self._array(f"y_{split}")))
+        return Images(_images(self._array(f"x_{split}")), self._labels(split))
+
+    def _labels(self, split: str) -> Tensor:
+        labels = self._array(f"y_{split}")
+        if labels.dtype.kind not in "iu" or labels.ndim != 1:
+            given = f"{labels.dtype}, {labels.shape}"
+            remedy = "write whole numbers (N,), counted from 0: y.ravel(), or y.argmax(1) of one-hot"
+            raise error("data.path", f"y_{split} holds no labels", given=given, remedy=remedy)
+        return torch.from_numpy(labels.astype(np.int64))
 
     def _array(self, key: str) -> np.ndarray:
         path = Path(self.path).expanduser()
         try:
             with np.load(path, allow_pickle=False) as file:
                 if key in file:
-                    return np.asarray(file[key])
+                    array = np.asarray(file[key])
+                    return array.astype(array.dtype.newbyteorder("="), copy=False)
                 names = list(file)
         except FileNotFoundError:
             raise error("data.path", "no such file", given=path) from None
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as cause:
+        except (*DAMAGED, ValueError, OSError, EOFError, TypeError, AttributeError) as cause:
             remedy = f"write it with numpy.savez(path, {', '.join(f'{k}=...' for k in KEYS)})"
             raise error(
                 "data.path", f"is not a plain .npz file: {cause}", given=path, remedy=remedy
@@ -65,5 +77,8 @@ def _images(array: np.ndarray) -> Tensor:
         return x[:, None]
     if x.dim() != 4:
         raise error("data.path", "images must be (N,H,W), (N,C,H,W) or (N,H,W,C)", given=tuple(x.shape))
-    last = x.shape[1] not in (1, 3) and x.shape[3] in (1, 3)
+    if not {1, 3} & {x.shape[1], x.shape[3]}:
+        remedy = "no axis of 1 or 3 channels: leave alpha out, or average them"
+        raise error("data.path", "which axis are the channels?", given=tuple(x.shape), remedy=remedy)
+    last = x.shape[1] not in (1, 3)
     return x.permute(0, 3, 1, 2).contiguous() if last else x

@@ -21,6 +21,12 @@ from advkd.types import Shape
 SPLIT_SEED = 0
 Samples = list[tuple[str, int]]
 
+DEEP = ("I", "F")
+"""Modes of more than 8 bits begin so."""
+
+PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
+"""What folders of whole splits are called, and classes are not."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
@@ -56,6 +62,9 @@ class Folder:
         if len(folders) == 1 or folders["test"] == folders["train"]:
             rest, part = stratified(torch.tensor([y for _, y in samples]), 0.2, SPLIT_SEED)
             samples = [samples[i] for i in (rest if split == "train" else part).tolist()]
+            if not samples:
+                remedy = "put more images into it, or split them yourself into train and test"
+                raise error("data.path", f"leaves no image to {split}", given=folders[split], remedy=remedy)
         else:
             _same_classes(folders)
         images = [_read(name, self.size, channels) for name, _ in samples]
@@ -76,6 +85,10 @@ class Folder:
             raise error("data.path", problem, given=path, remedy="write data.path=FOLDER")
         train = path / "train"
         if not train.is_dir():
+            if all(name.casefold() in PARTS for name in _classes(path)):
+                remedy = "call them train and test (or val), as they stand"
+                given = f"{path}: {', '.join(_classes(path))}"
+                raise error("data.path", "holds splits under other names", given=given, remedy=remedy)
             return {"train": path, "test": path}
         tests = [path / name for name in ("test", "val") if (path / name).is_dir()]
         if not tests:
@@ -121,6 +134,10 @@ def _read(name: str, size: int | None, channels: int | None) -> Tensor:
     """A uint8 image (C,H,W); one channel for a grey one unless `channels` says otherwise."""
     try:
         with Image.open(name) as image:
+            if image.mode.startswith(DEEP):
+                remedy = "write it with 8 bits a channel: its values would be cut off at 255"
+                problem = f"an image has pixels of the mode {image.mode}"
+                raise error("data.path", problem, given=name, remedy=remedy)
             grey = image.mode in ("L", "1") if channels is None else channels == 1
             x: Tensor = F.pil_to_tensor(image.convert("L" if grey else "RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError) as cause:

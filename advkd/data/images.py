@@ -17,6 +17,10 @@ class Images(Dataset[tuple[Tensor, int]]):
     """`x` (N,C,H,W), uint8 or float in [0,1], and classes `y` (N,)."""
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
+        if y.is_floating_point() or y.dim() != 1:
+            remedy = "give whole numbers (N,): y.ravel(), or y.argmax(1) where they are one-hot"
+            given = f"{y.dtype}, {tuple(y.shape)}"
+            raise error("data", "labels are not one class for each image", given=given, remedy=remedy)
         self.x, self.y = x, y.long()
 
     def __len__(self) -> int:
@@ -81,6 +85,18 @@ def _check_pixels(x: Tensor, place: str) -> None:
     raise error(place, "pixels must lie in [0,1]", given=f"{low:.4g} to {high:.4g}", remedy=remedy)
 
 
+def _from_pil(x: Any, index: int, place: str) -> Tensor:
+    from PIL.Image import Image
+    from torchvision.transforms.functional import pil_to_tensor
+
+    if not isinstance(x, Image):
+        given = f"{type(x).__name__} at index {index}"
+        remedy = "give tensors (C,H,W): torch.from_numpy(...), or PIL images"
+        raise error(place, "an image is neither a tensor nor a PIL image", given=given, remedy=remedy)
+    tensor: Tensor = pil_to_tensor(x)
+    return tensor
+
+
 def in_memory(dataset: Dataset[Any], classes: int | None, place: str) -> Images:
     """Any map-style data set of ((C,H,W) tensor or PIL image, int), read once and checked."""
     if isinstance(dataset, Images):
@@ -90,9 +106,7 @@ def in_memory(dataset: Dataset[Any], classes: int | None, place: str) -> Images:
     for index in range(len(cast(Sized, dataset))):
         x, y = dataset[index]
         if not isinstance(x, Tensor):
-            from torchvision.transforms.functional import pil_to_tensor
-
-            x = pil_to_tensor(x)
+            x = _from_pil(x, index, place)
         if xs and x.shape != xs[0].shape:
             given = f"index 0 {tuple(xs[0].shape)}, index {index} {tuple(x.shape)}"
             raise error(place, "images differ in size", given=given, remedy="resize them to one size")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -82,7 +83,8 @@ class Torchvision:
             return make(root, download=False, **part)
         except RuntimeError:
             logging.getLogger("advkd").info("%s is not in %s yet", self.name, root)
-        except (ValueError, EOFError, OSError) as cause:
+        # an assertion and a missing key are how torchvision says that a file is of another kind
+        except (ValueError, EOFError, OSError, AssertionError, KeyError) as cause:
             raise error("data.root", f"a file of {self.name} is damaged: {cause}", given=root) from cause
         if not self.download:
             raise self._absent(root, "and data.download is false")
@@ -109,5 +111,5 @@ def _unpack(raw: Path) -> None:
             continue
         try:
             weights.atomic(plain, gzip.decompress(packed.read_bytes()))
-        except (OSError, EOFError) as cause:
+        except (OSError, EOFError, zlib.error) as cause:
             raise error("data.root", f"cannot be unpacked: {cause}", given=packed) from cause

@@ -19,6 +19,9 @@ from advkd.protocols import Kind, Knowledge
 from advkd.streams import drawn
 from advkd.types import Batch, Threat
 
+UNSAID = ("AutoAttack", "UniversalPerturbation", "TargetedUniversalPerturbation")
+"""Attacks that use gradients through others and do not say so."""
+
 NOTES = {"AutoAttack": ("not the official AutoAttack suite, but the toolbox's own attack of that name",)}
 
 
@@ -38,6 +41,9 @@ class Art:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._class()
+
     @property
     def kind(self) -> Kind:
         """An attack that takes no eps looks for the nearest error."""
@@ -46,8 +52,15 @@ class Art:
     @property
     def knowledge(self) -> Knowledge:
         """An attack that asks its estimator for gradients sees the network."""
+        if self.name in UNSAID:
+            return "white-box"
         asked = self._class()._estimator_requirements
         return "white-box" if any("Gradients" in mixin.__name__ for mixin in asked) else "black-box"
+
+    @property
+    def mixed(self) -> bool:
+        """Whether it runs attacks of both kinds."""
+        return self.name == "AutoAttack"
 
     def passes(self, classes: int) -> None:
         """Not known before it has run."""

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from advkd.errors import at_least_one
 from advkd.evaluators.official import TARGETS, classes_of, common, without_link
 from advkd.isolation import isolated
 from advkd.outcome import Outcome
@@ -39,9 +40,13 @@ class AutoAttack:
     batch_size: int = 250
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        at_least_one(batch_size=self.batch_size)
+
     kind: ClassVar[Kind] = "fixed-budget"
     knowledge: ClassVar[Knowledge] = "white-box"
     whole: ClassVar[bool] = True
+    mixed: ClassVar[bool] = True
     exact: ClassVar[bool] = True
 
     def passes(self, classes: int) -> Passes:

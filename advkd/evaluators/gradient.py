@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import nn
 
-from advkd.errors import error
+from advkd.errors import at_least_one
 from advkd.evaluators.strongest import strongest
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
@@ -53,12 +53,11 @@ class PGDEvaluator:
     knowledge: ClassVar[Knowledge] = "white-box"
 
     def __post_init__(self) -> None:
-        if self.restarts < 1:
-            raise error("restarts", "must be at least 1", given=self.restarts)
+        at_least_one(steps=self.steps, restarts=self.restarts)
 
     def passes(self, classes: int) -> Passes:  # noqa: ARG002
         """Forward and backward passes an image costs at most."""
-        return self.restarts * (self.steps + 2), self.restarts * self.steps
+        return self.restarts * (self.steps + 2) + 1, self.restarts * self.steps
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
@@ -82,9 +81,12 @@ class CWLinf:
     kind: ClassVar[Kind] = "fixed-budget"
     knowledge: ClassVar[Knowledge] = "white-box"
 
+    def __post_init__(self) -> None:
+        at_least_one(steps=self.steps, restarts=self.restarts)
+
     def passes(self, classes: int) -> Passes:  # noqa: ARG002
         """Forward and backward passes an image costs at most."""
-        return self.restarts * (self.steps + 2), self.restarts * self.steps
+        return self.restarts * (self.steps + 2) + 1, self.restarts * self.steps
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""

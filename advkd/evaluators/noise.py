@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from advkd.errors import error
+from advkd.errors import at_least_one
 from advkd.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
@@ -28,8 +28,7 @@ class Noise:
     knowledge: ClassVar[Knowledge] = "black-box"
 
     def __post_init__(self) -> None:
-        if self.draws < 1:
-            raise error("draws", "must be at least 1", given=self.draws)
+        at_least_one(draws=self.draws)
 
     def passes(self, classes: int) -> Passes:  # noqa: ARG002
         """Forward and backward passes an image costs at most."""

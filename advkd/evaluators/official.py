@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from advkd.errors import error
+from advkd.errors import at_least_one, error
 from advkd.isolation import isolated
 from advkd.modes import logits_of
 from advkd.outcome import Outcome
@@ -57,6 +57,9 @@ class APGDCE:
     kind: ClassVar[Kind] = "fixed-budget"
     knowledge: ClassVar[Knowledge] = "white-box"
 
+    def __post_init__(self) -> None:
+        at_least_one(steps=self.steps, restarts=self.restarts)
+
     def passes(self, classes: int) -> Passes:  # noqa: ARG002
         """Forward and backward passes an image costs at most."""
         return self.restarts * (self.steps + 1) + 1, self.restarts * (self.steps + 1)
@@ -86,10 +89,13 @@ class APGDT:
     kind: ClassVar[Kind] = "fixed-budget"
     knowledge: ClassVar[Knowledge] = "white-box"
 
+    def __post_init__(self) -> None:
+        at_least_one(steps=self.steps, targets=self.targets)
+
     def passes(self, classes: int) -> Passes:
         """Forward and backward passes an image costs at most."""
         targets = min(self.targets, classes - 1)
-        return targets * (self.steps + 2) + 1, targets * (self.steps + 1)
+        return targets * (self.steps + 2) + 2, targets * (self.steps + 1)
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
@@ -124,6 +130,9 @@ class FABT:
     kind: ClassVar[Kind] = "minimal-norm"
     knowledge: ClassVar[Knowledge] = "white-box"
 
+    def __post_init__(self) -> None:
+        at_least_one(steps=self.steps, targets=self.targets)
+
     def passes(self, classes: int) -> Passes:
         """Forward and backward passes an image costs at most."""
         targets = min(self.targets, classes - 1)
@@ -151,6 +160,9 @@ class Square:
 
     kind: ClassVar[Kind] = "fixed-budget"
     knowledge: ClassVar[Knowledge] = "black-box"
+
+    def __post_init__(self) -> None:
+        at_least_one(queries=self.queries)
 
     def passes(self, classes: int) -> Passes:  # noqa: ARG002
         """Forward and backward passes an image costs at most."""

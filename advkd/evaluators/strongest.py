@@ -27,8 +27,8 @@ def strongest(
     Samples already wrong when clean are not attacked, unless `everywhere`; each restart takes those still
     right. `target` (B,...) is what the loss compares with, the labels if absent.
     """
-    best = batch.x.clone()
-    target = batch.y if target is None else target
+    best, target = batch.x.clone(), batch.y if target is None else target
+    highest = torch.full(batch.y.shape, float("-inf"), dtype=batch.x.dtype, device=batch.x.device)
     with evaluating(net):
         right = logits_of(net, batch.x).argmax(1) == batch.y
         standing = (right | everywhere).nonzero().squeeze(1)
@@ -36,8 +36,9 @@ def strongest(
             if not len(standing):
                 break
             part = Batch(batch.x[standing], batch.y[standing])
-            x, wrong = _once(net, part, target[standing], attack, loss, threat, generator)
-            best[standing] = x
+            x, value, wrong = _once(net, part, target[standing], attack, loss, threat, generator)
+            better = wrong | (value > highest[standing])
+            best[standing[better]], highest[standing[better]] = x[better], value[better]
             standing = standing[~wrong]
     return best
 
@@ -50,7 +51,7 @@ def _once(
     loss: Loss,
     threat: Threat,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     probe = Probe(net)
     best, fooled = batch.x.clone(), torch.zeros_like(batch.y, dtype=torch.bool)
     highest = torch.full(batch.y.shape, float("-inf"), dtype=batch.x.dtype, device=batch.x.device)
@@ -62,4 +63,4 @@ def _once(
         best = torch.where(per_sample(better, best), x, best)
         highest = torch.where(better, value, highest)
         fooled |= wrong
-    return best, fooled
+    return best, highest, fooled

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from advkd.errors import AdvkdError, error, unknown
+from advkd.errors import AdvkdError, at_least_one, unknown
 from advkd.evaluators.strongest import strongest
 from advkd.modes import logits_of
 from advkd.outcome import Outcome
@@ -35,6 +35,7 @@ class Transfer:
     knowledge: ClassVar[Knowledge] = "black-box"
 
     def __post_init__(self) -> None:
+        at_least_one(steps=self.steps)
         object.__setattr__(self, "nets", (self.source,))
 
     def passes(self, classes: int) -> Passes:  # noqa: ARG002
@@ -75,12 +76,11 @@ class KLTeacher:
     knowledge: ClassVar[Knowledge] = "white-box"
 
     def __post_init__(self) -> None:
-        if self.restarts < 1:
-            raise error("restarts", "must be at least 1", given=self.restarts)
+        at_least_one(steps=self.steps, restarts=self.restarts)
 
     def passes(self, classes: int) -> Passes:  # noqa: ARG002
         """Forward and backward passes an image costs at most."""
-        return self.restarts * (self.steps + 2), self.restarts * self.steps
+        return self.restarts * (self.steps + 2) + 1, self.restarts * self.steps
 
     def __call__(
         self,

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from advkd.errors import error
+from advkd.errors import at_least_one
 from advkd.models.normalise import pixels
 from advkd.models.residual import ResNet, he_normal
 from advkd.types import Real, Shape
@@ -28,8 +28,7 @@ class ResNet8:
     std: tuple[Real, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise error("width", "must be at least 1", given=self.width)
+        at_least_one(width=self.width)
 
     def __call__(self, classes: int, shape: Shape) -> nn.Module:
         """A new network for images of `shape` (C,H,W)."""

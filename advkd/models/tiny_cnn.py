@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from advkd.errors import error
+from advkd.errors import at_least_one
 from advkd.models.normalise import pixels
 from advkd.types import Real, Shape
 
@@ -25,8 +25,7 @@ class TinyCNN:
     std: tuple[Real, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        if self.width < 1:
-            raise error("width", "must be at least 1", given=self.width)
+        at_least_one(width=self.width)
 
     def __call__(self, classes: int, shape: Shape) -> nn.Module:
         """A new network for images of `shape` (C,H,W)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from advkd.errors import error
+from advkd.errors import at_least_one, error
 from advkd.models.normalise import pixels
 from advkd.models.residual import he_normal
 from advkd.types import Real, Shape
@@ -86,8 +86,7 @@ class WideResNet:
     def __post_init__(self) -> None:
         if self.depth < 10 or self.depth % 6 != 4:
             raise error("depth", "must be 6n + 4", given=self.depth, remedy="write 10, 16, 22, 28 or 34")
-        if self.width < 1:
-            raise error("width", "must be at least 1", given=self.width)
+        at_least_one(width=self.width)
         if not 0 <= self.dropout < 1:
             raise error("dropout", "must lie in [0, 1)", given=self.dropout)
 

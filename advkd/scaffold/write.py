@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -59,8 +60,8 @@ class Plugin:
         return file.name.removesuffix(".yaml.jinja")
 
 
-def write(name: str, plural: str, folder: Path) -> str:
-    """Writes the distribution into `folder`; returns the command that runs it.
+def write(name: str, plural: str, folder: Path) -> list[str]:
+    """Writes the distribution into `folder`; returns the commands that check and run it.
 
     Raises `AdvkdError` when the name cannot be one, is taken, or the folder holds something.
     """
@@ -69,16 +70,28 @@ def write(name: str, plural: str, folder: Path) -> str:
     _check_free(plugin)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise error("out", "is there already", given=folder, remedy="choose another folder with --out")
-    contents, run = _rendered(plugin)
+    contents, commands = _rendered(plugin)
+    try:
+        _place(contents, folder.expanduser().resolve())
+    except OSError as cause:
+        problem = f"cannot be written: {cause.strerror or cause}"
+        raise error("out", problem, given=folder, remedy="choose another folder with --out") from cause
+    return commands
+
+
+def _place(contents: Mapping[str, str], folder: Path) -> None:
+    """Whole or not at all; an empty folder that is there stays the same folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # whole or not at all
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         new = Path(scratch, "new")
         for path, text in contents.items():
             new.joinpath(path).parent.mkdir(parents=True, exist_ok=True)
             new.joinpath(path).write_text(text, encoding="utf-8")
-        new.replace(folder)
-    return run
+        if not folder.exists():
+            new.replace(folder)
+            return
+        for part in new.iterdir():
+            part.replace(folder / part.name)
 
 
 def _check_name(name: str) -> None:
@@ -98,8 +111,8 @@ def _check_free(plugin: Plugin) -> None:
         raise error("name", f"a package {plugin.package} is installed", remedy="pick another name")
 
 
-def _rendered(plugin: Plugin) -> tuple[dict[str, str], str]:
-    """Every file by its path in the distribution, and the command that runs it."""
+def _rendered(plugin: Plugin) -> tuple[dict[str, str], list[str]]:
+    """Every file by its path in the distribution, and the commands that check and run it."""
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -126,4 +139,5 @@ def _rendered(plugin: Plugin) -> tuple[dict[str, str], str]:
     if words["member"]:
         files[f"{package}/{slot}.py"] = f"{slot}/member.py"
     texts = {path: templates.get_template(f"{name}.jinja").render(words) for path, name in files.items()}
-    return {**texts, f"{package}/py.typed": ""}, str(vars(use)["run"])
+    check = f"advkd check {slot} {plugin.name}{vars(words['facts']).get('needs', '')}"
+    return {**texts, f"{package}/py.typed": ""}, [check, str(vars(use)["run"])]

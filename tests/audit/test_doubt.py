@@ -7,13 +7,15 @@ from typing import ClassVar
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import advkd
 from advkd.auditing import doubt, probe, selftest
 from advkd.auditing.curves import ONE_STEP, Point
+from advkd.auditing.doubt import black_box_better
 from advkd.auditing.ledger import Entry
 from advkd.auditing.probe import Probe
+from advkd.errors import AdvkdError
 from advkd.outcome import Outcome
 from advkd.registry import _registered
 from advkd.types import Batch, Threat
@@ -125,7 +127,7 @@ def test_layers_given_in_train_mode_are_flagged_and_judged_in_eval_mode(robust, 
 def probed(net: nn.Module, clean: float, **rest) -> Probe:
     x = torch.rand(4, 1, 8, 8)
     batch = Batch(x, net(x).argmax(1))
-    return Probe(net=net, batch=batch, threat=Threat(eps=0.1), clean=clean, n=500, **rest)
+    return Probe(net=net, batch=batch, threat=Threat(eps=0.1), clean=clean, n=500, size=len(batch.x), **rest)
 
 
 @pytest.mark.parametrize(
@@ -150,3 +152,48 @@ def test_a_network_that_cuts_the_graph_is_judged_by_what_needs_none(robust, digi
     assert "zero-gradient" in [flag.name for flag in verdict.flags]
     assert any("pgd-20 on the model: no gradient reaches the image" in what for what in verdict.not_tried)
     assert "noise" in verdict.main.entries
+
+
+class Large(nn.Module):
+    """As a network on a full accelerator: no gradient for more than 16 images at once."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad and len(x) > 16:
+            raise torch.OutOfMemoryError("out of memory")
+        return self.net(x)
+
+
+def test_probes_ask_no_more_images_than_a_batch(robust, digits, threat):
+    brief = {"evaluators": {"pgd": {"use": "pgd", "steps": 5}}, "curves": {"images": 0}}
+    verdict = advkd.audit(Large(robust), digits, threat, batch_size=16, **brief)
+    plain = advkd.audit(robust, digits, threat, batch_size=16, **brief)
+    assert torch.equal(verdict.main.survivors, plain.main.survivors)
+    assert not verdict.flags
+    with pytest.raises(AdvkdError, match="fails when its gradient is asked for: OutOfMemoryError"):
+        advkd.audit(Large(robust), digits, threat, batch_size=64, **brief)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Breaks what `broken` says; a suite of attacks if `mixed`."""
+
+    knowledge: str
+    mixed: bool = False
+
+
+def test_a_suite_with_a_black_box_attack_hides_no_masking():
+    everything = torch.ones(100, dtype=torch.bool)
+    broken = torch.arange(100) < 30
+
+    def entry(right: Tensor) -> Entry:
+        return Entry(everything, right, torch.full((100,), torch.nan), done=True)
+
+    entries = {"pgd": entry(everything), "square": entry(~broken), "official": entry(~broken)}
+    suite = {"pgd": Suite("white-box"), "square": Suite("black-box"), "official": Suite("white-box", True)}
+    assert black_box_better(entries, suite).evidence.startswith("square breaks 30 of 100")
+    suite["official"] = Suite("white-box")
+    assert black_box_better(entries, suite) is None

@@ -137,6 +137,22 @@ def test_reports_go_along_and_the_card_tells_of_audits(run, hub):
     assert "| quick | linf eps 0.2 | 20 |" in (main_branch / "README.md").read_text()
 
 
+def test_a_student_of_a_comparison_has_the_numbers_of_its_audit(run, hub):
+    """Such a run leaves judging to the audit."""
+    result = json.loads((run / "result.json").read_text())
+    unjudged = {"robust": None, "n_test": 0, "attacks": {}}
+    (run / "result.json").write_text(json.dumps(result | unjudged))
+    with pytest.raises(AdvkdError, match=r"has never been judged\n.*\n.*advkd eval"):
+        push(run, NAME, license="mit")
+    words = ("suite=quick", "curves.images=0", "limit=20", "rows=[best]")
+    assert CliRunner().invoke(main, ["eval", str(run), *words]).exit_code == 0
+    push(run, NAME, license="mit")
+    text = (hub.folder / NAME / "main" / "README.md").read_text()
+    (file,) = run.glob("eval/*/result.json")
+    assert "## Accuracy on 20 test images" in text
+    assert f"| worst case | {100 * json.loads(file.read_text())['robust']:.1f} |" in text
+
+
 @pytest.mark.parametrize(
     ("fails", "says"),
     [

@@ -223,7 +223,7 @@ def test_dry_leaves_out_what_is_trained_already(done):
     assert "4 of 6 cells are trained already" in said
 
 
-@pytest.mark.parametrize("value", ["True", "1", "yes", ""])
+@pytest.mark.parametrize("value", ["True", "1", "yes"])
 def test_dry_takes_true_or_false_and_nothing_is_made_by_mistake(tmp_path, value):
     status, said = command(f"dry={value}", *WORDS, f"out={tmp_path / 'it'}")
     assert (status, (tmp_path / "it").exists()) == (2, False)

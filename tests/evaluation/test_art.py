@@ -72,3 +72,16 @@ def test_the_name_after_the_colon_is_the_attack():
 def test_what_does_not_exist_is_named(name, options, says, net, data):
     with pytest.raises(advkd.AdvkdError, match=says):
         advkd.evaluate(net, data, Threat(eps=0.1), {"art": Art(name=name, options=options)})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_attack_that_computes_in_float64_is_answered(net, data):
+    few = TensorDataset(*(of[:2] for of in data.tensors))
+    attack = Art(name="HopSkipJump", options={"max_iter": 1, "max_eval": 20, "init_eval": 5, "init_size": 5})
+    assert advkd.evaluate(net, few, Threat(eps=0.08), {"art": attack}).n == 2
+
+
+@pytest.mark.parametrize("name", ["AutoAttack", "UniversalPerturbation", "ProjectedGradientDescent"])
+def test_attacks_that_use_gradients_are_white_box(name):
+    assert Art(name=name).knowledge == "white-box"
+    assert Art(name=name).mixed == (name == "AutoAttack")

@@ -110,6 +110,24 @@ def test_an_empty_folder_is_filled_and_the_next_commands_are_named(tmp_path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["late"]
 
 
+def test_it_can_be_written_where_one_stands_and_not_beneath_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert new_plugin("late", "--slot", "loss", "--out", ".").exit_code == 0
+    assert Path.cwd().samefile(tmp_path)
+    assert Path("setup.cfg").is_file()
+    done = new_plugin("later", "--slot", "loss", "--out", "setup.cfg/later")
+    assert done.exit_code == 2
+    assert "out: cannot be written" in done.output
+
+
+@pytest.mark.parametrize("slot", ["method", "loss"])
+def test_the_command_that_checks_it_is_whole(slot, tmp_path):
+    done = new_plugin("whole", "--slot", slot, "--out", str(tmp_path / "whole"))
+    command = f"advkd check {slot} whole" + (" attack=pgd" if slot == "method" else "")
+    assert f"  {command}\n" in done.output
+    assert f"    {command}\n" in (tmp_path / "whole" / "README.md").read_text()
+
+
 @pytest.mark.parametrize("width", ["88", "110"])
 def test_what_is_written_is_formatted_and_linted(sources, width):
     for folder in (*sources.iterdir(), EXAMPLE):

@@ -9,7 +9,7 @@ import torch
 
 import advkd
 from advkd import weights
-from advkd.teachers import cache
+from advkd.teachers import cache, cached
 
 
 @pytest.fixture
@@ -55,6 +55,23 @@ def test_a_damaged_cached_teacher_is_trained_again(tiny, tmp_path, own_cache, ca
     with caplog.at_level(logging.WARNING, "advkd"):
         assert stages(run, tmp_path / "b") == ["teacher", "student"]
     assert "damaged" in caplog.text
+
+
+def test_what_is_left_of_a_cached_teacher_is_replaced(tiny, tmp_path, own_cache):
+    run = advkd.resolve(*tiny, "preset=rslad", "epochs=1")
+    advkd.train(run, out=tmp_path / "a")
+    (path,) = own_cache.glob("*/student.safetensors")
+    path.unlink()
+    assert list(path.parent.iterdir())
+    assert stages(run, tmp_path / "b") == ["teacher", "student"]
+    assert stages(run, tmp_path / "c") == ["student"]
+
+
+def test_a_teacher_by_a_file_of_a_preset_stays_in_the_cache(tiny, tmp_path, own_cache):
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: standard\n")
+    run = advkd.resolve(*tiny, "preset=rslad", "epochs=1", f"teacher.preset={file}")
+    assert cached(run).parent == own_cache
 
 
 def test_a_run_folder_is_a_teacher(tiny, tmp_path):

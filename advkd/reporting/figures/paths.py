@@ -34,7 +34,8 @@ def strips(material: Material) -> Figure | Missing:
         return Missing(title, NO_PATHS)
     paths = row.paths
     margins = [m for strip in paths.branches.values() for m in strip.margin.values()]
-    most = max(float(np.abs(margin).max()) for margin in margins) or 1.0
+    # a student that has diverged has no margins
+    most = max(float(np.nan_to_num(np.abs(margin), posinf=0).max()) for margin in margins) or 1.0
     parts = [_panel(paths, branch, i, most) for i in range(len(paths.y)) for branch in paths.branches]
     steps = len(next(iter(paths.branches.values())).x) - 1
     return Figure(

@@ -32,32 +32,42 @@ class Told:
         return str(Threat(**self.run["threat"]))
 
     @property
+    def judged(self) -> Mapping[str, Any]:
+        """The numbers of the run; of its largest audit where it did not judge itself, as in a comparison."""
+        if self.result["robust"] is not None:
+            return self.result
+        return max(self.audits.values(), key=lambda about: (about["complete"], about["n_test"]))
+
+    @property
     def numbers(self) -> dict[str, tuple[float, str]]:
         """Accuracies by what is measured, each with the attack behind it."""
         attacks = {
             name: (value, json.dumps(self.run["evaluation"].get(name), ensure_ascii=False))
             for name, value in self.result["attacks"].items()
         }
-        worst = (self.result["robust"], "every image against the attack that breaks it")
-        return {"clean": (self.result["clean"], "none"), **attacks, "worst case": worst}
+        worst = (self.judged["robust"], "every image against the attack that breaks it")
+        return {"clean": (self.judged["clean"], "none"), **attacks, "worst case": worst}
 
 
 def told(folder: Path) -> Told:
-    """What a run folder says; an `AdvkdError` if the run has not ended."""
+    """What a run folder says; an `AdvkdError` if the run has not ended, or was never judged."""
     for name in (RUN, RESULT):
         if not (folder / name).is_file():
             problem = f"is not the folder of an ended run: it has no {name}"
             raise error("push", problem, given=folder, remedy=f"end it first: advkd run resume={folder}")
     run = yaml.safe_load((folder / RUN).read_text(encoding="utf-8"))
     audits = {file.parent.name: _json(file) for file in sorted(folder.glob(f"eval/*/{RESULT}"))}
-    return Told(run=run, result=_json(folder / RESULT), audits=audits)
+    result = _json(folder / RESULT)
+    if result["robust"] is None and not audits:
+        raise error("push", "has never been judged", given=folder, remedy=f"advkd eval {folder}")
+    return Told(run=run, result=result, audits=audits)
 
 
 def card(told: Told, name: str, license: str) -> str:
     """The README.md of the repository `name`: metadata of the hub, with a model index, and text."""
     from huggingface_hub import EvalResult, ModelCardData
 
-    run, result = told.run, told.result
+    run, n = told.run, told.judged["n_test"]
     results = [
         EvalResult(
             task_type="image-classification",
@@ -67,7 +77,7 @@ def card(told: Told, name: str, license: str) -> str:
             metric_type="accuracy",
             metric_name="clean accuracy" if what == "clean" else f"accuracy, {told.threat}, {what}",
             metric_value=round(value, 6),
-            metric_args={"n": result["n_test"], "interval": _interval(value, result["n_test"])},
+            metric_args={"n": n, "interval": _interval(value, n)},
         )
         for what, (value, _) in told.numbers.items()
     ]
@@ -83,8 +93,8 @@ def card(told: Told, name: str, license: str) -> str:
 
 
 def _text(told: Told, name: str) -> Iterator[str]:
-    run, result = told.run, told.result
-    student, n = run["student"]["use"], result["n_test"]
+    run = told.run
+    student, n = run["student"]["use"], told.judged["n_test"]
     yield f"# {name.rpartition('/')[2]}\n"
     yield f"A `{student}`, trained by advkd with the preset `{run['preset']}` in the setting"
     yield f"`{run['setting']}`, against the threat {told.threat}."
@@ -94,7 +104,7 @@ def _text(told: Told, name: str) -> Iterator[str]:
     for what, (value, attack) in told.numbers.items():
         yield f"| {what} | {100 * value:.1f} | {_range(_interval(value, n))} | {attack} |"
     yield "\nThe worst case is what to compare. It is what these attacks found, not a certificate."
-    others = {"student, last epoch": result.get("last"), "teacher": result.get("teacher")}
+    others = {"student, last epoch": told.judged.get("last"), "teacher": told.judged.get("teacher")}
     if any(others.values()):
         yield "\n| beside it | clean % | worst case % |\n|---|---|---|"
         yield from (

@@ -1,0 +1,39 @@
+"""What the outcomes of evaluators are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from advkd.errors import error
+from advkd.protocols import Evaluator
+from advkd.registry import load
+
+CLEAN = "clean"
+MANY = 1000
+"""Classes with which every suite runs as its authors mean it."""
+
+
+def entry_names(evaluators: Mapping[str, Evaluator], classes: int) -> dict[str, str]:
+    """The names of outcomes by the keys of their evaluators, `clean` left out: it is measured anyway.
+
+    A key stands as it is, unless it is a name that the evaluator may not have with so few classes.
+    Raises `AdvkdError` for an attack called `clean`, and for two that come to one name.
+    """
+    names: dict[str, str] = {}
+    for key, evaluator in evaluators.items():
+        if key == CLEAN:
+            if not isinstance(evaluator, load("evaluators", CLEAN)):
+                remedy = "give it another name; clean accuracy is measured anyway"
+                raise error(
+                    f"evaluators.{CLEAN}", "no attack may be called so", given=evaluator, remedy=remedy
+                )
+            continue
+        named = getattr(evaluator, "named", None)
+        name = named(classes) if named is not None and named(MANY) == key else key
+        if name in names.values():
+            remedy = f"call it other than {name}"
+            raise error(
+                f"evaluators.{key}", f"is called {name} with {classes} classes", given=key, remedy=remedy
+            )
+        names[key] = name
+    return names

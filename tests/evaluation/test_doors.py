@@ -1,0 +1,63 @@
+"""What `evaluate` and `audit` are given in Python, and what they say of what does not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from parts import small_net
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+import advkd
+from advkd.evaluators.autoattack import AutoAttack
+from advkd.evaluators.gradient import PGDEvaluator
+from advkd.types import Threat
+
+THREAT = Threat(eps=0.05)
+Y = torch.zeros(4, dtype=torch.long)
+
+
+def pictures(label: int) -> list[tuple[Image.Image, int]]:
+    grey = Image.fromarray(np.full((6, 6), 128, dtype=np.uint8))
+    return [(grey, 0), (grey, label)]
+
+
+@pytest.fixture
+def net():
+    return small_net(6, seed=4).float().eval()
+
+
+DATA = {
+    "three channels": (TensorDataset(torch.rand(4, 3, 6, 6), Y), r"model: fails on an image \(3, 6, 6\)"),
+    "nothing": ([], "holds no images"),
+    "arrays": ([(np.zeros((1, 6, 6)), 0)], "neither a tensor nor a PIL image\n  given    ndarray at index 0"),
+    "a label too many": (TensorDataset(torch.rand(4, 1, 6, 6), Y + 5), "labels must lie between 0 and 4"),
+    "a label too many, PIL": (pictures(5), "labels must lie between 0 and 4"),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("door", ["evaluate", "audit"])
+def test_data_that_does_not_fit_is_named(door, name, net):
+    data, says = DATA[name]
+    with pytest.raises(advkd.AdvkdError, match=says):
+        advkd.evaluate(net, data, THREAT, {}) if door == "evaluate" else advkd.audit(net, data, THREAT)
+
+
+def test_pictures_are_data(net):
+    assert advkd.evaluate(net, pictures(4), THREAT, {}).n == 2
+
+
+def test_no_attack_may_be_called_clean(net):
+    data = TensorDataset(torch.rand(4, 1, 6, 6), Y)
+    with pytest.raises(advkd.AdvkdError, match=r"evaluators\.clean: no attack may be called so"):
+        advkd.evaluate(net, data, THREAT, {"clean": PGDEvaluator()})
+
+
+def test_the_official_name_is_kept_for_the_official_suite(net):
+    """With five classes the official code does not run as its authors mean it."""
+    data = TensorDataset(torch.rand(4, 1, 6, 6), Y)
+    found = advkd.evaluate(net, data, THREAT, {"autoattack": AutoAttack(), "pgd": PGDEvaluator()})
+    assert list(found.attacks) == ["autoattack-adapted", "pgd"]
+    assert found.seconds["autoattack-adapted"] > 0
