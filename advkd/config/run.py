@@ -72,8 +72,7 @@ class Spec:
     precision: Precision = "auto"
 
     def __post_init__(self) -> None:
-        sizes = {"batch_size": self.batch_size, "eval_batch_size": self.eval_batch_size}
-        at_least_one(epochs=self.epochs, **sizes)
+        at_least_one(epochs=self.epochs, batch_size=self.batch_size, eval_batch_size=self.eval_batch_size)
         entry_names(self.evaluation, MANY)
 
 
