@@ -5,18 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from parts import small_net, undecided
+from parts import undecided
 from torch.utils.data import TensorDataset
 
 import advkd
 from advkd.config.build import member
 from advkd.evaluators.art import Art
 from advkd.types import Threat
-
-
-@pytest.fixture
-def net():
-    return small_net(6, seed=4).float().eval()
 
 
 @pytest.fixture

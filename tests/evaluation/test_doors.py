@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from parts import small_net
 from PIL import Image
 from torch.utils.data import TensorDataset
 
@@ -21,11 +20,6 @@ Y = torch.zeros(4, dtype=torch.long)
 def pictures(label: int) -> list[tuple[Image.Image, int]]:
     grey = Image.fromarray(np.full((6, 6), 128, dtype=np.uint8))
     return [(grey, 0), (grey, label)]
-
-
-@pytest.fixture
-def net():
-    return small_net(6, seed=4).float().eval()
 
 
 DATA = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from parts import small_net, undecided
+from parts import undecided
 
 from advkd.cost import Cost
 from advkd.evaluators.gradient import CWLinf, PGDEvaluator
@@ -12,11 +12,6 @@ from advkd.evaluators.strongest import strongest
 from advkd.modes import logits_of
 from advkd.registry import load
 from advkd.types import Batch, Threat
-
-
-@pytest.fixture
-def net():
-    return small_net(6, seed=4).float().eval()
 
 
 @pytest.fixture
