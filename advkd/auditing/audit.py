@@ -79,8 +79,10 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
     for subject in audit.subjects:
         admit(subject.net, subject.who, images, audit.classes, size, audit.device)
     some = images.subset(torch.arange(min(PROBED, size, len(images))))
+    judged = [subject.net for subject in audit.subjects]
     for name, net in audit.nets.items():
-        admit(net, f"nets.{name}", some, audit.classes, size, audit.device)
+        if net not in judged:
+            admit(net, f"nets.{name}", some, audit.classes, size, audit.device)
     few = some.batch(torch.arange(len(some)))
     few = Batch(few.x.to(audit.device), few.y.to(audit.device))
     engine = engine_for(first.net, audit.plan, images.shape, audit.classes, len(images))

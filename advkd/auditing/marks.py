@@ -41,7 +41,9 @@ class Mark:
             return False
         if self.answers is None or other.answers is None:
             return True
-        mine, others = torch.tensor(self.answers), torch.tensor(other.answers)
+        # a batch that was found from the memory there was may have held fewer images
+        n = min(len(self.answers), len(other.answers))
+        mine, others = torch.tensor(self.answers[:n]), torch.tensor(other.answers[:n])
         return mine.shape == others.shape and _close(mine, others)
 
     @property
@@ -52,7 +54,8 @@ class Mark:
 
 def marked(nets: Mapping[str, nn.Module], x: Tensor) -> dict[str, Mark]:
     """The marks of networks by name, from their answers to the first `ASKED` of the images `x` (B,C,H,W)."""
-    return {name: _mark(net, x[:ASKED]) for name, net in nets.items()}
+    marks = {net: _mark(net, x[:ASKED]) for net in dict.fromkeys(nets.values())}
+    return {name: marks[net] for name, net in nets.items()}
 
 
 def _mark(net: nn.Module, x: Tensor) -> Mark:

@@ -35,7 +35,7 @@ class Judge:
         """The audit of the run in `folder`."""
         words = [f"suite={self.suite}", f"part={self.part}", "rows=[best]"]
         words += [] if self.limit is None else [f"limit={self.limit}"]
-        return resolve_case(str(folder), *words)
+        return _called(resolve_case(str(folder), *words), folder.name)
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,15 @@ def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Scores
     if source is None:
         return None
     case = judge.case(student)
-    case = replace(case, target=source.path, model=source.model)
+    case = _called(replace(case, target=source.path, model=source.model), Path(source.path).parent.name)
     terms = {key: run.resolved[key] for key in ("data", "split", "threat", "teacher")}
     audit = cells / f"teacher-{hash_of(terms)}" / f"{case.suite}-{case.hash}"
     return _judged(case, created(audit)).scores
+
+
+def _called(case: Resolved, name: str) -> Resolved:
+    """The case whose result names what it judged without saying where on this machine it lies."""
+    return replace(case, resolved={**case.resolved, "target": name})
 
 
 def _judged(case: Resolved, audit: Path) -> Judged:

@@ -139,5 +139,4 @@ def _rendered(plugin: Plugin) -> tuple[dict[str, str], list[str]]:
     if words["member"]:
         files[f"{package}/{slot}.py"] = f"{slot}/member.py"
     texts = {path: templates.get_template(f"{name}.jinja").render(words) for path, name in files.items()}
-    check = f"advkd check {slot} {plugin.name}{vars(words['facts']).get('needs', '')}"
-    return {**texts, f"{package}/py.typed": ""}, [check, str(vars(use)["run"])]
+    return {**texts, f"{package}/py.typed": ""}, [str(vars(use)[key]) for key in ("check", "run")]

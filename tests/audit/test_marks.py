@@ -62,3 +62,13 @@ def test_marks_without_answers_are_compared_by_their_digits(robust, digits):
     assert Mark.of(mark.about).fits(mark)
     assert Mark.of(mark.digits).fits(mark)
     assert not Mark("0" * 16).fits(mark)
+
+
+def test_marks_of_batches_of_two_sizes_are_of_one_network(robust, digits):
+    x = digits.batch(torch.arange(20)).x
+    few, many = (marked({"it": robust}, x[:n])["it"] for n in (5, 20))
+    assert few.fits(many)
+    assert many.fits(few)
+    plain, rounded = (marked({"it": Rounded(robust, levels)}, x)["it"] for levels in (0, 3))
+    assert plain.digits == rounded.digits
+    assert not plain.fits(rounded)

@@ -142,15 +142,21 @@ def test_a_student_of_a_comparison_has_the_numbers_of_its_audit(run, hub):
     result = json.loads((run / "result.json").read_text())
     unjudged = {"robust": None, "n_test": 0, "attacks": {}}
     (run / "result.json").write_text(json.dumps(result | unjudged))
-    with pytest.raises(AdvkdError, match=r"has never been judged\n.*\n.*advkd eval"):
+    with pytest.raises(AdvkdError, match=r"never judged on test images under its own threat\n.*advkd eval"):
         push(run, NAME, license="mit")
-    words = ("suite=quick", "curves.images=0", "limit=20", "rows=[best]")
-    assert CliRunner().invoke(main, ["eval", str(run), *words]).exit_code == 0
+    words = ("suite=quick", "curves.images=0", "rows=[best]")
+    # larger, but of other images, or under another threat
+    for other in (("part=validation",), ("threat.eps=0.1", "limit=40")):
+        assert CliRunner().invoke(main, ["eval", str(run), *words, *other]).exit_code == 0
+    with pytest.raises(AdvkdError, match="never judged on test images"):
+        push(run, NAME, license="mit")
+    assert CliRunner().invoke(main, ["eval", str(run), *words, "limit=20"]).exit_code == 0
     push(run, NAME, license="mit")
     text = (hub.folder / NAME / "main" / "README.md").read_text()
-    (file,) = run.glob("eval/*/result.json")
+    found = [json.loads(file.read_text()) for file in run.glob("eval/*/result.json")]
+    (own,) = (about for about in found if about["n_test"] == 20)
     assert "## Accuracy on 20 test images" in text
-    assert f"| worst case | {100 * json.loads(file.read_text())['robust']:.1f} |" in text
+    assert f"| worst case | {100 * own['robust']:.1f} |" in text
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,13 @@ def test_dry_predicts_and_makes_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_audits_of_cells_do_not_say_where_on_this_machine_they_were_made(done):
+    files = list((done.parent / "cells").rglob("eval/*/result.json"))
+    targets = {json.loads(file.read_text())["options"]["target"] for file in files}
+    assert targets == {file.parents[2].name for file in files} != set()
+    assert not [file for file in files if str(done.parent) in file.read_text()]
+
+
 def test_dry_leaves_out_what_is_trained_already(done):
     status, said = command("dry=true", *WORDS, "seeds=0,1,2", f"out={done.parent / 'more seeds'}")
     assert (status, (done.parent / "more seeds").exists()) == (0, False)

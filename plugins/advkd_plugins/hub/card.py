@@ -36,7 +36,13 @@ class Told:
         """The numbers of the run; of its largest audit where it did not judge itself, as in a comparison."""
         if self.result["robust"] is not None:
             return self.result
-        return max(self.audits.values(), key=lambda about: (about["complete"], about["n_test"]))
+        alike = (about for about in self.audits.values() if about["threat"] == self.threat)
+        largest = max(alike, key=lambda about: (about["complete"], about["n_test"]), default=None)
+        if largest is None:
+            raise error(
+                "push", "was never judged on test images under its own threat", remedy="advkd eval FOLDER"
+            )
+        return largest
 
     @property
     def numbers(self) -> dict[str, tuple[float, str]]:
@@ -50,17 +56,16 @@ class Told:
 
 
 def told(folder: Path) -> Told:
-    """What a run folder says; an `AdvkdError` if the run has not ended, or was never judged."""
+    """What a run folder says; an `AdvkdError` if the run has not ended."""
     for name in (RUN, RESULT):
         if not (folder / name).is_file():
             problem = f"is not the folder of an ended run: it has no {name}"
             raise error("push", problem, given=folder, remedy=f"end it first: advkd run resume={folder}")
     run = yaml.safe_load((folder / RUN).read_text(encoding="utf-8"))
     audits = {file.parent.name: _json(file) for file in sorted(folder.glob(f"eval/*/{RESULT}"))}
-    result = _json(folder / RESULT)
-    if result["robust"] is None and not audits:
-        raise error("push", "has never been judged", given=folder, remedy=f"advkd eval {folder}")
-    return Told(run=run, result=result, audits=audits)
+    # what was chosen by validation images is not told by them
+    tested = {name: about for name, about in audits.items() if about["options"]["part"] == "test"}
+    return Told(run=run, result=_json(folder / RESULT), audits=tested)
 
 
 def card(told: Told, name: str, license: str) -> str:
