@@ -64,7 +64,11 @@ def told(folder: Path) -> Told:
     run = yaml.safe_load((folder / RUN).read_text(encoding="utf-8"))
     audits = {file.parent.name: _json(file) for file in sorted(folder.glob(f"eval/*/{RESULT}"))}
     # what was chosen by validation images is not told by them
-    tested = {name: about for name, about in audits.items() if about["options"]["part"] == "test"}
+    tested = {
+        name: about
+        for name, about in audits.items()
+        if about.get("options", {}).get("part", "test") == "test"
+    }
     return Told(run=run, result=_json(folder / RESULT), audits=tested)
 
 
