@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FunctionType
@@ -85,7 +85,7 @@ class Fast(nn.Module):
         """Raises if the twin no longer shares every number with the network."""
         mine, twins = _storage(self.net), _storage(self.__dict__["twin"])
         if mine != twins:
-            raise RuntimeError(f"the frozen twin has parted from its network in {len(mine - twins)} tensors")
+            raise RuntimeError(f"the frozen twin has parted from its network in {len(mine ^ twins)} tensors")
 
 
 def plain(net: nn.Module) -> nn.Module:
@@ -144,6 +144,15 @@ def decided(net: nn.Module, shape: Shape, passes: float, compile: Compile, preci
     if missing:
         log.info("not compiled: %s", missing)
     return Engine(bf16, wanted and not missing)
+
+
+def restored(about: Mapping[str, bool], device: torch.device) -> Engine:
+    """The engine a checkpoint tells of. Raises `AdvkdError` where a compiled training cannot go on."""
+    engine = Engine(**about)
+    if engine.compiled and (missing := cannot_compile(device)):
+        problem = f"the run was compiled, which this machine cannot: {missing}"
+        raise error("resume", problem, remedy="install it, or go on where it was started")
+    return engine
 
 
 def flops_of(net: nn.Module, shape: Shape, device: torch.device) -> float:

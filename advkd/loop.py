@@ -19,7 +19,7 @@ from advkd.augment import Augment
 from advkd.config.run import Run
 from advkd.cost import Cost
 from advkd.data.images import Images
-from advkd.engine import Engine, decided
+from advkd.engine import Engine, decided, restored
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.modified import Modified
@@ -234,7 +234,7 @@ class Training:
         about = checkpoint.restore(path, self.saved, self.optimizer, self.scheduler)
         if (about["hash"], about["seed"]) != (self.run.hash, self.run.seed):
             raise error("resume", "the checkpoint belongs to another configuration", given=path)
-        self._equip(Engine(**about["engine"]))
+        self._equip(restored(about["engine"], self.device))
         self.epoch, self.best = about["epoch"], about["best"]
         self.cost.load(about["cost"])
         # outside of what is counted: the pass was paid for before

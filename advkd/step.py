@@ -49,6 +49,10 @@ class Step:
         self._known.append((module, x, answer))
         return answer
 
+    def within(self, branch: str) -> Step:
+        """The same step, whose generators belong to one branch."""
+        return dataclasses.replace(self, streams=lambda *key: self.streams(*key, branch))
+
     def with_student(self, student: nn.Module) -> Step:
         """The same step with another student network (a branch with BatchNorm of its own)."""
         return dataclasses.replace(self, nets={**self.nets, "student": student})

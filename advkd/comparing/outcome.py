@@ -11,9 +11,10 @@ import numpy as np
 
 from advkd.comparing.cell import Made
 from advkd.comparing.plan import Plan
+from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.folder import RESULT
-from advkd.reporting.material import CLEAN, Bits, Judged, Scores
+from advkd.reporting.material import Bits, Judged, Scores
 from advkd.reporting.stored import read
 from advkd.statistics.methods import FEW, MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students

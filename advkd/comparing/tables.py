@@ -14,7 +14,7 @@ from advkd.comparing.cell import Made
 from advkd.comparing.estimate import Estimate
 from advkd.comparing.outcome import ROBUST, Comparison
 from advkd.comparing.plan import Cell, Plan
-from advkd.reporting.material import CLEAN
+from advkd.config.entries import CLEAN
 from advkd.reporting.words import duration
 
 

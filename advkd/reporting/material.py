@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from advkd.config.entries import CLEAN
 from advkd.result import Interval, wilson
 
 Bits = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-CLEAN = "clean"
 
 
 @dataclass(frozen=True)

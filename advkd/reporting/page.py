@@ -11,10 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from advkd.auditing.tables import percent
+from advkd.config.entries import CLEAN
 from advkd.reporting.figures import drawn
 from advkd.reporting.figures.canvas import COLOURS, GLYPHS, shape
 from advkd.reporting.glossary import glossary
-from advkd.reporting.material import CLEAN, Judged, Material
+from advkd.reporting.material import Judged, Material
 from advkd.reporting.table import methods, students
 from advkd.reporting.verdicts import verdicts
 from advkd.reporting.words import beneath, duration, headline

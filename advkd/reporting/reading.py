@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.folder import EXAMPLES, METRICS, RESULT, RUN
-from advkd.reporting.material import CLEAN, Judged, Paths, Row, Scores, Strips, Trained
+from advkd.reporting.material import Judged, Paths, Row, Scores, Strips, Trained
 from advkd.reporting.stored import Arrays, arrays_of, lines, read, sound, yaml_of
 from advkd.tracing import AWAY, NETS, PATHS, TOWARD
 from advkd.types import Threat

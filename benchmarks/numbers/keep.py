@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advkd.auditing.tables import percent
+from advkd.config.entries import CLEAN
 from advkd.reporting.gather import compared
-from advkd.reporting.material import CLEAN
 
 FOLDER = Path(__file__).parents[2] / "docs" / "numbers"
 KEPT = ("command", "hash", "setting", "threat", "suite", "on", "n", "seeds", "equal", "epochs", "differences")
-KEPT += ("teacher", "headline", "methods", "environment")
+KEPT += ("teacher", "tflop", "headline", "methods", "environment")
 
 Bits = Mapping[str, Mapping[int, NDArray[np.bool_]]]
 

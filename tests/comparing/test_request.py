@@ -108,6 +108,13 @@ def test_equal_compute_gives_all_what_the_first_spends():
     assert 20 <= plan.runs["rslad"].epochs <= 23
 
 
+@pytest.mark.parametrize("images", ["split.train=40 batch_size=64", "split.train=14 batch_size=8"])
+def test_equal_compute_of_a_handful_of_images(images):
+    plan = planned(parsed(["presets=rslad,pgd-at", "equal=compute", *SMALL, *images.split(), "epochs=3"]))
+    assert plan.runs["rslad"].epochs == 3
+    assert 3 <= plan.runs["pgd-at"].epochs <= 5
+
+
 def test_a_preset_of_a_file_is_called_after_it(tmp_path):
     preset = tmp_path / "mine.yaml"
     preset.write_text("extends: rslad\n")

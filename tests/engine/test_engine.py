@@ -148,6 +148,16 @@ def test_a_machine_without_a_compiler(monkeypatch, caplog):
     assert "not compiled: there is no C++ compiler" in caplog.text
 
 
+def test_a_compiled_training_goes_on_compiled_or_not_at_all(monkeypatch):
+    about = Engine(bf16=True, compiled=True).about
+    monkeypatch.setattr(engine, "cannot_compile", lambda device: "")
+    assert engine.restored(about, torch.device("cpu")) == Engine(bf16=True, compiled=True)
+    monkeypatch.setattr(engine, "cannot_compile", lambda device: "there is no C++ compiler")
+    with pytest.raises(AdvkdError, match=r"resume: the run was compiled, .* no C\+\+ compiler"):
+        engine.restored(about, torch.device("cpu"))
+    assert engine.restored(Engine(bf16=True).about, torch.device("cpu")) == Engine(bf16=True)
+
+
 @pytest.mark.parametrize("words", [(), ("precision=bf16",)])
 def test_a_resumed_run_keeps_its_engine(words, tiny, tmp_path, monkeypatch):
     run = advkd.resolve("preset=rslad", *tiny, *words)
