@@ -14,8 +14,9 @@ import yaml
 from advkd import weights
 from advkd.comparing.cell import Judge, Made, made, teacher_judged
 from advkd.comparing.estimate import estimates
+from advkd.comparing.origin import hold
 from advkd.comparing.outcome import Comparison, concluded
-from advkd.comparing.plan import Cell, Plan, planned
+from advkd.comparing.plan import Cell, Plan, attacks_on, planned
 from advkd.comparing.pool import Told, parallel
 from advkd.comparing.request import parsed
 from advkd.config.layers import load_yaml
@@ -33,6 +34,7 @@ from advkd.teachers import cached, of_run, provided
 log = logging.getLogger("advkd")
 
 CELLS = "cells"
+ENGINE = ("device", "compile", "precision")
 
 
 def unheard(index: int, cell: Cell, made: Made) -> None:
@@ -52,7 +54,8 @@ def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) ->
     """
     folder = folder_of(plan, out)
     request, cells = plan.request, folder.parent / CELLS
-    judge = Judge(suite=request.suite, part=request.on, limit=request.limit)
+    engine = tuple(f"{key}={plan.first.resolved[key]}" for key in ENGINE)
+    judge = Judge(suite=request.suite, part=request.on, limit=request.limit, engine=engine)
     with locked(_begun(folder, plan)):
         try:
             done = _made(plan, judge, cells, told)
@@ -97,8 +100,13 @@ def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
     created(cells)
     folders = [cells / cell.name for cell in plan.cells]
     jobs = min(plan.request.jobs or _fitting(plan), len(folders))
+    # an attack that asks the teacher is to ask it of all students, or the verdicts would not be alike
+    attacks = attacks_on(plan.first, plan.request.suite).values()
+    asked = any("teacher" in getattr(attack, "nets", ()) for attack in attacks)
+    learning = [cell for cell in unfinished(plan, cells) if "teacher" in cell.run.nets]
+    _teach(plan.cells if asked else learning)
+    hold(plan.cells, cells)
     if jobs > 1:
-        _teach(unfinished(plan, cells))
         work = list(zip(plan.cells, folders, strict=True))
         return parallel(work, judge, jobs, plan.request.load, told)
     done = []
@@ -114,10 +122,9 @@ def unfinished(plan: Plan, cells: Path) -> list[Cell]:
 
 
 def _teach(cells: Sequence[Cell]) -> None:
-    """Trains what cells learn from before there are processes, which would wait for one."""
-    runs = [cell.run for cell in cells]
-    learning = [run for run in runs if "teacher" in run.nets and isinstance(run.teacher, Trained)]
-    for run in {cached(run): run for run in learning}.values():
+    """Trains the teachers of cells before there are processes, which would wait for one."""
+    runs = [cell.run for cell in cells if isinstance(cell.run.teacher, Trained)]
+    for run in {cached(run): run for run in runs}.values():
         if of_run(run) is None:
             # whatever fails, its cells will say so, and the others go on
             with contextlib.suppress(Exception):

@@ -15,6 +15,7 @@ from advkd.config.layers import named
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, Problem, error
+from advkd.protocols import Evaluator
 
 LEARNED = ("preset", "method", "modifiers", "seed")
 """What an entrant may have of its own: what is learned. All else is the setting."""
@@ -127,10 +128,14 @@ def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
             given="; ".join(apart),
             remedy="give such words to all: key=value without a label",
         )
-    run = next(iter(runs.values()))
+    attacks_on(next(iter(runs.values())), request.suite)
+
+
+def attacks_on(run: Run, suite: str) -> Mapping[str, Evaluator]:
+    """The attacks of a suite on what `run` will have trained; raises if it cannot be judged so."""
     terms = [f"{key}={json.dumps(run.resolved[key])}" for key in OF_SETTING]
     # there is no student yet: a network of this form is opened when it is judged, and this one never
-    resolve_case("student.py:student", f"suite={request.suite}", *terms)
+    return resolve_case("student.py:student", f"suite={suite}", *terms).evaluators
 
 
 def _run(entrant: Entrant, shared: Sequence[str], problems: list[Problem]) -> Run | None:

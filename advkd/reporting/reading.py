@@ -82,7 +82,10 @@ def _audited(about: Mapping[str, Any], ledger: Mapping[str, Any], arrays: Arrays
         terms={
             "threat": about["threat"],
             "images": ledger["images"],
-            "attacks": json.dumps({key: options.get(key) for key in OF_TERMS}, sort_keys=True),
+            # one that was left out for want of a network makes a verdict of another kind
+            "attacks": json.dumps(
+                {**{key: options.get(key) for key in OF_TERMS}, "made": names}, sort_keys=True
+            ),
         },
         right={name: arrays[f"{who}.{name}"] for name in names},
         tried={name: arrays[f"{who}.{name}.tried"] for name in names},
