@@ -75,7 +75,9 @@ def test_other_images_and_an_edited_member_are_noticed(tmp_path):
     run(tmp_path / "c", *words)
     run(tmp_path / "c", *words)
     code.write_text(LOSS.format(50))
-    assert re.search(r"(?s)changed since\s+given\s+pgd-at-\w+-0: code of mine.py", run(tmp_path / "c", *words))
+    assert re.search(
+        r"(?s)changed since\s+given\s+pgd-at-\w+-0: code of mine.py", run(tmp_path / "c", *words)
+    )
     code.write_text(LOSS.format(1))
     np.savez(data, **arrays | {"x_train": arrays["x_test"]}, **labels)
     assert re.search(r"(?s)pgd-at-\w+-0: images; pgd-at-\w+-0: images", run(tmp_path / "c", *words))
