@@ -132,9 +132,10 @@ class Training:
         self._say("train.lr", self.optimizer.param_groups[0]["lr"])
         for branch, count in skipped.items():
             self._say(f"train.skipped.{branch}", count, n=self.steps)
-        for term, points in self.weighed.means():
+        for term, points, counting in self.weighed.means():
             parts = {str(k): value for k, value in enumerate(points)}
             self._say(f"train.weight.{term}", sum(points), parts=parts)
+            self._say(f"train.points.{term}", counting)
 
     def step(self, index: int, rows: Tensor) -> tuple[dict[str, float], list[str]]:
         """One step on the training images at `rows` (B,): its loss by part, and the branches it skipped."""

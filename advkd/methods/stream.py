@@ -53,7 +53,7 @@ class Stream:
         for name, (term, scale) in self.terms.items():
             weights = weights_of(term, self.view, self.step, name)
             if term.covers_path:
-                self.step.weighed(name, weights.mean(1))
+                self.step.weighed(name, weights)
             weights = weights * scale
             if term.draw == "all":
                 self._fixed(name, term, weights)
