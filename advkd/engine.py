@@ -62,7 +62,7 @@ class Fast(nn.Module):
         self.net = net.to(memory_format=torch.channels_last)
         self.train(net.training)
         # not a child: state, parameters and modes are those of `net`
-        self.__dict__["twin"] = twin_of(self.net)
+        self.__dict__.update(twin=twin_of(self.net), likes=[])
         if engine.bf16 or engine.compiled:
             fold(self.__dict__["twin"])
         self._eval = _ran(self.__dict__["twin"], engine)
@@ -79,10 +79,13 @@ class Fast(nn.Module):
         """`net` behind the same engine; whoever counts the passes of this network counts that one's too."""
         other = Fast(net, self.engine)
         other._forward_hooks = self._forward_hooks
+        self.__dict__["likes"].append(other)
         return other
 
     def check(self) -> None:
-        """Raises if the twin no longer shares every number with the network."""
+        """Raises if the twin, or that of a network behind `like`, no longer shares every number with its own."""
+        for other in self.__dict__["likes"]:
+            other.check()
         mine, twins = _storage(self.net), _storage(self.__dict__["twin"])
         if mine != twins:
             raise RuntimeError(f"the frozen twin has parted from its network in {len(mine ^ twins)} tensors")

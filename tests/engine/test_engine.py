@@ -107,6 +107,15 @@ def test_the_twin_shares_every_number_and_no_gradient():
         fast.check()
 
 
+def test_the_twins_of_branches_are_checked_with_the_student():
+    fast = Engine()(small_net(4, seed=1).float())
+    own = fast.like(small_net(4, seed=2).float())
+    fast.check()
+    own.net[0].weight.data = own.net[0].weight.data.clone()
+    with pytest.raises(RuntimeError, match="parted from its network in 2 tensors"):
+        fast.check()
+
+
 def test_an_attack_leaves_no_gradient_and_costs_none_for_parameters():
     fast = Engine()(small_net(4, seed=1).float()).eval()
     x = torch.rand(3, 1, 6, 6, requires_grad=True)
