@@ -83,7 +83,7 @@ class Fast(nn.Module):
         return other
 
     def check(self) -> None:
-        """Raises if the twin, or that of a network behind `like`, no longer shares every number with its own."""
+        """Raises if its twin, or that of a network behind `like`, has parted from its network."""
         for other in self.__dict__["likes"]:
             other.check()
         mine, twins = _storage(self.net), _storage(self.__dict__["twin"])
