@@ -24,6 +24,7 @@ from advkd.engine import SMALL, flops_of
 from advkd.errors import AdvkdError, Interrupted, error
 from advkd.folder import RESULT, RUN, created, locked
 from advkd.models.trained import Trained
+from advkd.pyfile import imported
 from advkd.reporting import report
 from advkd.reporting.material import Scores
 from advkd.reporting.stored import PLAN
@@ -39,9 +40,17 @@ def unheard(index: int, cell: Cell, made: Made) -> None:
     """A cell has ended and nobody wants to know."""
 
 
-def compare(*words: str, out: str | Path | None = None, told: Told = unheard) -> Comparison:
-    """Compares what `words` name, as `advkd compare` does: `"presets=path-dual,rslad", "seeds=0,1,2"`."""
-    return compared(planned(parsed(words)), out, told)
+def compare(
+    *words: str, out: str | Path | None = None, told: Told = unheard, load: str | Path | None = None
+) -> Comparison:
+    """Compares what `words` name, as `advkd compare` does: `"presets=path-dual,rslad", "seeds=0,1,2"`.
+
+    One cell is made at a time, in this process, unless `jobs=` says otherwise; a script that asks for more
+    needs `if __name__ == "__main__":`, and its members a file of their own, `load`.
+    """
+    if load is not None:
+        imported(Path(load).expanduser(), "load")
+    return compared(planned(parsed(words, load, jobs=1)), out, told)
 
 
 def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) -> Comparison:

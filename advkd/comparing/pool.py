@@ -21,9 +21,16 @@ from advkd.pyfile import imported
 Told = Callable[[int, Cell, Made], None]
 """Hears of every cell as it ends, with its number."""
 
+MEMBERS = "members and networks of a script need load=FILE.py, or jobs=1"
+
+DIED = (
+    "memory may have run out (try fewer jobs), or a script that compares starts its processes without "
+    f'`if __name__ == "__main__":`; {MEMBERS}'
+)
+
 
 def parallel(
-    work: Sequence[tuple[Cell, Path]], judge: Judge, jobs: int, load: str | None, told: Told
+    work: Sequence[tuple[Cell, Path]], judge: Judge, jobs: int, load: str | Path | None, told: Told
 ) -> list[Made]:
     """Makes every cell in its folder, in `jobs` processes that share the processor's threads."""
     others = active_children()
@@ -59,7 +66,7 @@ def parallel(
 class _Process:
     """A process that makes one cell at a time: if it dies, that cell is lost and no other."""
 
-    def __init__(self, threads: int, load: str | None) -> None:
+    def __init__(self, threads: int, load: str | Path | None) -> None:
         self.terms = (threads, load)
         self.pool = self._opened()
 
@@ -75,7 +82,7 @@ class _Process:
         return ProcessPoolExecutor(1, get_context("spawn"), _ready, self.terms)
 
 
-def _ready(threads: int, load: str | None) -> None:
+def _ready(threads: int, load: str | Path | None) -> None:
     """A process of the pool: its share of the threads, and what a file of the user's has registered."""
     # Ctrl-C reaches every process of a terminal; the comparison alone hears it and ends the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -97,5 +104,6 @@ def _outcome(future: Future[Made], folder: Path) -> Made:
     if cause is None:
         return future.result()
     if isinstance(cause, BrokenExecutor):
-        return Made(folder, error="its process has died; memory may have run out: try fewer jobs")
-    raise cause
+        return Made(folder, error=f"its process has died: {DIED}")
+    # `made` catches what a cell raises: this is what cannot pass between processes, or a call to end one
+    return Made(folder, error=f"its process gave up, {type(cause).__name__}: {cause}; {MEMBERS}")

@@ -47,13 +47,13 @@ class Request:
     limit: int | None = None
     allow: bool = False
     jobs: int | None = None
-    load: str | None = None
+    load: str | Path | None = None
 
 
-def parsed(words: Sequence[str], load: str | None = None) -> Request:
+def parsed(words: Sequence[str], load: str | Path | None = None, jobs: int | None = None) -> Request:
     """The request of a command line, or an `AdvkdError` with what is wrong with it.
 
-    `load` is the file whose members it may name, for processes to import.
+    `load` is the file whose members it may name, for processes to import; `jobs` counts where no word does.
     """
     own, rest = _sorted(words)
     varied = "vary" in own
@@ -66,9 +66,9 @@ def parsed(words: Sequence[str], load: str | None = None) -> Request:
         equal=_one_of("equal", own, Equal, "epochs"),
         on=_one_of("on", own, Part, "validation" if varied else "test"),
         suite=own.get("suite", ["compare"])[-1],
-        limit=_count("limit", own),
+        limit=_count("limit", own.get("limit", [""])[-1]),
         allow=_one_of("allow", own, Literal["differences"], "") == "differences",
-        jobs=None if own.get("jobs") == ["auto"] else _count("jobs", own),
+        jobs=_jobs(own.get("jobs", [""])[-1], jobs),
         load=load,
     )
 
@@ -198,8 +198,11 @@ def _one_of(key: str, own: Mapping[str, list[str]], kind: Any, default: str) -> 
     return value
 
 
-def _count(key: str, own: Mapping[str, list[str]]) -> int | None:
-    text = own.get(key, [""])[-1]
+def _jobs(text: str, untold: int | None) -> int | None:
+    return None if text == "auto" else _count("jobs", text) or untold
+
+
+def _count(key: str, text: str) -> int | None:
     if text and (not text.isdecimal() or int(text) < 1):
         raise error(key, "must be a whole number, at least 1", given=text, remedy=COUNTS[key])
     return int(text) if text else None
