@@ -13,7 +13,7 @@ from advkd.comparing.plan import Cell
 from advkd.config.case import Resolved, hash_of
 from advkd.config.run import Run
 from advkd.errors import AdvkdError
-from advkd.folder import RESULT, RUN, created
+from advkd.folder import RESULT, RUN, LockedError, created
 from advkd.reporting.material import Judged, Scores
 from advkd.reporting.reading import audited
 from advkd.reporting.stored import read
@@ -40,12 +40,16 @@ class Judge:
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a cell: the folder of its run, that of its audit, what it found, or why it failed."""
+    """What became of a cell: the folder of its run, that of its audit, what it found, or why it failed.
+
+    `locked` is the folder in it that another process is writing to: the cell may be made after that.
+    """
 
     folder: Path
     audit: Path | None = None
     judged: Judged | None = None
     error: str = ""
+    locked: Path | None = None
 
 
 def made(cell: Cell, judge: Judge, folder: Path) -> Made:
@@ -58,6 +62,8 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
         case = judge.case(folder)
         audit = case_folder(case)
         return Made(folder, audit, _judged(case, audit))
+    except LockedError as cause:
+        return Made(folder, error=str(cause), locked=cause.folder)
     except AdvkdError as cause:
         return Made(folder, error=str(cause))
     # one cell may fail in any way and the others are still worth having

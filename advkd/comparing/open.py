@@ -18,6 +18,7 @@ from advkd.comparing.outcome import Comparison, concluded
 from advkd.comparing.plan import Cell, Plan, planned
 from advkd.comparing.pool import Told, parallel
 from advkd.comparing.request import parsed
+from advkd.comparing.waiting import freed
 from advkd.config.layers import load_yaml
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
@@ -102,19 +103,29 @@ def _begun(folder: Path, plan: Plan) -> Path:
 
 
 def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
-    """Every cell, in order; in `jobs` processes that share the processor's threads."""
+    """Every cell, those that another process is writing last; `jobs` of them at a time."""
     created(cells)
-    folders = [cells / cell.name for cell in plan.cells]
-    jobs = min(plan.request.jobs or _fitting(plan), len(folders))
+    jobs = min(plan.request.jobs or _fitting(plan), len(plan.cells))
     if jobs > 1:
         _teach(unfinished(plan, cells))
-        work = list(zip(plan.cells, folders, strict=True))
-        return parallel(work, judge, jobs, plan.request.load, told)
-    done = []
-    for index, (cell, folder) in enumerate(zip(plan.cells, folders, strict=True)):
-        done.append(made(cell, judge, folder))
-        told(index, cell, done[-1])
-    return done
+    done: dict[int, Made] = {}
+
+    def ended(index: int, cell: Cell, one: Made) -> None:
+        done[index] = one
+        if one.locked is None:
+            told(index, cell, one)
+
+    work = {index: (cell, cells / cell.name) for index, cell in enumerate(plan.cells)}
+    left = list(work)
+    while left:
+        part = {index: work[index] for index in left}
+        if jobs > 1:
+            parallel(part, judge, min(jobs, len(part)), plan.request.load, ended)
+        else:
+            for index, (cell, folder) in part.items():
+                ended(index, cell, made(cell, judge, folder))
+        left = freed({index: one.locked for index, one in done.items() if one.locked is not None})
+    return [done[index] for index in work]
 
 
 def unfinished(plan: Plan, cells: Path) -> list[Cell]:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
@@ -30,14 +30,13 @@ DIED = (
 
 
 def parallel(
-    work: Sequence[tuple[Cell, Path]], judge: Judge, jobs: int, load: str | Path | None, told: Told
-) -> list[Made]:
+    work: Mapping[int, tuple[Cell, Path]], judge: Judge, jobs: int, load: str | Path | None, told: Told
+) -> None:
     """Makes every cell in its folder, in `jobs` processes that share the processor's threads."""
     others = active_children()
     idle = [_Process(max(torch.get_num_threads() // jobs, 1), load) for _ in range(jobs)]
     running: dict[Future[Made], tuple[int, _Process]] = {}
-    waiting = deque(enumerate(work))
-    done: dict[int, Made] = {}
+    waiting = deque(work.items())
     try:
         while waiting or running:
             while waiting and idle:
@@ -48,8 +47,7 @@ def parallel(
                 index, process = running.pop(future)
                 idle.append(process)
                 cell, folder = work[index]
-                done[index] = _outcome(future, folder)
-                told(index, cell, done[index])
+                told(index, cell, _outcome(future, folder))
     except BaseException:
         # what is being made is not waited for, which a stop must not do
         for process in [*idle, *(process for _, process in running.values())]:
@@ -60,7 +58,6 @@ def parallel(
         raise
     for process in idle:
         process.pool.shutdown()
-    return [done[index] for index in range(len(work))]
 
 
 class _Process:

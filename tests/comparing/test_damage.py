@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pytest
 from compare_parts import SMALL
 
 import advkd
+from advkd.folder import locked
 
 WORDS = ("presets=pgd-at,trades", "seeds=0", *SMALL, "epochs=1")
 
@@ -121,3 +123,33 @@ def test_a_cell_without_its_weights_is_not_told_to_go_on(copy):
     assert "resume=" not in said
     shutil.rmtree(cell)
     assert not advkd.compare(*WORDS, out=copy).failed
+
+
+@pytest.mark.parametrize("jobs", ["jobs=1", "jobs=2"])
+def test_a_cell_that_another_process_writes_is_waited_for_and_taken_as_it_is(copy, jobs, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "advkd")
+    audit = (copy / rows(copy)[0]["audit"]).resolve()
+    content = {name: (audit / name).read_bytes() for name in ("result.json", "examples.npz")}
+    for name in content:
+        (audit / name).unlink()
+    other = locked(audit)
+    other.__enter__()
+    naps = []
+
+    def sleep(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            for name in content:
+                (audit / name).write_bytes(content[name])
+            other.__exit__(None, None, None)
+
+    monkeypatch.setattr("advkd.comparing.waiting.time.sleep", sleep)
+    told = []
+    found = advkd.compare(*WORDS, jobs, out=copy, told=lambda index, cell, made: told.append(index))
+    assert not found.failed
+    assert [row["state"] for row in rows(copy)] == ["done", "done"]
+    assert told == [1, 0]
+    assert {name: (audit / name).read_bytes() for name in content} == content
+    assert [text for text in caplog.messages if "waiting for" in text] == [
+        f"waiting for {audit}, which another process is writing"
+    ]

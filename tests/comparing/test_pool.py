@@ -67,17 +67,16 @@ def test_a_member_that_no_other_process_can_have_fails_its_cell_with_what_to_do(
         kind = "label"
 
     plan = planned(parsed(["presets=pgd-at,trades", "seeds=0", *SMALL]))
-    ended = {}
-    work = [(cell, tmp_path / cell.label) for cell in plan.cells]
+    found = {}
+    work = {index: (cell, tmp_path / cell.label) for index, cell in enumerate(plan.cells)}
     object.__setattr__(work[0][0].run, "method", Local())
     object.__setattr__(work[1][0].run, "method", Local())
     judge = Judge(suite="compare", part="test")
-    found = pool.parallel(work, judge, 2, None, lambda index, cell, made: ended.update({index: made}))
-    assert [made.folder.name for made in found] == ["pgd-at", "trades"]
-    for made in found:
+    pool.parallel(work, judge, 2, None, lambda index, cell, made: found.update({index: made}))
+    assert {index: made.folder.name for index, made in found.items()} == {0: "pgd-at", 1: "trades"}
+    for made in found.values():
         assert "Local" in made.error
         assert "load=FILE.py, or jobs=1" in made.error
-    assert ended == dict(enumerate(found))
 
 
 def test_a_script_without_a_main_guard_is_told_so(tmp_path):
