@@ -11,8 +11,9 @@ from advkd.auditing.case import resolve_case
 from advkd.auditing.open import case_folder, judged
 from advkd.comparing.plan import Cell
 from advkd.config.case import Resolved, hash_of
+from advkd.config.entries import CLEAN
 from advkd.config.run import Run
-from advkd.errors import AdvkdError
+from advkd.errors import AdvkdError, error
 from advkd.folder import RESULT, RUN, LockedError, created
 from advkd.reporting.material import Judged, Scores
 from advkd.reporting.reading import audited
@@ -61,7 +62,7 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
         read(folder / RESULT)
         case = judge.case(folder)
         audit = case_folder(case)
-        return Made(folder, audit, _judged(case, audit))
+        return Made(folder, audit, _whole(_judged(case, audit), audit))
     except LockedError as cause:
         return Made(folder, error=str(cause), locked=cause.folder)
     except AdvkdError as cause:
@@ -70,6 +71,15 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
     except Exception as cause:
         log.debug("cell %s", cell.name, exc_info=True)
         return Made(folder, error=f"{type(cause).__name__}: {cause}")
+
+
+def _whole(found: Judged, audit: Path) -> Judged:
+    """What an audit found; an `AdvkdError` if there is an image it has not tried."""
+    if not found.complete or not found.tried[CLEAN].all():
+        raise error(
+            "compare", "an audit has not tried every image", given=audit, remedy="remove it to audit again"
+        )
+    return found
 
 
 def _train(cell: Cell, folder: Path) -> None:

@@ -130,7 +130,14 @@ def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
     run = next(iter(runs.values()))
     terms = [f"{key}={json.dumps(run.resolved[key])}" for key in OF_SETTING]
     # there is no student yet: a network of this form is opened when it is judged, and this one never
-    resolve_case("student.py:student", f"suite={request.suite}", *terms)
+    case = resolve_case("student.py:student", f"suite={request.suite}", *terms)
+    if case.budget is not None:
+        raise error(
+            "suite",
+            "has a budget, which ends an audit before every image has been tried",
+            given=f"{request.suite}, budget {case.budget}",
+            remedy="take the budget out of the suite; limit=1000 judges fewer images",
+        )
 
 
 def _run(entrant: Entrant, shared: Sequence[str], problems: list[Problem]) -> Run | None:

@@ -8,6 +8,7 @@ from advkd.comparing.plan import planned
 from advkd.comparing.request import parsed
 
 UNKNOWN = Path(__file__).parent / "unknown.yaml"
+BUDGET = Path(__file__).parent / "budget.yaml"
 WEIGHT = "method.branches.untargeted.terms.path.weight"
 
 
@@ -28,6 +29,7 @@ WEIGHT = "method.branches.untargeted.terms.path.weight"
         (("presets=rslad,ard", "ard.data.test=x"), "ard: data.test: unknown option"),
         (("preset=rslad", "vary=threat.eps:0.1,0.2"), "do       give such words to all"),
         (("presets=rslad,ard", f"suite={UNKNOWN}"), "evaluators.x: unknown evaluator"),
+        (("presets=rslad,ard", f"suite={BUDGET}"), "suite: has a budget, which ends an audit before"),
         (("presets=rslad,ard", "seeds=0,1,0"), "seeds: 0 is there twice"),
         (("presets=rslad,ard", "seeds=one"), "seeds: is no list of whole numbers"),
         (("presets=rslad,ard", "seed=1"), "seed: a comparison has several"),
