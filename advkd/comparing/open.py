@@ -23,12 +23,13 @@ from advkd.config.layers import load_yaml
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
 from advkd.errors import AdvkdError, Interrupted, error
-from advkd.folder import RESULT, RUN, created, locked
+from advkd.folder import EXAMPLES, RESULT, RUN, created, locked
 from advkd.models.trained import Trained
 from advkd.pyfile import imported
 from advkd.reporting import report
 from advkd.reporting.material import Scores
 from advkd.reporting.stored import PLAN
+from advkd.reporting.write import PAGE, TABLE, TEXT
 from advkd.splits import split
 from advkd.teachers import cached, of_run, provided
 
@@ -73,6 +74,10 @@ def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) ->
         weights.atomic(folder / RESULT, (json.dumps(comparison.about, indent=2) + "\n").encode())
         if comparison.judged:
             report(folder)
+        else:
+            # a page of before tells of cells that are no longer there
+            for name in (PAGE, TEXT, TABLE):
+                (folder / name).unlink(missing_ok=True)
     return comparison
 
 
@@ -85,8 +90,11 @@ def folder_of(plan: Plan, out: str | Path | None) -> Path:
 
 def _begun(folder: Path, plan: Plan) -> Path:
     about = {"hash": plan.hash, **plan.about}
-    if (folder / RUN).exists():
-        raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
+    taken = "is the folder of a run" if (folder / RUN).exists() else ""
+    taken = "is the folder of an audit" if (folder / EXAMPLES).exists() else taken
+    taken = "is where the cells of comparisons beside it go" if folder.name == CELLS else taken
+    if taken:
+        raise error("out", taken, given=folder, remedy="choose another out=DIR")
     if (folder / PLAN).exists():
         there = load_yaml(folder / PLAN, "out", "remove it and run the same command again")
         if there.get("hash") != plan.hash:

@@ -102,6 +102,26 @@ def test_a_damaged_plan_may_be_removed(whole, copy):
     assert rows(copy) == rows(whole)
 
 
+def test_the_folder_of_an_audit_and_that_of_the_cells_are_refused_before_anything_is_written(copy):
+    audit = (copy / rows(copy)[0]["audit"]).resolve()
+    before = {file: file.read_bytes() for file in copy.parent.rglob("*") if file.is_file()}
+    for folder, says in ((audit, "the folder of an audit"), (copy.parent / "cells", "where the cells")):
+        with pytest.raises(advkd.AdvkdError, match=f"out: is {says}"):
+            advkd.compare(*WORDS, out=folder)
+    after = {file: file.read_bytes() for file in copy.parent.rglob("*") if file.is_file()}
+    assert before == after
+
+
+def test_the_page_of_before_does_not_stay_where_every_cell_has_failed(copy):
+    pages = [copy / name for name in ("report.html", "report.md", "table.csv")]
+    assert all(page.exists() for page in pages)
+    for row in rows(copy):
+        (copy / row["audit"] / "result.json").write_text("{")
+    found = advkd.compare(*WORDS, out=copy)
+    assert len(found.failed) == 2
+    assert not any(page.exists() for page in pages)
+
+
 def test_out_may_be_the_folder_one_is_in(tmp_path, monkeypatch):
     folder = tmp_path / "it"
     folder.mkdir()
