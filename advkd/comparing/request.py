@@ -20,6 +20,13 @@ Equal = Literal["epochs", "compute"]
 OWN = ("presets", "preset", "seeds", "allow", "equal", "jobs", "vary", "on", "suite", "limit")
 """Keys that are words of the comparison; every other one changes the runs."""
 
+GIVEN = {
+    "seed": ("a comparison has several", "write seeds=0,1,2"),
+    "preset": ("an entrant is one preset", "write presets=path-dual,rslad or presets=LABEL:PRESET,..."),
+    "evaluation": ("students are judged by a suite", "write suite=standard or suite=FILE.yaml"),
+}
+"""Options of a run that a comparison gives itself: why, and what to write instead."""
+
 COUNTS = {"jobs": "write jobs=auto or jobs=2", "limit": "write limit=1000"}
 
 KEYS = tuple(field.name for field in fields(Spec))
@@ -99,13 +106,21 @@ def _sorted(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     rest = []
     for word in words:
         key, equals, value = word.partition("=")
-        if key == "seed":
-            raise error("seed", "a comparison has several", given=word, remedy="write seeds=0,1,2")
         if equals and key in OWN:
             own.setdefault(key, []).append(value)
         else:
+            _free(word, word)
             rest.append(word)
     return own, rest
+
+
+def _free(word: str, given: str) -> None:
+    """Refuses a word of runs that the comparison gives them itself."""
+    key, _, value = word.lstrip("+~").partition("=")
+    name = (value if key == "drop" else key).partition(".")[0]
+    if name in GIVEN:
+        problem, remedy = GIVEN[name]
+        raise error(name, problem, given=given, remedy=remedy)
 
 
 def _listed(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
@@ -149,6 +164,8 @@ def _axis(text: str) -> list[tuple[str, list[str]]]:
         raise error("vary", "is not KEY:VALUE,VALUE", given=text, remedy="write vary=epochs:10,20")
     found: list[Any] = value_of(f"[{values}]", "vary")
     names = keys.split("+")
+    for name in names:
+        _free(name, f"vary={text}")
     last = names[0].rpartition(".")[2]
     return [(f"{last}={_shown(value)}", [f"{name}={json.dumps(value)}" for name in names]) for value in found]
 
@@ -172,7 +189,9 @@ def _owned(entrants: list[Entrant], rest: Sequence[str]) -> tuple[list[Entrant],
         if label is None:
             shared.append(word)
         else:
-            words[label].append(start + body[len(label) + 1 :])
+            own = start + body[len(label) + 1 :]
+            _free(own, word)
+            words[label].append(own)
     return [Entrant(label, tuple(texts)) for label, texts in words.items()], tuple(shared)
 
 
