@@ -70,7 +70,8 @@ def full_float32() -> Iterator[None]:
 
 def _switches() -> list[tuple[Any, str, object]]:
     """What lets torch round float32: where, under which name, and the value that forbids it."""
-    cudnn, cublas = torch.backends.cudnn, torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn
+    cublas: Any = torch.backends.cuda.matmul
     found: list[tuple[Any, str, object]] = [(cudnn, "allow_tf32", False), (cublas, "allow_tf32", False)]
     try:
         for place, name, _ in found:

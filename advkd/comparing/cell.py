@@ -14,9 +14,10 @@ from advkd.auditing.open import case_folder, judged
 from advkd.auditing.scope import NEEDS
 from advkd.comparing.plan import Cell
 from advkd.config.case import Resolved, hash_of
+from advkd.config.entries import CLEAN
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
-from advkd.folder import RESULT, RUN, created
+from advkd.folder import RESULT, RUN, LockedError, created
 from advkd.reporting.material import Judged, Scores
 from advkd.reporting.reading import audited
 from advkd.reporting.stored import read
@@ -44,12 +45,16 @@ class Judge:
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a cell: the folder of its run, that of its audit, what it found, or why it failed."""
+    """What became of a cell: the folder of its run, that of its audit, what it found, or why it failed.
+
+    `locked` is the folder in it that another process is writing to: the cell may be made after that.
+    """
 
     folder: Path
     audit: Path | None = None
     judged: Judged | None = None
     error: str = ""
+    locked: Path | None = None
 
 
 def made(cell: Cell, judge: Judge, folder: Path) -> Made:
@@ -61,13 +66,25 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
         _as_asked(cell.run, read(folder / RESULT)["engine"], folder)
         case = judge.case(folder)
         audit = case_folder(case)
-        return Made(folder, audit, _judged(case, audit, teacher=of_run(cell.run) is not None))
+        found = _judged(case, audit, teacher=of_run(cell.run) is not None)
+        return Made(folder, audit, _whole(found, audit))
+    except LockedError as cause:
+        return Made(folder, error=str(cause), locked=cause.folder)
     except AdvkdError as cause:
         return Made(folder, error=str(cause))
     # one cell may fail in any way and the others are still worth having
     except Exception as cause:
         log.debug("cell %s", cell.name, exc_info=True)
         return Made(folder, error=f"{type(cause).__name__}: {cause}")
+
+
+def _whole(found: Judged, audit: Path) -> Judged:
+    """What an audit found; an `AdvkdError` if there is an image it has not tried."""
+    if not found.complete or not found.tried[CLEAN].all():
+        raise error(
+            "compare", "an audit has not tried every image", given=audit, remedy="remove it to audit again"
+        )
+    return found
 
 
 def _train(cell: Cell, folder: Path) -> None:
@@ -108,11 +125,11 @@ def _called(case: Resolved, name: str) -> Resolved:
 
 def _judged(case: Resolved, audit: Path, *, teacher: bool = False) -> Judged:
     """What an audit finds; it is made unless that was done to the end, with the `teacher` if there is one."""
-    if not (audit / RESULT).exists() or not _whole(read(audit / RESULT), teacher):
+    if not (audit / RESULT).exists() or not _complete(read(audit / RESULT), teacher):
         judged(case, audit)
     return audited(audit)
 
 
-def _whole(found: Mapping[str, Any], teacher: bool) -> bool:
+def _complete(found: Mapping[str, Any], teacher: bool) -> bool:
     lacking = any(NEEDS.format("teacher") in text for text in found["not_tried"])
     return bool(found["complete"]) and not (teacher and lacking)

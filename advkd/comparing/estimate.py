@@ -54,11 +54,16 @@ def estimated(run: Run, splits: Splits, *, timed: bool) -> Estimate:
     return Estimate(whole, _seconds(run, splits, size) if timed else 0.0)
 
 
-def lengthened(runs: Mapping[str, Run]) -> dict[str, int]:
-    """Epochs by label at which every run spends what the first does at its own number of them."""
+def lengthened(runs: Mapping[str, Run]) -> dict[str, tuple[int, float]]:
+    """By label, the whole epochs that come closest to what the first run spends, and their part of that."""
     flops = {label: cost.flops for label, cost in estimates(runs, timed=False).items()}
     budget = next(iter(flops.values()))
-    return {label: max(round(run.epochs * budget / flops[label]), 1) for label, run in runs.items()}
+    found = {}
+    for label, run in runs.items():
+        epoch = flops[label] / run.epochs
+        epochs = max(round(budget / epoch), 1)
+        found[label] = epochs, epochs * epoch / budget
+    return found
 
 
 def estimates(runs: Mapping[str, Run], *, timed: bool = True) -> dict[str, Estimate]:

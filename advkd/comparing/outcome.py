@@ -150,12 +150,11 @@ def concluded(
 ) -> Comparison:
     """The comparison of cells that have been made, of their teacher and what their training took.
 
-    Raises `AdvkdError` where an audit is not whole, or two are not on the same terms.
+    Raises `AdvkdError` where two audits are not on the same terms.
     """
     judged: dict[str, dict[int, Judged]] = {}
     for cell, one in zip(plan.cells, made, strict=True):
         if one.judged is not None:
-            _whole(one.judged, one.audit)
             judged.setdefault(cell.label, {})[cell.run.seed] = one.judged
     _alike([(label, seed, one) for label, of in judged.items() for seed, one in of.items()])
     robust = _bits(judged, lambda one: one.survivors)
@@ -176,13 +175,6 @@ def concluded(
 
 def _bits(judged: Mapping[str, Mapping[int, Judged]], of: Any) -> dict[str, dict[int, Bits]]:
     return {label: {seed: of(one) for seed, one in seeds.items()} for label, seeds in judged.items()}
-
-
-def _whole(one: Judged, audit: Path | None) -> None:
-    if not one.complete or not one.tried[CLEAN].all():
-        raise error(
-            "compare", "an audit has not tried every image", given=audit, remedy="remove it to audit again"
-        )
 
 
 def _alike(all_of_them: Sequence[tuple[str, int, Judged]]) -> None:
