@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from advkd.comparing.outcome import Comparison, concluded
 from advkd.comparing.plan import ENGINE, Cell, Plan, attacks_on, planned
 from advkd.comparing.pool import Told, parallel
 from advkd.comparing.request import parsed
-from advkd.comparing.waiting import freed
+from advkd.comparing.waiting import freed, waited
 from advkd.config.layers import load_yaml
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
@@ -92,11 +93,7 @@ def folder_of(plan: Plan, out: str | Path | None) -> Path:
 
 def _begun(folder: Path, plan: Plan) -> Path:
     about = {"hash": plan.hash, **plan.about}
-    taken = "is the folder of a run" if (folder / RUN).exists() else ""
-    taken = "is the folder of an audit" if (folder / EXAMPLES).exists() else taken
-    taken = "is where the cells of comparisons beside it go" if folder.name == CELLS else taken
-    if taken:
-        raise error("out", taken, given=folder, remedy="choose another out=DIR")
+    _refused(folder)
     if (folder / PLAN).exists():
         there = load_yaml(folder / PLAN, "out", "remove it and run the same command again")
         if there.get("hash") != plan.hash:
@@ -110,6 +107,18 @@ def _begun(folder: Path, plan: Plan) -> Path:
     created(folder)
     weights.atomic(folder / PLAN, yaml.safe_dump(about, sort_keys=False).encode())
     return folder
+
+
+def _refused(folder: Path) -> None:
+    """Refuses a folder of something else, whose files those of a comparison would take the place of."""
+    taken = {
+        "is the folder of a run": (folder / RUN).exists(),
+        "is the folder of an audit": (folder / EXAMPLES).exists(),
+        "is where comparisons keep their cells": CELLS in (folder.name, folder.parent.name),
+    }
+    for problem, there in taken.items():
+        if there:
+            raise error("out", problem, given=folder, remedy="choose another out=DIR")
 
 
 def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
@@ -172,7 +181,7 @@ def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Sco
     for cell, one in zip(plan.cells, done, strict=True):
         if one.judged is not None and "teacher" in cell.run.nets:
             try:
-                return teacher_judged(cell.run, one.folder, judge, cells)
+                return waited(partial(teacher_judged, cell.run, one.folder, judge, cells))
             except AdvkdError as cause:
                 # the students are compared without it
                 log.warning("the teacher is not judged: %s", cause)

@@ -34,7 +34,8 @@ def parallel(
 ) -> None:
     """Makes every cell in its folder, in `jobs` processes that share the processor's threads."""
     others = active_children()
-    idle = [_Process(max(torch.get_num_threads() // jobs, 1), load) for _ in range(jobs)]
+    processes = [_Process(max(torch.get_num_threads() // jobs, 1), load) for _ in range(jobs)]
+    idle = list(processes)
     running: dict[Future[Made], tuple[int, _Process]] = {}
     waiting = deque(work.items())
     try:
@@ -50,13 +51,13 @@ def parallel(
                 told(index, cell, _outcome(future, folder))
     except BaseException:
         # what is being made is not waited for, which a stop must not do
-        for process in [*idle, *(process for _, process in running.values())]:
+        for process in processes:
             process.pool.shutdown(wait=False, cancel_futures=True)
         for child in active_children():
             if child not in others:
                 child.terminate()
         raise
-    for process in idle:
+    for process in processes:
         process.pool.shutdown()
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from advkd.folder import LockedError, locked
+
+T = TypeVar("T")
 
 log = logging.getLogger("advkd")
 
@@ -24,6 +27,15 @@ def freed(held: Mapping[int, Path]) -> list[int]:
         time.sleep(POLL)
         free = _free(held)
     return free
+
+
+def waited(work: Callable[[], T]) -> T:
+    """What `work` gives, which is begun again where another process is writing to its folder."""
+    try:
+        return work()
+    except LockedError as cause:
+        freed({0: cause.folder})
+    return waited(work)
 
 
 def _free(held: Mapping[int, Path]) -> list[int]:

@@ -105,7 +105,9 @@ def test_a_damaged_plan_may_be_removed(whole, copy):
 def test_the_folder_of_an_audit_and_that_of_the_cells_are_refused_before_anything_is_written(copy):
     audit = (copy / rows(copy)[0]["audit"]).resolve()
     before = {file: file.read_bytes() for file in copy.parent.rglob("*") if file.is_file()}
-    for folder, says in ((audit, "the folder of an audit"), (copy.parent / "cells", "where the cells")):
+    cells = copy.parent / "cells"
+    of_cells = "where comparisons keep their cells"
+    for folder, says in ((audit, "the folder of an audit"), (cells, of_cells), (cells / "it", of_cells)):
         with pytest.raises(advkd.AdvkdError, match=f"out: is {says}"):
             advkd.compare(*WORDS, out=folder)
     after = {file: file.read_bytes() for file in copy.parent.rglob("*") if file.is_file()}
