@@ -1,6 +1,7 @@
 """The headline says what the verdicts say; costs are counted, not timed, and told of the cells."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ from advkd.comparing.plan import planned
 from advkd.comparing.request import parsed
 from advkd.reporting import report
 from advkd.reporting.figures.scatter import pareto
+from advkd.reporting.gather import compared as compared_rows
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import Judged, Material
 from advkd.reporting.table import methods
-from advkd.reporting.words import beneath, ranked
+from advkd.reporting.words import beneath, headline, ranked
 
 N = 1000
 
@@ -80,6 +82,27 @@ def test_five_seeds_are_not_indicative(tmp_path):
     assert "over 5 seeds. It is better than rslad." in found.headline
 
 
+def test_those_of_one_mean_share_the_highest_and_each_has_its_verdicts(tmp_path):
+    found = outcome(
+        tmp_path,
+        {"iad": (400, 405, 402), "rslad": (450, 456, 453), "ard": (456, 450, 453), "mart": (1, 2, 3)},
+    )
+    assert found.headline == (
+        "rslad and ard share the highest mean robust accuracy, 45.3 % (clean 100.0 % and 100.0 %), over 3 "
+        "seeds, indicative (fewer than 5 seeds). Of them rslad is better than iad and mart. Of them rslad is "
+        "not distinguishable from ard. Of them ard is better than iad and mart."
+    )
+
+
+def test_one_seed_tests_no_method(tmp_path):
+    found = outcome(tmp_path, {"rslad": (400,), "ard": (450,)})
+    assert found.headline == (
+        "ard has the highest mean robust accuracy, 45.0 % (clean 100.0 %), over 1 seed, and one seed tests "
+        "no method."
+    )
+    assert [verdict.verdict for verdict in found.students] == ["worse"]
+
+
 def test_the_environment_is_that_of_the_cells(tmp_path):
     found = outcome(tmp_path, {"rslad": (400, 405), "ard": (450, 456)}, threads=(1, 2))
     assert found.about["environment"] == {"device": "cuda", "threads": "1, 2"}
@@ -119,6 +142,47 @@ def test_costs_are_counted_where_they_are_known(failed_first, tmp_path):
     assert "seconds of training" in pareto(other).body
     assert "(wall time)" in beneath(other)
     assert "memory" in methods(other)[0]
+
+
+@pytest.mark.parametrize(
+    ("tflop", "says"),
+    [
+        ((3.0, 3.0), "of training per student, as much as {other}."),
+        ((3.0, 3.02), "of training per student, as much as {other}."),
+        ((3.0, 2.98), "of training per student, as much as {other}."),
+        ((3.0, 3.2), "of training per student, less than every other method."),
+        ((3.2, 3.0), "of training per student, 1.07 times as much as {other}, the cheapest"),
+    ],
+)
+def test_what_costs_the_same_is_said_to_cost_as_much(compared, tflop, says):
+    first, other = ranked(gathered([compared]))
+    told = dict(zip((first.name, other.name), tflop, strict=True))
+    content = {**json.loads((compared / "result.json").read_text()), "tflop": told}
+    material = Material(rows=compared_rows(compared, content), comparison=content)
+    assert says.format(other=other.name) in beneath(material)
+
+
+def test_of_three_costs_two_may_be_the_same(compared):
+    rows = gathered([compared]).rows
+    first, other = ranked(gathered([compared]))
+    more = [replace(row, name="more") for row in rows if row.name == other.name]
+    costs = {first.name: 1.0, other.name: 1.0, "more": 2.0}
+    told = [costed(row, costs[row.name]) for row in (*rows, *more) if row.judged]
+    said = beneath(Material(rows=told))
+    assert said.endswith(f"as much as {other.name} and less than every other method.")
+
+
+def costed(row, tflop):
+    return replace(row, trained=replace(row.trained, cost={**row.trained.cost, "train_tflop": tflop}))
+
+
+def test_runs_of_one_accuracy_share_the_highest(compared):
+    rows = [row for row in gathered([compared]).rows if row.judged]
+    first = ranked(gathered([compared]))[0].name
+    even = [replace(row, name="even") for row in rows if row.name == first]
+    said = headline(Material(rows=[*rows, *even]))
+    assert said.startswith(f"{first} and even share the highest robust accuracy, ")
+    assert headline(Material(rows=rows)).startswith(f"{first} has the highest robust accuracy, ")
 
 
 def cells_of(folder):
