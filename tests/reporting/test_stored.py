@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from advkd.cli import main
 from advkd.errors import AdvkdError
 from advkd.reporting import report
 from advkd.reporting.gather import gathered
+from advkd.reporting.reading import evaluations
 from advkd.reporting.write import report_audit
 
 
@@ -163,7 +166,58 @@ def test_images_are_called_after_the_part_they_are_of(cell, tmp_path):
     edited(audit / "result.json", lambda c: c["options"].update(part="validation"))
     page = report(cell, tmp_path).read_text()
     assert "60 validation images" in page
-    assert "60 test images" not in page.replace("Limited to 60 test images", "")
+    assert "60 test images" not in page
+
+
+def test_a_limit_of_the_run_that_its_audit_did_not_keep_is_not_named(cell, tmp_path):
+    assert "Limited to 60 test images (split.test)" in report(cell, tmp_path).read_text()
+    audit = next((cell / "eval").iterdir())
+    edited(audit / "result.json", lambda c: c["options"]["split"].update(test=None))
+    page = report(cell, tmp_path).read_text()
+    assert "split.test" not in page
+    assert "Limited to 160 training images (split.train)" in page
+
+
+def another(cell, name, n=60, attacks=99, **options):
+    """A second, newer audit beside that of a cell: on its first `n` images, by its first few attacks."""
+    audit = next((cell / "eval").glob("quick*"))
+    other = shutil.copytree(audit, cell / "eval" / name)
+    edited(other / "result.json", lambda c: (c["options"].update(options), c.update(n_test=n)))
+    with np.load(audit / "examples.npz") as file:
+        content = {key: file[key] if key == "about" else file[key][:n] for key in file.files}
+    about = json.loads(str(content["about"]))
+    about["entries"] = [entry for entry in about["entries"] if entry[0] == "student"][: 1 + attacks]
+    content["about"] = np.array(json.dumps(about))
+    np.savez(other / "examples.npz", **content)
+    later = time.time() + 60
+    os.utime(other / "result.json", (later, later))
+    return other
+
+
+@pytest.mark.parametrize(
+    "less",
+    [{"n": 20}, {"attacks": 1}, {"part": "validation"}, {"part": "validation", "name": "a"}],
+    ids=["fewer images", "fewer attacks", "validation", "validation, first by name"],
+)
+def test_a_newer_audit_that_is_less_full_does_not_take_the_page(cell, less):
+    first = gathered([cell]).judged
+    another(cell, **{"name": "zz", **less})
+    found = evaluations(cell)
+    assert len(found) == 3
+    assert gathered([cell]).judged.audit == first.audit
+
+
+def test_more_images_outweigh_more_attacks(cell):
+    another(cell, "few", n=20)
+    another(cell, "many", attacks=1)
+    shutil.rmtree(next((cell / "eval").glob("quick*")))
+    assert len(gathered([cell]).judged.attacks) == 1
+    assert [len(one.right["clean"]) for one in evaluations(cell)[:2]] == [60, 20]
+
+
+def test_of_two_alike_the_name_decides_not_the_time(cell):
+    another(cell, "zz", budget=1)
+    assert gathered([cell]).judged.audit["options"]["budget"] is None
 
 
 def test_a_comparison_that_has_not_ended_says_how_to_end_it(copy):
