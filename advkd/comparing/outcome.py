@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +112,8 @@ class Comparison:
     def about(self) -> dict[str, Any]:
         """The content of `result.json`."""
         first = next((one for of in self.judged.values() for one in of.values()), None)
-        run = self.plan.first
+        run, request = self.plan.first, self.plan.request
+        load = [f"load={request.load}"] if request.load else []
         return {
             **{key: value for key, value in self.plan.about.items() if key != "cells"},
             "threat": str(run.threat),
@@ -119,6 +121,7 @@ class Comparison:
             "n": first.scores.n if first else 0,
             "headline": self.headline,
             "differences": list(self.plan.differences),
+            "words": {entrant.label: list(entrant.words) for entrant in request.entrants},
             "teacher": self.teacher and self._about_teacher(self.teacher),
             "rows": self._rows(),
             "methods": [verdict.about for verdict in self.methods],
@@ -127,7 +130,7 @@ class Comparison:
                 "methods": [verdict.about for verdict in self.clean_methods],
                 "students": [verdict.about for verdict in self.clean_students],
             },
-            "command": " ".join(["advkd compare", *self.plan.request.words]),
+            "command": shlex.join(["advkd", "compare", *load, *request.words]),
             "tflop": dict(self.tflop),
             "environment": self._environment(),
             "hash": self.plan.hash,

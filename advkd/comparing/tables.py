@@ -13,7 +13,7 @@ from advkd.comparing.estimate import Estimate
 from advkd.comparing.outcome import ROBUST, Comparison
 from advkd.comparing.plan import Cell, Plan
 from advkd.config.entries import CLEAN
-from advkd.reporting.words import duration, spread
+from advkd.reporting.words import duration, given, spread
 
 
 def terms(out: Console, plan: Plan) -> None:
@@ -26,6 +26,8 @@ def terms(out: Console, plan: Plan) -> None:
     )
     for difference in plan.differences:
         say(out, f"differs  {difference}", "yellow")
+    for words in given({entrant.label: entrant.words for entrant in request.entrants}):
+        say(out, f"words    {words}")
 
 
 def ended(out: Console, plan: Plan, index: int, cell: Cell, made: Made) -> None:

@@ -9,7 +9,7 @@ from advkd.reporting.material import Material
 from advkd.reporting.page import attacks, facts, notes, title
 from advkd.reporting.table import methods, students
 from advkd.reporting.verdicts import verdicts
-from advkd.reporting.words import beneath, headline
+from advkd.reporting.words import beneath, given, headline
 
 
 def markdown(material: Material) -> str:
@@ -32,6 +32,9 @@ def _parts(material: Material) -> Iterator[str]:
     if comparison.get("differences"):
         yield "## What the methods do not share"
         yield "\n".join(f"- {what}" for what in comparison["differences"])
+    if words := given(comparison.get("words") or {}):
+        yield "## What each was given"
+        yield "\n".join(f"- {one}" for one in words)
     yield "## Numbers"
     yield "\n\n".join(_tables(material))
     for kind in verdicts(material):

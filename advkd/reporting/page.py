@@ -18,7 +18,7 @@ from advkd.reporting.glossary import glossary
 from advkd.reporting.material import Judged, Material
 from advkd.reporting.table import methods, students
 from advkd.reporting.verdicts import verdicts
-from advkd.reporting.words import beneath, duration, headline
+from advkd.reporting.words import beneath, duration, given, headline
 
 PACKAGE = "advkd.reporting"
 OPTIONAL = ("differences", "command", "hash", "environment")
@@ -45,6 +45,7 @@ def html(material: Material) -> str:
         beneath=beneath(material) if material.groups else "",
         facts=list(facts(material)) if material.groups else [],
         verdicts=verdicts(material),
+        given=given((material.comparison or {}).get("words") or {}),
         methods=_marked(material) if material.groups and not single else None,
         bounds=any(not j.exact(attack) for g in material.groups for j in g.judged for attack in j.attacks),
         students=_named(material) if len(material.rows) > len(material.groups) else None,

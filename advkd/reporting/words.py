@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import shlex
 import statistics
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from advkd.auditing.tables import percent
@@ -29,6 +30,11 @@ def listed(names: Sequence[str]) -> str:
     """Names in a sentence: a, b and c."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def given(words: Mapping[str, Sequence[str]]) -> list[str]:
+    """The words of every entrant that is more than the preset it is called after, by label."""
+    return [f"{label}: {shlex.join(own)}" for label, own in words.items() if [*own] != [f"preset={label}"]]
 
 
 def in_common(each: Iterable[Collection[Seed]]) -> set[Seed]:

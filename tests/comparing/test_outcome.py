@@ -1,6 +1,7 @@
 """The headline says what the verdicts say; costs are counted, not timed, and told of the cells."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,9 @@ from advkd.reporting import report
 from advkd.reporting.figures.scatter import pareto
 from advkd.reporting.gather import compared as compared_rows
 from advkd.reporting.gather import gathered
+from advkd.reporting.markdown import markdown
 from advkd.reporting.material import Judged, Material
+from advkd.reporting.page import html
 from advkd.reporting.table import methods
 from advkd.reporting.words import beneath, headline, ranked
 
@@ -51,6 +54,11 @@ def outcome(tmp_path, robust, threads=(1,)):
         (folder / "result.json").write_text(json.dumps(about))
         made.append(Made(folder, error="planted") if n is None else Made(folder, None, judged(n)))
     return concluded(plan, tmp_path / "it", made, None, {})
+
+
+def failed(plan, tmp_path):
+    """Every cell of a plan, none of them made."""
+    return [Made(tmp_path / "cells" / cell.name, error="planted") for cell in plan.cells]
 
 
 def test_a_failed_cell_does_not_turn_the_headline_against_the_verdict(tmp_path):
@@ -101,6 +109,28 @@ def test_one_seed_tests_no_method(tmp_path):
         "no method."
     )
     assert [verdict.verdict for verdict in found.students] == ["worse"]
+
+
+def test_the_command_is_one_a_shell_takes_and_names_the_file_of_its_members(tmp_path):
+    words = ["preset=rslad", "vary=method.total:{a: 1},2", "seeds=0"]
+    plan = replace(planned(parsed(["presets=rslad,ard"])), request=parsed(words, load="my file.py"))
+    command = concluded(plan, tmp_path / "it", failed(plan, tmp_path), None, {}).about["command"]
+    assert shlex.split(command) == ["advkd", "compare", "load=my file.py", *words]
+
+
+def test_words_of_one_entrant_are_printed_and_stand_in_the_report(compared, tmp_path):
+    plan = planned(parsed(["presets=rslad,more:rslad", "more.method.total=4"]))
+    content = concluded(plan, tmp_path / "it", failed(plan, tmp_path), None, {}).about
+    out, says = Console(record=True, width=200), "more: preset=rslad method.total=4"
+    tables.terms(out, plan)
+    assert f"words    {says}\n" in out.export_text()
+    old = json.loads((compared / "result.json").read_text())
+    assert "words" not in old
+    assert "What each was given" not in html(Material(rows=compared_rows(compared, old), comparison=old))
+    material = Material(rows=compared_rows(compared, old), comparison={**old, "words": content["words"]})
+    assert f"<li>{says}</li>" in html(material)
+    assert f"\n- {says}\n" in markdown(material)
+    assert "rslad: preset=rslad\n" not in markdown(material)
 
 
 def test_the_environment_is_that_of_the_cells(tmp_path):

@@ -91,6 +91,27 @@ def test_keys_that_move_together():
     }
 
 
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        (["teacher.epochs"], ["teacher.epochs"]),
+        (["teacher.epochs", "epochs"], ["teacher.epochs", "epochs"]),
+        (["optimizer.lr", "method.total"], ["lr", "total"]),
+        (["student.width", "teacher.model.width"], ["student.width", "model.width"]),
+        ([f"x.{WEIGHT}+a.b", "b"], ["weight", "b"]),
+        (
+            [WEIGHT, "method.branches.targeted.terms.path.weight"],
+            ["untargeted.terms.path.weight", "targeted.terms.path.weight"],
+        ),
+    ],
+)
+def test_a_value_is_labelled_by_what_tells_its_key_apart(keys, shown):
+    request = parsed(["preset=path-dual", *(f"vary={key}:1,2" for key in keys)])
+    first = request.entrants[0]
+    assert first.label == " ".join(f"{key}=1" for key in shown)
+    assert first.words[1:] == tuple(f"{one}=1" for key in keys for one in key.split("+"))
+
+
 def test_a_preset_that_changes_its_setting_is_refused_unless_allowed(tmp_path):
     preset = tmp_path / "longer.yaml"
     preset.write_text("extends: rslad\nepochs: 99\n")
