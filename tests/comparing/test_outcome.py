@@ -255,6 +255,14 @@ def test_a_comparison_counts_its_operations_and_may_lose_its_first_cell(tmp_path
     assert "less than every other" not in text
 
 
+def test_none_of_two_teachers_is_judged(tmp_path):
+    words = ("preset=rslad", "vary=teacher.epochs:1,2", "seeds=0", *SMALL, "epochs=1", "jobs=1")
+    found = advkd.compare(*words, out=tmp_path / "it")
+    assert (found.teacher, found.failed) == (None, [])
+    assert not list((tmp_path / "cells").glob("teacher-*"))
+    assert "different teachers" in (tmp_path / "it" / "report.md").read_text()
+
+
 def test_the_terminal_says_the_pairs_of_the_first_and_what_differs(tmp_path):
     found = outcome(tmp_path, {"rslad": (460, 461), "ard": (450, 456), "iad": (455, 449)})
     out = Console(record=True, width=200)

@@ -4,6 +4,7 @@ import pytest
 from compare_parts import SMALL
 
 from advkd import AdvkdError
+from advkd.comparing.open import teachers
 from advkd.comparing.plan import planned
 from advkd.comparing.request import parsed
 
@@ -110,6 +111,21 @@ def test_a_value_is_labelled_by_what_tells_its_key_apart(keys, shown):
     first = request.entrants[0]
     assert first.label == " ".join(f"{key}=1" for key in shown)
     assert first.words[1:] == tuple(f"{one}=1" for key in keys for one in key.split("+"))
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["presets=rslad,kd,pgd-at"], 1),
+        (["presets=trades,pgd-at"], 0),
+        (["preset=rslad", "vary=teacher.epochs:1,2"], 2),
+        (["preset=rslad", "vary=teacher:a.pt,b.pt"], 2),
+        (["preset=pgd-at", "vary=teacher.epochs:1,2"], 0),
+    ],
+)
+def test_a_teacher_is_judged_where_all_learn_from_it(words, count):
+    plan = planned(parsed([*words, "allow=differences"]))
+    assert teachers(plan) == count
 
 
 def test_a_preset_that_changes_its_setting_is_refused_unless_allowed(tmp_path):

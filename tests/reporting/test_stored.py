@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from advkd.cli import main
 from advkd.errors import AdvkdError
 from advkd.reporting import report
 from advkd.reporting.gather import gathered
-from advkd.reporting.reading import evaluations
 from advkd.reporting.write import report_audit
 
 
@@ -178,46 +175,19 @@ def test_a_limit_of_the_run_that_its_audit_did_not_keep_is_not_named(cell, tmp_p
     assert "Limited to 160 training images (split.train)" in page
 
 
-def another(cell, name, n=60, attacks=99, **options):
-    """A second, newer audit beside that of a cell: on its first `n` images, by its first few attacks."""
-    audit = next((cell / "eval").glob("quick*"))
-    other = shutil.copytree(audit, cell / "eval" / name)
-    edited(other / "result.json", lambda c: (c["options"].update(options), c.update(n_test=n)))
-    with np.load(audit / "examples.npz") as file:
-        content = {key: file[key] if key == "about" else file[key][:n] for key in file.files}
-    about = json.loads(str(content["about"]))
-    about["entries"] = [entry for entry in about["entries"] if entry[0] == "student"][: 1 + attacks]
-    content["about"] = np.array(json.dumps(about))
-    np.savez(other / "examples.npz", **content)
-    later = time.time() + 60
-    os.utime(other / "result.json", (later, later))
-    return other
-
-
-@pytest.mark.parametrize(
-    "less",
-    [{"n": 20}, {"attacks": 1}, {"part": "validation"}, {"part": "validation", "name": "a"}],
-    ids=["fewer images", "fewer attacks", "validation", "validation, first by name"],
-)
-def test_a_newer_audit_that_is_less_full_does_not_take_the_page(cell, less):
-    first = gathered([cell]).judged
-    another(cell, **{"name": "zz", **less})
-    found = evaluations(cell)
-    assert len(found) == 3
-    assert gathered([cell]).judged.audit == first.audit
-
-
-def test_more_images_outweigh_more_attacks(cell):
-    another(cell, "few", n=20)
-    another(cell, "many", attacks=1)
-    shutil.rmtree(next((cell / "eval").glob("quick*")))
-    assert len(gathered([cell]).judged.attacks) == 1
-    assert [len(one.right["clean"]) for one in evaluations(cell)[:2]] == [60, 20]
-
-
-def test_of_two_alike_the_name_decides_not_the_time(cell):
-    another(cell, "zz", budget=1)
-    assert gathered([cell]).judged.audit["options"]["budget"] is None
+def test_of_different_teachers_none_is_shown(copy, tmp_path):
+    page = report(copy, tmp_path / "one").read_text()
+    shown = (">teacher</dt><dd>", "☆", ">teacher</text>")
+    assert all(what in page for what in shown[:2])
+    assert "different teachers" not in page
+    first = min((copy / "cells").iterdir())
+    edited(first / "run.yaml", lambda c: c["teacher"].update(validation={"use": "fgsm"}))
+    assert "different teachers" not in report(copy, tmp_path / "pinned").read_text()
+    edited(first / "run.yaml", lambda c: c["teacher"].update(epochs=4))
+    page, text = report(copy, tmp_path / "two").read_text(), (tmp_path / "two" / "report.md").read_text()
+    assert not any(what in page for what in shown)
+    for told in (page, text):
+        assert "These students have learned from different teachers, so none is shown beside them." in told
 
 
 def test_a_comparison_that_has_not_ended_says_how_to_end_it(copy):
