@@ -26,8 +26,26 @@ from advkd.reporting.markdown import table as table_of
 from advkd.reporting.words import spread
 
 FOLDER = Path(__file__).parents[2] / "docs" / "numbers"
-KEPT = ("command", "hash", "setting", "threat", "suite", "on", "n", "seeds", "equal", "epochs", "differences")
-KEPT += ("teacher", "tflop", "headline", "methods", "students", "clean", "environment")
+KEPT = (
+    "command",
+    "hash",
+    "setting",
+    "threat",
+    "suite",
+    "on",
+    "n",
+    "seeds",
+    "equal",
+    "epochs",
+    "differences",
+    "teacher",
+    "tflop",
+    "headline",
+    "methods",
+    "students",
+    "clean",
+    "environment",
+)
 
 
 def bits(name: str, what: str) -> dict[str, dict[int, NDArray[np.bool_]]]:
