@@ -177,7 +177,9 @@ def _fitting(plan: Plan) -> int:
 
 
 def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Scores | None:
-    """What the teacher that all share comes to, where a student has learned from one."""
+    """What the teacher that all share comes to, where a student has learned from one; None of several."""
+    if teachers(plan) > 1:
+        return None
     for cell, one in zip(plan.cells, done, strict=True):
         if one.judged is not None and "teacher" in cell.run.nets:
             try:
@@ -187,6 +189,13 @@ def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Sco
                 log.warning("the teacher is not judged: %s", cause)
                 return None
     return None
+
+
+def teachers(plan: Plan) -> int:
+    """How many teachers the entrants learn from."""
+    runs = [run for run in plan.runs.values() if "teacher" in run.nets]
+    told = [str(cached(r)) if isinstance(r.teacher, Trained) else repr(r.resolved["teacher"]) for r in runs]
+    return len(set(told))
 
 
 def _counted(plan: Plan, done: Sequence[Made]) -> dict[str, float]:

@@ -153,12 +153,16 @@ def _varied(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
     if "preset" not in own:
         raise error("vary", "of which preset?", remedy="write preset=NAME beside vary=KEY:VALUE,VALUE")
     axes = [_axis(text) for text in own["vary"]]
-    for point in itertools.product(*axes):
-        changes = [word for _, words in point for word in words]
-        yield Entrant(" ".join(label for label, _ in point), (f"preset={own['preset'][-1]}", *changes))
+    all_keys = [keys for keys, _ in axes]
+    shown = [_short(keys[0], all_keys[:i] + all_keys[i + 1 :]) for i, keys in enumerate(all_keys)]
+    for point in itertools.product(*(values for _, values in axes)):
+        label = " ".join(f"{key}={_shown(value)}" for key, value in zip(shown, point, strict=True))
+        pairs = zip(all_keys, point, strict=True)
+        changes = [f"{key}={json.dumps(value)}" for keys, value in pairs for key in keys]
+        yield Entrant(label, (f"preset={own['preset'][-1]}", *changes))
 
 
-def _axis(text: str) -> list[tuple[str, list[str]]]:
+def _axis(text: str) -> tuple[list[str], list[Any]]:
     keys, colon, values = text.partition(":")
     if not colon or not keys or not values:
         raise error("vary", "is not KEY:VALUE,VALUE", given=text, remedy="write vary=epochs:10,20")
@@ -166,8 +170,15 @@ def _axis(text: str) -> list[tuple[str, list[str]]]:
     names = keys.split("+")
     for name in names:
         _free(name, f"vary={text}")
-    last = names[0].rpartition(".")[2]
-    return [(f"{last}={_shown(value)}", [f"{name}={json.dumps(value)}" for name in names]) for value in found]
+    return names, found
+
+
+def _short(key: str, others: Sequence[Sequence[str]]) -> str:
+    """The shortest end of a key that is no option of every run and ends no key of another axis."""
+    parts = key.split(".")
+    taken = [f".{other}" for keys in others for other in keys]
+    ends = (".".join(parts[i:]) for i in range(len(parts) - 1, 0, -1))
+    return next((e for e in ends if e not in KEYS and not any(t.endswith(f".{e}") for t in taken)), key)
 
 
 def _shown(value: Any) -> str:

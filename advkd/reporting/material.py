@@ -235,11 +235,3 @@ class Material:
     def single(self) -> Row | None:
         """The only student, where there is one alone."""
         return self.rows[0] if len(self.rows) == 1 else None
-
-    @property
-    def teacher(self) -> Scores | None:
-        """The teacher, where somebody judged it."""
-        known = (self.comparison or {}).get("teacher")
-        if known:
-            return Scores(known["clean"], known["robust"], self.n)
-        return next((j.teacher for g in self.groups for j in g.judged if j.teacher), None)

@@ -5,6 +5,7 @@ import pytest
 from compare_parts import SMALL
 
 from advkd import AdvkdError
+from advkd.comparing.open import teachers
 from advkd.comparing.plan import planned
 from advkd.comparing.request import parsed
 
@@ -111,6 +112,42 @@ def test_keys_that_move_together():
         "untargeted": "uniform",
         "targeted": "uniform",
     }
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        (["teacher.epochs"], ["teacher.epochs"]),
+        (["teacher.epochs", "epochs"], ["teacher.epochs", "epochs"]),
+        (["optimizer.lr", "method.total"], ["lr", "total"]),
+        (["student.width", "teacher.model.width"], ["student.width", "model.width"]),
+        ([f"x.{WEIGHT}+a.b", "b"], ["weight", "b"]),
+        (
+            [WEIGHT, "method.branches.targeted.terms.path.weight"],
+            ["untargeted.terms.path.weight", "targeted.terms.path.weight"],
+        ),
+    ],
+)
+def test_a_value_is_labelled_by_what_tells_its_key_apart(keys, shown):
+    request = parsed(["preset=path-dual", *(f"vary={key}:1,2" for key in keys)])
+    first = request.entrants[0]
+    assert first.label == " ".join(f"{key}=1" for key in shown)
+    assert first.words[1:] == tuple(f"{one}=1" for key in keys for one in key.split("+"))
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["presets=rslad,kd,pgd-at"], 1),
+        (["presets=trades,pgd-at"], 0),
+        (["preset=rslad", "vary=teacher.epochs:1,2"], 2),
+        (["preset=rslad", "vary=teacher:a.pt,b.pt"], 2),
+        (["preset=pgd-at", "vary=teacher.epochs:1,2"], 0),
+    ],
+)
+def test_a_teacher_is_judged_where_all_learn_from_it(words, count):
+    plan = planned(parsed([*words, "allow=differences"]))
+    assert teachers(plan) == count
 
 
 def test_a_preset_that_changes_its_setting_is_refused_unless_allowed(tmp_path):
