@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FunctionType
@@ -62,7 +62,7 @@ class Fast(nn.Module):
         self.net = net.to(memory_format=torch.channels_last)
         self.train(net.training)
         # not a child: state, parameters and modes are those of `net`
-        self.__dict__["twin"] = twin_of(self.net)
+        self.__dict__.update(twin=twin_of(self.net), likes=[])
         if engine.bf16 or engine.compiled:
             fold(self.__dict__["twin"])
         self._eval = _ran(self.__dict__["twin"], engine)
@@ -79,13 +79,16 @@ class Fast(nn.Module):
         """`net` behind the same engine; whoever counts the passes of this network counts that one's too."""
         other = Fast(net, self.engine)
         other._forward_hooks = self._forward_hooks
+        self.__dict__["likes"].append(other)
         return other
 
     def check(self) -> None:
-        """Raises if the twin no longer shares every number with the network."""
+        """Raises if its twin, or that of a network behind `like`, has parted from its network."""
+        for other in self.__dict__["likes"]:
+            other.check()
         mine, twins = _storage(self.net), _storage(self.__dict__["twin"])
         if mine != twins:
-            raise RuntimeError(f"the frozen twin has parted from its network in {len(mine - twins)} tensors")
+            raise RuntimeError(f"the frozen twin has parted from its network in {len(mine ^ twins)} tensors")
 
 
 def plain(net: nn.Module) -> nn.Module:
@@ -144,6 +147,15 @@ def decided(net: nn.Module, shape: Shape, passes: float, compile: Compile, preci
     if missing:
         log.info("not compiled: %s", missing)
     return Engine(bf16, wanted and not missing)
+
+
+def restored(about: Mapping[str, bool], device: torch.device) -> Engine:
+    """The engine a checkpoint tells of. Raises `AdvkdError` where a compiled training cannot go on."""
+    engine = Engine(**about)
+    if engine.compiled and (missing := cannot_compile(device)):
+        problem = f"the run was compiled, which this machine cannot: {missing}"
+        raise error("resume", problem, remedy="install it, or go on where it was started")
+    return engine
 
 
 def flops_of(net: nn.Module, shape: Shape, device: torch.device) -> float:

@@ -43,7 +43,7 @@ def evaluate(
     right: dict[str, list[Tensor]] = {CLEAN: []}
     seconds = dict.fromkeys(names.values(), 0.0)
     random = streams(seed)
-    with evaluating(net):
+    with evaluating(net), full_float32():
         for index, rows in enumerate(torch.split(torch.arange(len(images)), batch_size)):
             batch = images.batch(rows)
             batch = Batch(batch.x.to(device), batch.y.to(device))

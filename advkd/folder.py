@@ -19,7 +19,7 @@ from advkd import checkpoint, weights
 from advkd.config.layers import load_yaml
 from advkd.config.resolve import from_raw
 from advkd.config.run import Run
-from advkd.errors import error
+from advkd.errors import AdvkdError, Problem, error
 from advkd.result import Result
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
@@ -90,17 +90,26 @@ def _fresh(run: Run) -> Path:
     return folder
 
 
+class LockedError(AdvkdError):
+    """Another process is writing to `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        problem = "another process is writing to this folder"
+        super().__init__(
+            Problem(place="out", problem=problem, given=str(folder), remedy="wait for it to end")
+        )
+        self.folder = folder
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second process out of the folder."""
+    """Keeps a second process out of the folder; raises `LockedError` in that process."""
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         with lock:
             yield
     except Timeout:
-        raise error(
-            "out", "another process is writing to this folder", given=folder, remedy="wait for it to end"
-        ) from None
+        raise LockedError(folder) from None
 
 
 def written(folder: Path, place: str) -> tuple[Run, str | None]:

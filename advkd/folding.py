@@ -41,6 +41,8 @@ def fold(net: nn.Module) -> None:
     calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
     # a network that also reads the numbers of a layer needs the layer as it is
     calls.update(str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr")
+    # under its other name, a layer would go on as it was
+    known = Counter(module for _, module in net.named_modules(remove_duplicate=False))
     for node in graph.nodes:
         if node.op != "call_module" or not node.args or not isinstance(node.args[0], fx.Node):
             continue
@@ -48,7 +50,8 @@ def fold(net: nn.Module) -> None:
         names = str(before.target), str(node.target)
         if before.op == "call_module" and len(before.users) == 1 and all(calls[n] == 1 for n in names):
             conv, norm = (net.get_submodule(name) for name in names)
-            if _plain(conv, nn.Conv2d) and _plain(norm, nn.BatchNorm2d) and _tracks(norm):
+            once = known[conv] == known[norm] == 1
+            if once and _plain(conv, nn.Conv2d) and _plain(norm, nn.BatchNorm2d) and _tracks(norm):
                 net.set_submodule(names[0], Folded(conv, norm))  # type: ignore[arg-type]
                 net.set_submodule(names[1], nn.Identity())
 

@@ -19,7 +19,7 @@ from advkd.augment import Augment
 from advkd.config.run import Run
 from advkd.cost import Cost
 from advkd.data.images import Images
-from advkd.engine import Engine, decided
+from advkd.engine import Engine, decided, restored
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.modified import Modified
@@ -132,9 +132,10 @@ class Training:
         self._say("train.lr", self.optimizer.param_groups[0]["lr"])
         for branch, count in skipped.items():
             self._say(f"train.skipped.{branch}", count, n=self.steps)
-        for term, points in self.weighed.means():
+        for term, points, counting in self.weighed.means():
             parts = {str(k): value for k, value in enumerate(points)}
             self._say(f"train.weight.{term}", sum(points), parts=parts)
+            self._say(f"train.points.{term}", counting)
 
     def step(self, index: int, rows: Tensor) -> tuple[dict[str, float], list[str]]:
         """One step on the training images at `rows` (B,): its loss by part, and the branches it skipped."""
@@ -234,7 +235,7 @@ class Training:
         about = checkpoint.restore(path, self.saved, self.optimizer, self.scheduler)
         if (about["hash"], about["seed"]) != (self.run.hash, self.run.seed):
             raise error("resume", "the checkpoint belongs to another configuration", given=path)
-        self._equip(Engine(**about["engine"]))
+        self._equip(restored(about["engine"], self.device))
         self.epoch, self.best = about["epoch"], about["best"]
         self.cost.load(about["cost"])
         # outside of what is counted: the pass was paid for before

@@ -56,16 +56,31 @@ def momentum_over(net: nn.Module, forwards: int) -> Iterator[None]:
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Float32 means float32 inside the block: no convolution or matrix product is rounded to TF32."""
-    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    before = [switch.allow_tf32 for switch in switches]
+    """Float32 means float32 inside the block: no convolution or product is rounded to TF32 or bf16."""
+    switches = _switches()
+    before = [getattr(place, name) for place, name, _ in switches]
     try:
-        for switch in switches:
-            switch.allow_tf32 = False
+        for place, name, exact in switches:
+            setattr(place, name, exact)
         yield
     finally:
-        for switch, value in zip(switches, before, strict=True):
-            switch.allow_tf32 = value
+        for (place, name, _), value in zip(switches, before, strict=True):
+            setattr(place, name, value)
+
+
+def _switches() -> list[tuple[Any, str, object]]:
+    """What lets torch round float32: where, under which name, and the value that forbids it."""
+    cudnn: Any = torch.backends.cudnn
+    cublas: Any = torch.backends.cuda.matmul
+    found: list[tuple[Any, str, object]] = [(cudnn, "allow_tf32", False), (cublas, "allow_tf32", False)]
+    try:
+        for place, name, _ in found:
+            getattr(place, name)
+    # torch refuses the older names to whoever has used the newer ones
+    except RuntimeError:
+        found = [(place, "fp32_precision", "ieee") for place in (cublas, cudnn.conv, cudnn.rnn)]
+    mkldnn = [getattr(torch.backends.mkldnn, name, None) for name in ("matmul", "conv", "rnn")]
+    return found + [(place, "fp32_precision", "ieee") for place in mkldnn if hasattr(place, "fp32_precision")]
 
 
 def logits_of(net: nn.Module, x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ class Step:
     """Networks by name, threat, random streams, epoch, step index, progress 0..1 through training.
 
     `clean` answers for a network and clean images where their logits (B,N) are known already. `weighed`
-    is told the mean weight of every point (T,) of each term that covers a path, by `branch.term`.
+    is told the weights (T,B) of each term that covers a path, by `branch.term`.
     `said` holds what views have read along each path, by network and point, and what then stands.
     """
 
@@ -48,6 +48,10 @@ class Step:
         answer = logits_of(module, x) if before is None else before
         self._known.append((module, x, answer))
         return answer
+
+    def within(self, branch: str) -> Step:
+        """The same step, whose generators belong to one branch."""
+        return dataclasses.replace(self, streams=lambda *key: self.streams(*key, branch))
 
     def with_student(self, student: nn.Module) -> Step:
         """The same step with another student network (a branch with BatchNorm of its own)."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 
@@ -17,11 +18,17 @@ class Weighed:
     steps: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, term: str, weights: Tensor) -> None:
-        """One step's mean weight of every point (T,) of a term."""
-        self.sums[term] = self.sums.get(term, 0) + weights
+        """One step's weights (T,B) of a term."""
+        # of a sample without weights no point counts, and 0/0 is left out
+        counting = torch.nanmean(weights.sum(0) ** 2 / (weights**2).sum(0)).nan_to_num()
+        self.sums[term] = self.sums.get(term, 0) + torch.cat([weights.mean(1), counting[None]])
         self.steps[term] += 1
 
-    def means(self) -> Iterator[tuple[str, list[float]]]:
-        """The mean weight of every point, by term."""
+    def means(self) -> Iterator[tuple[str, list[float], float]]:
+        """By term: the mean weight of every point, and how many points count for a sample on average.
+
+        The latter is (sum of weights)^2 / sum of squared weights: all of them if they weigh the same.
+        """
         for term, total in self.sums.items():
-            yield term, (total / self.steps[term]).tolist()
+            *points, counting = (total / self.steps[term]).tolist()
+            yield term, points, counting

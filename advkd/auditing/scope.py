@@ -8,12 +8,14 @@ from advkd.config.case import OFFICIAL, Plan
 from advkd.protocols import Evaluator
 from advkd.types import Threat
 
+NEEDS = "needs another network, {}"
+
 
 def skipped(evaluator: Evaluator, nets: Collection[str], blind: bool) -> str:
     """Why an evaluator cannot judge a network; empty if it can."""
     missing = [name for name in getattr(evaluator, "nets", ()) if name not in nets]
     if missing:
-        return f"needs another network, {missing[0]}"
+        return NEEDS.format(missing[0])
     if blind and evaluator.knowledge == "white-box":
         return "no gradient reaches the image"
     return ""

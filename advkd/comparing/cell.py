@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from advkd import api
 from advkd.auditing.case import resolve_case
 from advkd.auditing.open import case_folder, judged
+from advkd.auditing.scope import NEEDS
 from advkd.comparing.plan import Cell
 from advkd.config.case import Resolved, hash_of
+from advkd.config.entries import CLEAN
 from advkd.config.run import Run
-from advkd.errors import AdvkdError
-from advkd.folder import RESULT, RUN, created
+from advkd.errors import AdvkdError, error
+from advkd.folder import RESULT, RUN, LockedError, created
 from advkd.reporting.material import Judged, Scores
 from advkd.reporting.reading import audited
 from advkd.reporting.stored import read
@@ -30,22 +34,27 @@ class Judge:
     suite: str
     part: Part
     limit: int | None = None
+    engine: tuple[str, ...] = ()
 
     def case(self, folder: Path) -> Resolved:
         """The audit of the run in `folder`."""
-        words = [f"suite={self.suite}", f"part={self.part}", "rows=[best]"]
+        words = [f"suite={self.suite}", f"part={self.part}", "rows=[best]", *self.engine]
         words += [] if self.limit is None else [f"limit={self.limit}"]
         return _called(resolve_case(str(folder), *words), folder.name)
 
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a cell: the folder of its run, that of its audit, what it found, or why it failed."""
+    """What became of a cell: the folder of its run, that of its audit, what it found, or why it failed.
+
+    `locked` is the folder in it that another process is writing to: the cell may be made after that.
+    """
 
     folder: Path
     audit: Path | None = None
     judged: Judged | None = None
     error: str = ""
+    locked: Path | None = None
 
 
 def made(cell: Cell, judge: Judge, folder: Path) -> Made:
@@ -54,10 +63,13 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
         if not (folder / RESULT).exists():
             _train(cell, folder)
         # of what is damaged it says what to do
-        read(folder / RESULT)
+        _as_asked(cell.run, read(folder / RESULT)["engine"], folder)
         case = judge.case(folder)
         audit = case_folder(case)
-        return Made(folder, audit, _judged(case, audit))
+        found = _judged(case, audit, teacher=of_run(cell.run) is not None)
+        return Made(folder, audit, _whole(found, audit))
+    except LockedError as cause:
+        return Made(folder, error=str(cause), locked=cause.folder)
     except AdvkdError as cause:
         return Made(folder, error=str(cause))
     # one cell may fail in any way and the others are still worth having
@@ -66,12 +78,32 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
         return Made(folder, error=f"{type(cause).__name__}: {cause}")
 
 
+def _whole(found: Judged, audit: Path) -> Judged:
+    """What an audit found; an `AdvkdError` if there is an image it has not tried."""
+    if not found.complete or not found.tried[CLEAN].all():
+        raise error(
+            "compare", "an audit has not tried every image", given=audit, remedy="remove it to audit again"
+        )
+    return found
+
+
 def _train(cell: Cell, folder: Path) -> None:
     # a folder without a checkpoint is begun again
     if (folder / RUN).exists() and any(folder.glob("checkpoint.*")):
         api.resume(folder)
     else:
         api.train(cell.run, out=folder)
+
+
+def _as_asked(run: Run, engine: Mapping[str, bool], folder: Path) -> None:
+    """Refuses a student that another engine has trained; no engine is part of a cell's name."""
+    asked = {"bf16": {"float32": False, "bf16": True}, "compiled": {"never": False, "always": True}}
+    words = {"bf16": run.precision, "compiled": run.compile}
+    for key, values in asked.items():
+        if values.get(words[key], engine[key]) != engine[key]:
+            given = f"{folder}: {key} {str(engine[key]).lower()}, asked for {words[key]}"
+            remedy = "remove it, or choose an out=DIR that lies elsewhere"
+            raise error("out", "holds a student that another engine has trained", given=given, remedy=remedy)
 
 
 def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Scores | None:
@@ -91,8 +123,13 @@ def _called(case: Resolved, name: str) -> Resolved:
     return replace(case, resolved={**case.resolved, "target": name})
 
 
-def _judged(case: Resolved, audit: Path) -> Judged:
-    """What an audit finds; it is made unless that has been done to the end."""
-    if not (audit / RESULT).exists() or not read(audit / RESULT).get("complete"):
+def _judged(case: Resolved, audit: Path, *, teacher: bool = False) -> Judged:
+    """What an audit finds; it is made unless that was done to the end, with the `teacher` if there is one."""
+    if not (audit / RESULT).exists() or not _complete(read(audit / RESULT), teacher):
         judged(case, audit)
     return audited(audit)
+
+
+def _complete(found: Mapping[str, Any], teacher: bool) -> bool:
+    lacking = any(NEEDS.format("teacher") in text for text in found["not_tried"])
+    return bool(found["complete"]) and not (teacher and lacking)

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.config.run import Run
 from advkd.data.images import Images
+from advkd.device import chosen
 from advkd.loop import Parts, Training
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
@@ -38,24 +39,31 @@ def estimated(run: Run, splits: Splits, *, timed: bool) -> Estimate:
 
     The networks are untrained ones of the right kind: what a step costs does not depend on weights.
     """
-    images = len(splits.train) // run.batch_size * run.batch_size
-    counted = _training(replace(run, epochs=PHASES, batch_size=BATCH), splits, BATCH)
+    size = min(run.batch_size, len(splits.train))
+    images = len(splits.train) // size * size
+    few = min(BATCH, size)
+    counted = _training(replace(run, epochs=PHASES, batch_size=few), splits, few)
     flops = 0.0
     for epoch in range(PHASES):
         counted.epoch = epoch
         counter = _counter()
         with global_seed("estimate"), counter:
-            counted.step(0, torch.arange(BATCH))
-        flops += counter.get_total_flops() / BATCH / PHASES
+            counted.step(0, torch.arange(few))
+        flops += counter.get_total_flops() / few / PHASES
     whole = flops * images * run.epochs
-    return Estimate(whole, _seconds(run, splits) if timed else 0.0)
+    return Estimate(whole, _seconds(run, splits, size) if timed else 0.0)
 
 
-def lengthened(runs: Mapping[str, Run]) -> dict[str, int]:
-    """Epochs by label at which every run spends what the first does at its own number of them."""
+def lengthened(runs: Mapping[str, Run]) -> dict[str, tuple[int, float]]:
+    """By label, the whole epochs that come closest to what the first run spends, and their part of that."""
     flops = {label: cost.flops for label, cost in estimates(runs, timed=False).items()}
     budget = next(iter(flops.values()))
-    return {label: max(round(run.epochs * budget / flops[label]), 1) for label, run in runs.items()}
+    found = {}
+    for label, run in runs.items():
+        epoch = flops[label] / run.epochs
+        epochs = max(round(budget / epoch), 1)
+        found[label] = epochs, epochs * epoch / budget
+    return found
 
 
 def estimates(runs: Mapping[str, Run], *, timed: bool = True) -> dict[str, Estimate]:
@@ -88,8 +96,7 @@ def _silent(record: Record) -> None:
     """What a step says of itself is not wanted."""
 
 
-def _seconds(run: Run, splits: Splits) -> float:
-    size = min(run.batch_size, len(splits.train))
+def _seconds(run: Run, splits: Splits, size: int) -> float:
     training = _training(run, splits, size)
     spent = []
     for index in range(2):
@@ -108,6 +115,7 @@ def _training(run: Run, splits: Splits, size: int) -> Training:
         if "teacher" in run.nets and run.teacher is not None:
             source = getattr(run.teacher, "model", None) or run.teacher
             nets["teacher"] = source(splits.classes, splits.shape).eval().requires_grad_(False)
+    nets = {name: net.to(chosen(run.device)) for name, net in nets.items()}
     parts = Parts(nets=nets, train=few, validation=few, folder=Path(), report=_silent, about={})
     training = Training(replace(run, compile="never", precision="float32"), parts)
     training.nets["student"].train()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,19 +15,23 @@ import yaml
 from advkd import weights
 from advkd.comparing.cell import Judge, Made, made, teacher_judged
 from advkd.comparing.estimate import estimates
+from advkd.comparing.origin import hold
 from advkd.comparing.outcome import Comparison, concluded
-from advkd.comparing.plan import Cell, Plan, planned
+from advkd.comparing.plan import ENGINE, Cell, Plan, attacks_on, planned
 from advkd.comparing.pool import Told, parallel
 from advkd.comparing.request import parsed
+from advkd.comparing.waiting import freed, waited
 from advkd.config.layers import load_yaml
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
 from advkd.errors import AdvkdError, Interrupted, error
-from advkd.folder import RESULT, RUN, created, locked
+from advkd.folder import EXAMPLES, RESULT, RUN, created, locked
 from advkd.models.trained import Trained
+from advkd.pyfile import imported
 from advkd.reporting import report
 from advkd.reporting.material import Scores
 from advkd.reporting.stored import PLAN
+from advkd.reporting.write import PAGE, TABLE, TEXT
 from advkd.splits import split
 from advkd.teachers import cached, of_run, provided
 
@@ -39,9 +44,17 @@ def unheard(index: int, cell: Cell, made: Made) -> None:
     """A cell has ended and nobody wants to know."""
 
 
-def compare(*words: str, out: str | Path | None = None, told: Told = unheard) -> Comparison:
-    """Compares what `words` name, as `advkd compare` does: `"presets=path-dual,rslad", "seeds=0,1,2"`."""
-    return compared(planned(parsed(words)), out, told)
+def compare(
+    *words: str, out: str | Path | None = None, told: Told = unheard, load: str | Path | None = None
+) -> Comparison:
+    """Compares what `words` name, as `advkd compare` does: `"presets=path-dual,rslad", "seeds=0,1,2"`.
+
+    One cell is made at a time, in this process, unless `jobs=` says otherwise; a script that asks for more
+    needs `if __name__ == "__main__":`, and its members a file of their own, `load`.
+    """
+    if load is not None:
+        imported(Path(load).expanduser(), "load")
+    return compared(planned(parsed(words, load, jobs=1)), out, told)
 
 
 def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) -> Comparison:
@@ -52,7 +65,8 @@ def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) ->
     """
     folder = folder_of(plan, out)
     request, cells = plan.request, folder.parent / CELLS
-    judge = Judge(suite=request.suite, part=request.on, limit=request.limit)
+    engine = tuple(f"{key}={plan.first.resolved[key]}" for key in ENGINE)
+    judge = Judge(suite=request.suite, part=request.on, limit=request.limit, engine=engine)
     with locked(_begun(folder, plan)):
         try:
             done = _made(plan, judge, cells, told)
@@ -63,6 +77,10 @@ def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) ->
         weights.atomic(folder / RESULT, (json.dumps(comparison.about, indent=2) + "\n").encode())
         if comparison.judged:
             report(folder)
+        else:
+            # a page of before tells of cells that are no longer there
+            for name in (PAGE, TEXT, TABLE):
+                (folder / name).unlink(missing_ok=True)
     return comparison
 
 
@@ -75,8 +93,7 @@ def folder_of(plan: Plan, out: str | Path | None) -> Path:
 
 def _begun(folder: Path, plan: Plan) -> Path:
     about = {"hash": plan.hash, **plan.about}
-    if (folder / RUN).exists():
-        raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
+    _refused(folder)
     if (folder / PLAN).exists():
         there = load_yaml(folder / PLAN, "out", "remove it and run the same command again")
         if there.get("hash") != plan.hash:
@@ -92,20 +109,42 @@ def _begun(folder: Path, plan: Plan) -> Path:
     return folder
 
 
+def _refused(folder: Path) -> None:
+    """Refuses a folder of something else, whose files those of a comparison would take the place of."""
+    taken = {
+        "is the folder of a run": (folder / RUN).exists(),
+        "is the folder of an audit": (folder / EXAMPLES).exists(),
+        "is where comparisons keep their cells": CELLS in (folder.name, folder.parent.name),
+    }
+    for problem, there in taken.items():
+        if there:
+            raise error("out", problem, given=folder, remedy="choose another out=DIR")
+
+
 def _made(plan: Plan, judge: Judge, cells: Path, told: Told) -> list[Made]:
-    """Every cell, in order; in `jobs` processes that share the processor's threads."""
+    """Every cell, those that another process is writing last; `jobs` of them at a time."""
     created(cells)
-    folders = [cells / cell.name for cell in plan.cells]
-    jobs = min(plan.request.jobs or _fitting(plan), len(folders))
-    if jobs > 1:
-        _teach(unfinished(plan, cells))
-        work = list(zip(plan.cells, folders, strict=True))
-        return parallel(work, judge, jobs, plan.request.load, told)
-    done = []
-    for index, (cell, folder) in enumerate(zip(plan.cells, folders, strict=True)):
-        done.append(made(cell, judge, folder))
-        told(index, cell, done[-1])
-    return done
+    jobs = min(plan.request.jobs or _fitting(plan), len(plan.cells))
+    _teach(plan, cells)
+    hold(plan.cells, cells)
+    done: dict[int, Made] = {}
+
+    def ended(index: int, cell: Cell, one: Made) -> None:
+        done[index] = one
+        if one.locked is None:
+            told(index, cell, one)
+
+    work = {index: (cell, cells / cell.name) for index, cell in enumerate(plan.cells)}
+    left = list(work)
+    while left:
+        part = {index: work[index] for index in left}
+        if jobs > 1:
+            parallel(part, judge, min(jobs, len(part)), plan.request.load, ended)
+        else:
+            for index, (cell, folder) in part.items():
+                ended(index, cell, made(cell, judge, folder))
+        left = freed({index: one.locked for index, one in done.items() if one.locked is not None})
+    return [done[index] for index in work]
 
 
 def unfinished(plan: Plan, cells: Path) -> list[Cell]:
@@ -113,11 +152,16 @@ def unfinished(plan: Plan, cells: Path) -> list[Cell]:
     return [cell for cell in plan.cells if not (cells / cell.name / RESULT).exists()]
 
 
-def _teach(cells: Sequence[Cell]) -> None:
-    """Trains what cells learn from before there are processes, which would wait for one."""
-    runs = [cell.run for cell in cells]
-    learning = [run for run in runs if "teacher" in run.nets and isinstance(run.teacher, Trained)]
-    for run in {cached(run): run for run in learning}.values():
+def _teach(plan: Plan, cells: Path) -> None:
+    """Trains the teachers of cells before there are processes, which would wait for one.
+
+    Where an attack asks the teacher, it is to ask it of all students: verdicts would not be alike.
+    """
+    attacks = attacks_on(plan.first, plan.request.suite).values()
+    asked = any("teacher" in getattr(attack, "nets", ()) for attack in attacks)
+    runs = [cell.run for cell in (plan.cells if asked else unfinished(plan, cells))]
+    learning = [run for run in runs if asked or "teacher" in run.nets]
+    for run in {cached(run): run for run in learning if isinstance(run.teacher, Trained)}.values():
         if of_run(run) is None:
             # whatever fails, its cells will say so, and the others go on
             with contextlib.suppress(Exception):
@@ -133,16 +177,25 @@ def _fitting(plan: Plan) -> int:
 
 
 def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Scores | None:
-    """What the teacher that all share comes to, where a student has learned from one."""
+    """What the teacher that all share comes to, where a student has learned from one; None of several."""
+    if teachers(plan) > 1:
+        return None
     for cell, one in zip(plan.cells, done, strict=True):
         if one.judged is not None and "teacher" in cell.run.nets:
             try:
-                return teacher_judged(cell.run, one.folder, judge, cells)
+                return waited(partial(teacher_judged, cell.run, one.folder, judge, cells))
             except AdvkdError as cause:
                 # the students are compared without it
                 log.warning("the teacher is not judged: %s", cause)
                 return None
     return None
+
+
+def teachers(plan: Plan) -> int:
+    """How many teachers the entrants learn from."""
+    runs = [run for run in plan.runs.values() if "teacher" in run.nets]
+    told = [str(cached(r)) if isinstance(r.teacher, Trained) else repr(r.resolved["teacher"]) for r in runs]
+    return len(set(told))
 
 
 def _counted(plan: Plan, done: Sequence[Made]) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +13,12 @@ import numpy as np
 
 from advkd.comparing.cell import Made
 from advkd.comparing.plan import Plan
+from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.folder import RESULT
-from advkd.reporting.material import CLEAN, Bits, Judged, Scores
+from advkd.reporting.material import Bits, Judged, Scores
 from advkd.reporting.stored import read
+from advkd.reporting.words import in_common, listed
 from advkd.statistics.methods import FEW, MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students
 
@@ -57,8 +61,7 @@ class Comparison:
     @property
     def seeds(self) -> list[int]:
         """The seeds of everybody that was judged; every seed where they share none."""
-        each = [set(of) for of in self.judged.values()]
-        return sorted(set.intersection(*each) or set.union(*each)) if each else []
+        return sorted(in_common(self.judged.values()))
 
     def mean(self, label: str, what: str) -> float:
         """The mean of `clean` or `robust` accuracy, 0..1, over those of `seeds` that `label` has."""
@@ -76,26 +79,41 @@ class Comparison:
         ranked = self.ranked
         if len(ranked) < 2:
             return "Fewer than two entrants have been judged: there is nothing to compare."
-        best, seeds = ranked[0], len(self.seeds)
-        partial = any(len(of) > seeds for of in self.judged.values())
-        says = f"{best} has the highest mean robust accuracy, {100 * self.mean(best, ROBUST):.1f} %"
-        says += f" (clean {100 * self.mean(best, CLEAN):.1f} %), over {seeds} seed{'s' * (seeds > 1)}"
-        says += " that all have" * partial + f", indicative (fewer than {FEW} seeds)" * (seeds < FEW) + "."
-        told: dict[str, list[str]] = {}
-        for label in ranked[1:]:
-            told.setdefault(self._beside(best, label), []).append(label)
-        return says + "".join(f" It is {w} {_listed(told[w])}." for w in VERDICTS.values() if w in told)
+        most, seeds = self.mean(ranked[0], ROBUST), len(self.seeds)
+        best = [label for label in ranked if math.isclose(self.mean(label, ROBUST), most)]
+        clean = listed([f"{100 * self.mean(label, CLEAN):.1f} %" for label in best])
+        says = f"{listed(best)} {'share' if best[1:] else 'has'} the highest mean robust accuracy, "
+        says += f"{100 * most:.1f} % (clean {clean}), over {seeds} seed{'s' * (seeds > 1)}"
+        says += " that all have" * any(len(of) > seeds for of in self.judged.values())
+        if seeds < FEW:
+            few = f"indicative (fewer than {FEW} seeds)"
+            says += f", {few if seeds > 1 else 'and one seed tests no method'}"
+        told = [
+            self._beside(f"Of them {label}" if best[1:] else "It", label, ranked[i + 1 :])
+            for i, label in enumerate(best)
+        ]
+        return f"{says}.{''.join(told)}"
 
-    def _beside(self, best: str, label: str) -> str:
-        """What the verdict on two labels makes of the first."""
-        [verdict] = [one for one in self.methods if {one.a, one.b} == {best, label}]
-        return VERDICTS[verdict.verdict if verdict.a == best else TURNED[verdict.verdict]]
+    def _beside(self, name: str, label: str, others: Sequence[str]) -> str:
+        """What the verdicts make of `label`, called `name`, beside others; nothing where none was tested."""
+        told: dict[str, list[str]] = {}
+        for one in self.methods:
+            other = one.b if one.a == label else one.a
+            if one.p is not None and label in (one.a, one.b) and other in others:
+                word = one.verdict if one.a == label else TURNED[one.verdict]
+                told.setdefault(word, []).append(other)
+        return "".join(
+            f" {name} is {words} {listed(sorted(told[word], key=others.index))}."
+            for word, words in VERDICTS.items()
+            if word in told
+        )
 
     @property
     def about(self) -> dict[str, Any]:
         """The content of `result.json`."""
         first = next((one for of in self.judged.values() for one in of.values()), None)
-        run = self.plan.first
+        run, request = self.plan.first, self.plan.request
+        load = [f"load={request.load}"] if request.load else []
         return {
             **{key: value for key, value in self.plan.about.items() if key != "cells"},
             "threat": str(run.threat),
@@ -103,6 +121,7 @@ class Comparison:
             "n": first.scores.n if first else 0,
             "headline": self.headline,
             "differences": list(self.plan.differences),
+            "words": {entrant.label: list(entrant.words) for entrant in request.entrants},
             "teacher": self.teacher and self._about_teacher(self.teacher),
             "rows": self._rows(),
             "methods": [verdict.about for verdict in self.methods],
@@ -111,7 +130,7 @@ class Comparison:
                 "methods": [verdict.about for verdict in self.clean_methods],
                 "students": [verdict.about for verdict in self.clean_students],
             },
-            "command": " ".join(["advkd compare", *self.plan.request.words]),
+            "command": shlex.join(["advkd", "compare", *load, *request.words]),
             "tflop": dict(self.tflop),
             "environment": self._environment(),
             "hash": self.plan.hash,
@@ -149,12 +168,11 @@ def concluded(
 ) -> Comparison:
     """The comparison of cells that have been made, of their teacher and what their training took.
 
-    Raises `AdvkdError` where an audit is not whole, or two are not on the same terms.
+    Raises `AdvkdError` where two audits are not on the same terms.
     """
     judged: dict[str, dict[int, Judged]] = {}
     for cell, one in zip(plan.cells, made, strict=True):
         if one.judged is not None:
-            _whole(one.judged, one.audit)
             judged.setdefault(cell.label, {})[cell.run.seed] = one.judged
     _alike([(label, seed, one) for label, of in judged.items() for seed, one in of.items()])
     robust = _bits(judged, lambda one: one.survivors)
@@ -177,13 +195,6 @@ def _bits(judged: Mapping[str, Mapping[int, Judged]], of: Any) -> dict[str, dict
     return {label: {seed: of(one) for seed, one in seeds.items()} for label, seeds in judged.items()}
 
 
-def _whole(one: Judged, audit: Path | None) -> None:
-    if not one.complete or not one.tried[CLEAN].all():
-        raise error(
-            "compare", "an audit has not tried every image", given=audit, remedy="remove it to audit again"
-        )
-
-
 def _alike(all_of_them: Sequence[tuple[str, int, Judged]]) -> None:
     for label, seed, one in all_of_them[1:]:
         first, other = all_of_them[0][2].terms, one.terms
@@ -195,8 +206,3 @@ def _alike(all_of_them: Sequence[tuple[str, int, Judged]]) -> None:
                 given="; ".join(f"{first[key]} and, {label} seed {seed}, {other[key]}" for key in differs),
                 remedy="remove the audit that does not belong here",
             )
-
-
-def _listed(labels: Sequence[str]) -> str:
-    *first, last = labels
-    return f"{', '.join(first)} and {last}" if first else last

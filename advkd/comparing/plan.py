@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from advkd.auditing.case import OF_SETTING, resolve_case
+from advkd.comparing.apart import changes, differences
 from advkd.comparing.estimate import lengthened
 from advkd.comparing.request import Entrant, Request
-from advkd.config.layers import named
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, Problem, error
+from advkd.protocols import Evaluator
 
-LEARNED = ("preset", "method", "modifiers", "seed")
-"""What an entrant may have of its own: what is learned. All else is the setting."""
+ENGINE = ("device", "compile", "precision")
+"""How networks are run, which is no part of what a cell is called."""
+
+MISSED = 0.05
+"""The part of equal compute by which whole epochs may miss it without a word."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,10 @@ class Plan:
     @property
     def runs(self) -> dict[str, Run]:
         """The run of the first seed by label."""
-        return {cell.label: cell.run for cell in reversed(self.cells)}
+        runs: dict[str, Run] = {}
+        for cell in self.cells:
+            runs.setdefault(cell.label, cell.run)
+        return runs
 
     @property
     def first(self) -> Run:
@@ -84,7 +91,8 @@ def planned(request: Request) -> Plan:
     """
     runs = _resolved(request)
     _judgeable(request, runs)
-    hidden = [text for entrant in request.entrants for text in _changes(entrant, runs[entrant.label].setting)]
+    _distinct(runs)
+    hidden = [text for entrant in request.entrants for text in changes(entrant, runs)]
     if hidden and not request.allow:
         raise error(
             "presets",
@@ -92,10 +100,11 @@ def planned(request: Request) -> Plan:
             given="; ".join(hidden),
             remedy="write allow=differences to compare all the same",
         )
+    missed: list[str] = []
     if request.equal == "compute":
-        runs = {label: _with(runs[label], epochs=n) for label, n in lengthened(runs).items()}
+        runs, missed = _levelled(runs)
     cells = [Cell(label, _with(run, seed=seed)) for seed in request.seeds for label, run in runs.items()]
-    return Plan(request=request, cells=cells, differences=_differences(runs))
+    return Plan(request=request, cells=cells, differences=[*differences(runs), *missed])
 
 
 def _resolved(request: Request) -> dict[str, Run]:
@@ -107,6 +116,10 @@ def _resolved(request: Request) -> dict[str, Run]:
             runs[entrant.label] = run
     if problems:
         raise AdvkdError(*problems)
+    return runs
+
+
+def _distinct(runs: Mapping[str, Run]) -> None:
     by_hash: dict[str, list[str]] = {}
     for label, run in runs.items():
         by_hash.setdefault(run.hash, []).append(label)
@@ -114,23 +127,35 @@ def _resolved(request: Request) -> dict[str, Run]:
         if len(labels) > 1:
             remedy = "leave one out, or give it words of its own: LABEL.key=value"
             raise error("presets", "the same run under two labels", given=", ".join(labels), remedy=remedy)
-    return runs
 
 
 def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
     """Refuses before anything is trained what could not be judged alike, or not at all."""
-    apart = [text for text in _differences(runs) if text.partition(":")[0].partition(".")[0] in OF_SETTING]
+    shared = (*OF_SETTING, *ENGINE)
+    apart = [text for text in differences(runs) if text.partition(":")[0].partition(".")[0] in shared]
     if apart:
         raise error(
             "presets",
-            "entrants that differ in data, split or threat cannot be compared",
+            f"entrants that differ in {', '.join(shared[:-1])} or {shared[-1]} cannot be compared",
             given="; ".join(apart),
             remedy="give such words to all: key=value without a label",
         )
-    run = next(iter(runs.values()))
+    attacks_on(next(iter(runs.values())), request.suite)
+
+
+def attacks_on(run: Run, suite: str) -> Mapping[str, Evaluator]:
+    """The attacks of a suite on what `run` will have trained; raises if it cannot be judged so."""
     terms = [f"{key}={json.dumps(run.resolved[key])}" for key in OF_SETTING]
     # there is no student yet: a network of this form is opened when it is judged, and this one never
-    resolve_case("student.py:student", f"suite={request.suite}", *terms)
+    case = resolve_case("student.py:student", f"suite={suite}", *terms)
+    if case.budget is not None:
+        raise error(
+            "suite",
+            "has a budget, which ends an audit before every image has been tried",
+            given=f"{suite}, budget {case.budget}",
+            remedy="take the budget out of the suite; limit=1000 judges fewer images",
+        )
+    return case.evaluators
 
 
 def _run(entrant: Entrant, shared: Sequence[str], problems: list[Problem]) -> Run | None:
@@ -144,33 +169,23 @@ def _run(entrant: Entrant, shared: Sequence[str], problems: list[Problem]) -> Ru
     return _with(run, evaluation={})
 
 
-def _changes(entrant: Entrant, setting: str) -> Iterator[str]:
-    """What a preset changes of its setting, in words."""
-    before = dict(_leaves(named("settings", setting), ""))
-    preset = entrant.words[0].partition("=")[2]
-    for key, value in _leaves(named("presets", preset), ""):
-        if key.partition(".")[0] not in LEARNED and before.get(key) != value:
-            yield f"{entrant.label} sets {key}={value}"
-
-
-def _differences(runs: Mapping[str, Run]) -> list[str]:
-    """Every option besides what is learned that is not the same for all, in words."""
-    options = {label: dict(_leaves(run.resolved, "")) for label, run in runs.items()}
-    keys = dict.fromkeys(key for of in options.values() for key in of)
-    found = []
-    for key in keys:
-        values = {label: of.get(key) for label, of in options.items()}
-        if key.partition(".")[0] not in LEARNED and len({repr(value) for value in values.values()}) > 1:
-            found.append(f"{key}: " + ", ".join(f"{label} {value}" for label, value in values.items()))
-    return found
-
-
-def _leaves(node: Any, place: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, Mapping) and node:
-        for key, value in node.items():
-            yield from _leaves(value, f"{place}.{key}".lstrip("."))
-    else:
-        yield place, node
+def _levelled(runs: Mapping[str, Run]) -> tuple[dict[str, Run], list[str]]:
+    """The runs, each so long that it spends what the first does; in words, where whole epochs miss that."""
+    epochs = {label: run.epochs for label, run in runs.items()}
+    if len({*epochs.values()}) > 1:
+        raise error(
+            "equal",
+            "compute finds the epochs of each, and they were given different ones",
+            given=", ".join(f"{label} {n}" for label, n in epochs.items()),
+            remedy="give all the same epochs=N, or write equal=epochs",
+        )
+    found, first = lengthened(runs), next(iter(runs))
+    missed = []
+    for label, (_, share) in found.items():
+        if abs(share - 1) > MISSED:
+            how = "more" if share > 1 else "less"
+            missed.append(f"compute: {label} spends {100 * abs(share - 1):.0f} % {how} than {first}")
+    return {label: _with(runs[label], epochs=n) for label, (n, _) in found.items()}, missed
 
 
 def _with(run: Run, **changes: Any) -> Run:

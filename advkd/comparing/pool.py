@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,31 +21,66 @@ from advkd.pyfile import imported
 Told = Callable[[int, Cell, Made], None]
 """Hears of every cell as it ends, with its number."""
 
+MEMBERS = "members and networks of a script need load=FILE.py, or jobs=1"
+
+DIED = (
+    "memory may have run out (try fewer jobs), or a script that compares starts its processes without "
+    f'`if __name__ == "__main__":`; {MEMBERS}'
+)
+
 
 def parallel(
-    work: Sequence[tuple[Cell, Path]], judge: Judge, jobs: int, load: str | None, told: Told
-) -> list[Made]:
+    work: Mapping[int, tuple[Cell, Path]], judge: Judge, jobs: int, load: str | Path | None, told: Told
+) -> None:
     """Makes every cell in its folder, in `jobs` processes that share the processor's threads."""
     others = active_children()
-    threads = max(torch.get_num_threads() // jobs, 1)
-    done: list[Made] = []
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _ready, (threads, load)) as pool:
+    processes = [_Process(max(torch.get_num_threads() // jobs, 1), load) for _ in range(jobs)]
+    idle = list(processes)
+    running: dict[Future[Made], tuple[int, _Process]] = {}
+    waiting = deque(work.items())
+    try:
+        while waiting or running:
+            while waiting and idle:
+                index, (cell, folder) = waiting.popleft()
+                process = idle.pop()
+                running[process.make(cell, judge, folder)] = index, process
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                index, process = running.pop(future)
+                idle.append(process)
+                cell, folder = work[index]
+                told(index, cell, _outcome(future, folder))
+    except BaseException:
+        # what is being made is not waited for, which a stop must not do
+        for process in processes:
+            process.pool.shutdown(wait=False, cancel_futures=True)
+        for child in active_children():
+            if child not in others:
+                child.terminate()
+        raise
+    for process in processes:
+        process.pool.shutdown()
+
+
+class _Process:
+    """A process that makes one cell at a time: if it dies, that cell is lost and no other."""
+
+    def __init__(self, threads: int, load: str | Path | None) -> None:
+        self.terms = (threads, load)
+        self.pool = self._opened()
+
+    def make(self, cell: Cell, judge: Judge, folder: Path) -> Future[Made]:
+        """The cell as it will be; another process makes it where this one has died."""
         try:
-            waiting = [pool.submit(made, cell, judge, folder) for cell, folder in work]
-            for index, (future, (cell, folder)) in enumerate(zip(waiting, work, strict=True)):
-                done.append(_waited(future, folder))
-                told(index, cell, done[-1])
-        except BaseException:
-            # leaving the pool waits for all that was handed in, which is what a stop must not do
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in active_children():
-                if child not in others:
-                    child.terminate()
-            raise
-    return done
+            return self.pool.submit(made, cell, judge, folder)
+        except BrokenExecutor:
+            self.pool = self._opened()
+            return self.pool.submit(made, cell, judge, folder)
+
+    def _opened(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(1, get_context("spawn"), _ready, self.terms)
 
 
-def _ready(threads: int, load: str | None) -> None:
+def _ready(threads: int, load: str | Path | None) -> None:
     """A process of the pool: its share of the threads, and what a file of the user's has registered."""
     # Ctrl-C reaches every process of a terminal; the comparison alone hears it and ends the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -61,8 +97,11 @@ def _end_with(parent: BaseProcess | None) -> None:
         os._exit(1)
 
 
-def _waited(future: Future[Made], folder: Path) -> Made:
-    try:
+def _outcome(future: Future[Made], folder: Path) -> Made:
+    cause = future.exception()
+    if cause is None:
         return future.result()
-    except BrokenExecutor:
-        return Made(folder, error="its process has died; memory may have run out: try fewer jobs")
+    if isinstance(cause, BrokenExecutor):
+        return Made(folder, error=f"its process has died: {DIED}")
+    # `made` catches what a cell raises: this is what cannot pass between processes, or a call to end one
+    return Made(folder, error=f"its process gave up, {type(cause).__name__}: {cause}; {MEMBERS}")

@@ -20,6 +20,13 @@ Equal = Literal["epochs", "compute"]
 OWN = ("presets", "preset", "seeds", "allow", "equal", "jobs", "vary", "on", "suite", "limit")
 """Keys that are words of the comparison; every other one changes the runs."""
 
+GIVEN = {
+    "seed": ("a comparison has several", "write seeds=0,1,2"),
+    "preset": ("an entrant is one preset", "write presets=path-dual,rslad or presets=LABEL:PRESET,..."),
+    "evaluation": ("students are judged by a suite", "write suite=standard or suite=FILE.yaml"),
+}
+"""Options of a run that a comparison gives itself: why, and what to write instead."""
+
 COUNTS = {"jobs": "write jobs=auto or jobs=2", "limit": "write limit=1000"}
 
 KEYS = tuple(field.name for field in fields(Spec))
@@ -47,13 +54,13 @@ class Request:
     limit: int | None = None
     allow: bool = False
     jobs: int | None = None
-    load: str | None = None
+    load: str | Path | None = None
 
 
-def parsed(words: Sequence[str], load: str | None = None) -> Request:
+def parsed(words: Sequence[str], load: str | Path | None = None, jobs: int | None = None) -> Request:
     """The request of a command line, or an `AdvkdError` with what is wrong with it.
 
-    `load` is the file whose members it may name, for processes to import.
+    `load` is the file whose members it may name, for processes to import; `jobs` counts where no word does.
     """
     own, rest = _sorted(words)
     varied = "vary" in own
@@ -66,9 +73,9 @@ def parsed(words: Sequence[str], load: str | None = None) -> Request:
         equal=_one_of("equal", own, Equal, "epochs"),
         on=_one_of("on", own, Part, "validation" if varied else "test"),
         suite=own.get("suite", ["compare"])[-1],
-        limit=_count("limit", own),
+        limit=_count("limit", own.get("limit", [""])[-1]),
         allow=_one_of("allow", own, Literal["differences"], "") == "differences",
-        jobs=None if own.get("jobs") == ["auto"] else _count("jobs", own),
+        jobs=_jobs(own.get("jobs", [""])[-1], jobs),
         load=load,
     )
 
@@ -99,13 +106,21 @@ def _sorted(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     rest = []
     for word in words:
         key, equals, value = word.partition("=")
-        if key == "seed":
-            raise error("seed", "a comparison has several", given=word, remedy="write seeds=0,1,2")
         if equals and key in OWN:
             own.setdefault(key, []).append(value)
         else:
+            _free(word, word)
             rest.append(word)
     return own, rest
+
+
+def _free(word: str, given: str) -> None:
+    """Refuses a word of runs that the comparison gives them itself."""
+    key, _, value = word.lstrip("+~").partition("=")
+    name = (value if key == "drop" else key).partition(".")[0]
+    if name in GIVEN:
+        problem, remedy = GIVEN[name]
+        raise error(name, problem, given=given, remedy=remedy)
 
 
 def _listed(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
@@ -138,19 +153,32 @@ def _varied(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
     if "preset" not in own:
         raise error("vary", "of which preset?", remedy="write preset=NAME beside vary=KEY:VALUE,VALUE")
     axes = [_axis(text) for text in own["vary"]]
-    for point in itertools.product(*axes):
-        changes = [word for _, words in point for word in words]
-        yield Entrant(" ".join(label for label, _ in point), (f"preset={own['preset'][-1]}", *changes))
+    all_keys = [keys for keys, _ in axes]
+    shown = [_short(keys[0], all_keys[:i] + all_keys[i + 1 :]) for i, keys in enumerate(all_keys)]
+    for point in itertools.product(*(values for _, values in axes)):
+        label = " ".join(f"{key}={_shown(value)}" for key, value in zip(shown, point, strict=True))
+        pairs = zip(all_keys, point, strict=True)
+        changes = [f"{key}={json.dumps(value)}" for keys, value in pairs for key in keys]
+        yield Entrant(label, (f"preset={own['preset'][-1]}", *changes))
 
 
-def _axis(text: str) -> list[tuple[str, list[str]]]:
+def _axis(text: str) -> tuple[list[str], list[Any]]:
     keys, colon, values = text.partition(":")
     if not colon or not keys or not values:
         raise error("vary", "is not KEY:VALUE,VALUE", given=text, remedy="write vary=epochs:10,20")
     found: list[Any] = value_of(f"[{values}]", "vary")
     names = keys.split("+")
-    last = names[0].rpartition(".")[2]
-    return [(f"{last}={_shown(value)}", [f"{name}={json.dumps(value)}" for name in names]) for value in found]
+    for name in names:
+        _free(name, f"vary={text}")
+    return names, found
+
+
+def _short(key: str, others: Sequence[Sequence[str]]) -> str:
+    """The shortest end of a key that is no option of every run and ends no key of another axis."""
+    parts = key.split(".")
+    taken = [f".{other}" for keys in others for other in keys]
+    ends = (".".join(parts[i:]) for i in range(len(parts) - 1, 0, -1))
+    return next((e for e in ends if e not in KEYS and not any(t.endswith(f".{e}") for t in taken)), key)
 
 
 def _shown(value: Any) -> str:
@@ -172,7 +200,9 @@ def _owned(entrants: list[Entrant], rest: Sequence[str]) -> tuple[list[Entrant],
         if label is None:
             shared.append(word)
         else:
-            words[label].append(start + body[len(label) + 1 :])
+            own = start + body[len(label) + 1 :]
+            _free(own, word)
+            words[label].append(own)
     return [Entrant(label, tuple(texts)) for label, texts in words.items()], tuple(shared)
 
 
@@ -198,8 +228,11 @@ def _one_of(key: str, own: Mapping[str, list[str]], kind: Any, default: str) -> 
     return value
 
 
-def _count(key: str, own: Mapping[str, list[str]]) -> int | None:
-    text = own.get(key, [""])[-1]
+def _jobs(text: str, untold: int | None) -> int | None:
+    return None if text == "auto" else _count("jobs", text) or untold
+
+
+def _count(key: str, text: str) -> int | None:
     if text and (not text.isdecimal() or int(text) < 1):
         raise error(key, "must be a whole number, at least 1", given=text, remedy=COUNTS[key])
     return int(text) if text else None

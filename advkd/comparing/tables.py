@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from advkd.auditing.tables import percent
 from advkd.comparing.cell import Made
 from advkd.comparing.estimate import Estimate
 from advkd.comparing.outcome import ROBUST, Comparison
 from advkd.comparing.plan import Cell, Plan
-from advkd.reporting.material import CLEAN
-from advkd.reporting.words import duration
+from advkd.config.entries import CLEAN
+from advkd.reporting.words import duration, given, spread
 
 
 def terms(out: Console, plan: Plan) -> None:
@@ -28,6 +26,8 @@ def terms(out: Console, plan: Plan) -> None:
     )
     for difference in plan.differences:
         say(out, f"differs  {difference}", "yellow")
+    for words in given({entrant.label: entrant.words for entrant in request.entrants}):
+        say(out, f"words    {words}")
 
 
 def ended(out: Console, plan: Plan, index: int, cell: Cell, made: Made) -> None:
@@ -88,9 +88,7 @@ def _table(comparison: Comparison) -> Table:
 def _cells(comparison: Comparison, label: str) -> Iterator[str]:
     found = list(comparison.judged[label].values())
     for what in (CLEAN, ROBUST):
-        values = [getattr(one.scores, what) for one in found]
-        spread = f" ± {percent(statistics.stdev(values))}" if len(values) > 1 else ""
-        yield f"{percent(statistics.fmean(values))}{spread}"
+        yield spread([getattr(one.scores, what) for one in found])
     yield str(len(found))
     yield f"{comparison.tflop[label]:.3g}" if label in comparison.tflop else "-"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -30,13 +31,13 @@ class Arrays:
 
     path: str
 
-    @property
+    @cached_property
     def classes(self) -> int:
         """The largest training label plus one."""
         labels = self._labels("train")
         return int(labels.max()) + 1 if len(labels) else 0
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         """Channels, height and width."""
         return Images(_images(self._array("x_train")[:1]), torch.zeros(1, dtype=torch.long)).shape

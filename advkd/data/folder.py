@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -43,12 +44,12 @@ class Folder:
         if self.size is not None and self.size < 1:
             raise error("size", "must be at least 1 pixel", given=self.size)
 
-    @property
+    @cached_property
     def classes(self) -> int:
         """How many classes there are."""
         return len(_classes(self._folders()["train"]))
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         """Channels, height and width: those of the first image, after resizing."""
         first = _samples(self._folders()["train"])[0][0]

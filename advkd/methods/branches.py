@@ -127,7 +127,7 @@ class Branches:
                 points = branch.attack(objective, x, step.threat, step.generator("attack", name))
                 return walked(points, probe, y, goal, reuse=self.attack_mode == "eval")
 
-        return branch.path(walk, batch, step)
+        return branch.path(walk, batch, step.within(name))
 
     def _stream(self, name: str, path: Path, step: Step) -> Stream:
         branch = self.branches[name]

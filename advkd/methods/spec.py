@@ -48,7 +48,8 @@ class Term:
     """One loss along a path: scale * mean over samples of sum over points of weight * loss.
 
     `normalise` acts once, after products: `none`, `per-sample` (weights sum to one over the points; an
-    all-zero row stays zero), `per-batch-max` (each step index by its largest weight in the batch);
+    all-zero row stays zero), `per-batch` (by the mean of those sums over the batch: samples keep what they
+    weigh beside each other), `per-batch-max` (each step index by its largest weight in the batch);
     `auto` is `per-sample` for a weighting that covers the path and `none` for one that names its points.
     A weighting that covers the path counts points 1..K, and the clean image too with `start: true`.
     `draw: M` draws M points per sample with replacement, in proportion to their weights, times
@@ -60,7 +61,7 @@ class Term:
     target: str
     weight: Weighting
     scale: Real = 1.0
-    normalise: Literal["auto", "none", "per-sample", "per-batch-max"] = "auto"
+    normalise: Literal["auto", "none", "per-sample", "per-batch", "per-batch-max"] = "auto"
     draw: int | Literal["all"] = "all"
     since: Real = 0.0
     start: bool = False
@@ -115,10 +116,11 @@ class Branch:
                 "branch.attack", "an attack and what it ascends go together", remedy="set both or none"
             )
         toward_goal = self.ascend is not None and self.ascend.target == "goal"
-        if toward_goal and not getattr(self.path, "goals", True):
+        asked = toward_goal or any(term.target == "goal" for term in self.terms.values())
+        if asked and not getattr(self.path, "goals", True):
             raise error(
                 "branch.path",
-                "this path has no goal to ascend to",
+                "this path has no goal, which its attack or a term asks for",
                 remedy="use path=targeted or target=label",
             )
         if toward_goal != (self.walk == "toward"):

@@ -53,7 +53,7 @@ class Stream:
         for name, (term, scale) in self.terms.items():
             weights = weights_of(term, self.view, self.step, name)
             if term.covers_path:
-                self.step.weighed(name, weights.mean(1))
+                self.step.weighed(name, weights)
             weights = weights * scale
             if term.draw == "all":
                 self._fixed(name, term, weights)
@@ -62,8 +62,8 @@ class Stream:
         self.anchors = {f.k: f for f in self.forwards if f.k in self._anchor_points()}
 
     def _fixed(self, name: str, term: Term, weights: Tensor) -> None:
-        for k in range(len(weights)):
-            if weights[k].any():
+        for k, counts in enumerate(weights.any(1).tolist()):
+            if counts:
                 self._at(k).shares.append(Share(name, term, weights[k]))
         if term.parsed.net == "student" and weights.any():
             self._at(self._point(term))

@@ -43,10 +43,12 @@ def _rule(term: Term) -> str:
 
 
 def normalised(weights: Tensor, rule: str) -> Tensor:
-    """Weights (T,B) divided by their sum per sample, by their maximum per step index, or by nothing."""
+    """Weights (T,B) divided as `Term.normalise` says; where that is zero they stay zero."""
     if rule == "none":
         return weights
-    size = weights.sum(0, keepdim=True) if rule == "per-sample" else weights.amax(1, keepdim=True)
+    whole = weights.sum(0, keepdim=True)
+    of = {"per-sample": whole, "per-batch": whole.mean(), "per-batch-max": weights.amax(1, keepdim=True)}
+    size = of[rule]
     return torch.where(size > 0, weights / size.clamp_min(torch.finfo(weights.dtype).tiny), 0.0)
 
 
@@ -71,6 +73,7 @@ class Drawn:
 def drawn(weights: Tensor, m: int, generator: torch.Generator) -> Drawn:
     """M points per sample, with replacement, in proportion to `weights` (T,B); factor sum(w) / M."""
     total = weights.sum(0)
-    chances = torch.where(total > 0, weights, 1.0).T.cpu().double()
+    # a sample without weights draws too: its factor is zero, its image one that counts for others
+    chances = torch.where(total > 0, weights, weights.sum(1, keepdim=True)).T.cpu().double()
     k = torch.multinomial(chances, m, replacement=True, generator=generator).T
     return Drawn(k.to(weights.device), total / m)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
@@ -72,15 +73,17 @@ class SWA(Average):
     """The mean of the weights at the end of each epoch, validated and exported for the student.
 
     Epochs count that end after the fraction `since` of training, the last one always; before it the
-    student stands for itself. BatchNorm statistics of the mean are measured anew after each epoch: the
-    mean, in equal shares, over the batches of one pass through the epoch's training images, clean and not
-    augmented. That pass is no part of the images counted in `cost`.
+    student stands for itself. BatchNorm `statistics` are those of the epochs, `averaged` like the weights,
+    or measured anew after each epoch: the mean, in equal shares, over the batches of one pass through the
+    epoch's training images, `clean` and not augmented, which is no part of the images counted in `cost`.
+    Students that learned from attacked images have met other statistics than those of clean ones.
 
     Source: Izmailov et al., UAI 2018 (arXiv 1803.05407), who start at 3/4. Published code of adversarial
-    distillation also measures on clean images, but augmented ones.
+    distillation measures on clean images, augmented ones.
     """
 
     since: Real = 3 / 4
+    statistics: Literal["averaged", "clean"] = "averaged"
 
     def __post_init__(self) -> None:
         if not 0 <= self.since < 1:
@@ -88,10 +91,11 @@ class SWA(Average):
 
     def build(self, student: nn.Module) -> None:
         """Makes room for the average."""
-        self._kept["average"] = AveragedModel(student)
+        self._kept["average"] = AveragedModel(student, use_buffers=self.statistics == "averaged")
 
     def epoch_end(self, student: nn.Module, images: Callable[[], Iterable[Tensor]], progress: float) -> None:
         """The epoch enters the mean."""
         if progress > self.since:
             self.average.update_parameters(student)
-            update_bn(images(), self.average)
+            if self.statistics == "clean":
+                update_bn(images(), self.average)

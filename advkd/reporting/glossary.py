@@ -10,6 +10,7 @@ from typing import Any
 from advkd.errors import AdvkdError
 from advkd.registry import find, split_name
 from advkd.reporting.material import Material
+from advkd.reporting.teacher import teachers
 from advkd.sources import source_of
 
 HIDDEN = ("use", "model", "mean", "std", "root", "path", "download")
@@ -51,11 +52,12 @@ def _methods(material: Material) -> Iterator[Meaning]:
 
 def _setting(material: Material) -> Iterator[Meaning]:
     config = material.groups[0].first.config
-    teachers = [group.first.config.get("teacher") for group in material.groups]
-    teacher: Any = next((one for one in teachers if one), None) or {}
     yield from _meant("data", "data", config.get("data"))
     yield from _meant("models", "student", config.get("student"))
-    yield from _meant("models", "teacher", teacher.get("model") or teacher)
+    models = [one.get("model") or one for one in teachers(material)]
+    for i, model in enumerate(models):
+        if model not in models[:i]:
+            yield from _meant("models", "teacher", model)
 
 
 def _meant(slot: str, name: str, member: str | Mapping[str, Any] | None) -> Iterator[Meaning]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from advkd.reporting.glossary import glossary
@@ -9,7 +10,10 @@ from advkd.reporting.material import Material
 from advkd.reporting.page import attacks, facts, notes, title
 from advkd.reporting.table import methods, students
 from advkd.reporting.verdicts import verdicts
-from advkd.reporting.words import beneath, headline
+from advkd.reporting.words import beneath, given, headline
+
+MARKS = re.compile(r"[\\`*]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\](?=\()")
+"""What would be read as emphasis, code, HTML or a link."""
 
 
 def markdown(material: Material) -> str:
@@ -19,31 +23,40 @@ def markdown(material: Material) -> str:
 
 def _parts(material: Material) -> Iterator[str]:
     comparison = material.comparison or {}
-    yield f"# {title(material)}"
-    yield f"**{headline(material)}**"
+    yield f"# {plain(title(material))}"
+    yield f"**{plain(headline(material))}**"
     if not material.groups:
         return
-    yield beneath(material)
-    yield "\n".join(f"- {name}: {value}" for name, value in facts(material))
+    yield plain(beneath(material))
+    yield "\n".join(f"- {name}: {plain(value)}" for name, value in facts(material))
     for kind in (one for one in verdicts(material) if one.says):
         yield f"## {kind.title}"
         yield kind.hint
-        yield "\n".join(f"- {says}" for says in kind.says)
+        yield "\n".join(f"- {plain(says)}" for says in kind.says)
     if comparison.get("differences"):
         yield "## What the methods do not share"
-        yield "\n".join(f"- {what}" for what in comparison["differences"])
+        yield "\n".join(f"- {plain(what)}" for what in comparison["differences"])
+    if words := given(comparison.get("words") or {}):
+        yield "## What each was given"
+        yield "\n".join(f"- {plain(one)}" for one in words)
     yield "## Numbers"
     yield "\n\n".join(_tables(material))
     for kind in verdicts(material):
         rows = [[pair, *(cell.text for cell in cells)] for pair, cells in kind.rows]
-        yield _table([f"{kind.title.lower()}", *kind.heads], rows)
+        yield table([f"{kind.title.lower()}", *kind.heads], rows)
     yield from _doubts(material)
     for heading, meanings in glossary(material).items():
         yield f"## What the {heading} are"
         yield "\n".join(
-            f"- **{one.name}**{f' ({one.options})' if one.options else ''}: {one.text}" for one in meanings
+            f"- **{plain(one.name)}**{f' ({plain(one.options)})' if one.options else ''}: {one.text}"
+            for one in meanings
         )
-    yield from notes(material)
+    yield from map(plain, notes(material))
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is, whatever the labels in it."""
+    return MARKS.sub(r"\\\g<0>", text)
 
 
 def _tables(material: Material) -> Iterator[str]:
@@ -51,18 +64,18 @@ def _tables(material: Material) -> Iterator[str]:
     if single and single.judged:
         rows = [[a["name"], *a["accuracy"].values()] for a in attacks(single.judged)]
         networks = next(iter(attacks(single.judged)))["accuracy"]
-        yield _table(["accuracy in %", *networks], rows)
+        yield table(["accuracy in %", *networks], rows)
     else:
         heads, groups = methods(material)
-        yield _table(["method", *heads], [[g.name, *(c.text for c in cells)] for g, cells in groups])
+        yield table(["method", *heads], [[g.name, *(c.text for c in cells)] for g, cells in groups])
     if len(material.rows) > len(material.groups):
         heads, rows_of = students(material)
-        yield _table(["student", *heads], [[r.name, *(c.text for c in cells)] for r, cells in rows_of])
+        yield table(["student", *heads], [[r.name, *(c.text for c in cells)] for r, cells in rows_of])
 
 
 def _doubts(material: Material) -> Iterator[str]:
     flags = [
-        f"- {row.name}: {flag['name']}: {flag['says']}. {flag['evidence']}."
+        plain(f"- {row.name}: {flag['name']}: {flag['says']}. {flag['evidence']}.")
         for row in material.rows
         if row.judged and row.judged.audit
         for flag in row.judged.audit["flags"]
@@ -72,7 +85,8 @@ def _doubts(material: Material) -> Iterator[str]:
         yield "\n".join(flags)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of plain text."""
     lines = [heads, ["---"] * len(heads), *rows]
-    shown = [[" ".join(cell.replace("|", "\\|").split("\n")) for cell in line] for line in lines]
+    shown = [[" ".join(plain(cell).replace("|", "\\|").split("\n")) for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in shown)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from advkd.config.entries import CLEAN
 from advkd.result import Interval, wilson
 
 Bits = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-CLEAN = "clean"
 
 
 @dataclass(frozen=True)
@@ -235,11 +235,3 @@ class Material:
     def single(self) -> Row | None:
         """The only student, where there is one alone."""
         return self.rows[0] if len(self.rows) == 1 else None
-
-    @property
-    def teacher(self) -> Scores | None:
-        """The teacher, where somebody judged it."""
-        known = (self.comparison or {}).get("teacher")
-        if known:
-            return Scores(known["clean"], known["robust"], self.n)
-        return next((j.teacher for g in self.groups for j in g.judged if j.teacher), None)

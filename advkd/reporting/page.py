@@ -11,13 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from advkd.auditing.tables import percent
+from advkd.config.entries import CLEAN
 from advkd.reporting.figures import drawn
 from advkd.reporting.figures.canvas import COLOURS, GLYPHS, shape
 from advkd.reporting.glossary import glossary
-from advkd.reporting.material import CLEAN, Judged, Material
+from advkd.reporting.material import Judged, Material
 from advkd.reporting.table import methods, students
+from advkd.reporting.teacher import teacher, teachers
 from advkd.reporting.verdicts import verdicts
-from advkd.reporting.words import beneath, duration, headline
+from advkd.reporting.words import beneath, duration, given, headline
 
 PACKAGE = "advkd.reporting"
 OPTIONAL = ("differences", "command", "hash", "environment")
@@ -44,6 +46,7 @@ def html(material: Material) -> str:
         beneath=beneath(material) if material.groups else "",
         facts=list(facts(material)) if material.groups else [],
         verdicts=verdicts(material),
+        given=given((material.comparison or {}).get("words") or {}),
         methods=_marked(material) if material.groups and not single else None,
         bounds=any(not j.exact(attack) for g in material.groups for j in g.judged for attack in j.attacks),
         students=_named(material) if len(material.rows) > len(material.groups) else None,
@@ -85,8 +88,7 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
         yield "epochs", " to ".join(str(end) for end in sorted({min(epochs), max(epochs)}))
     if comparison.get("equal"):
         yield "made equal", str(comparison["equal"])
-    if material.teacher is not None:
-        scores = material.teacher
+    if scores := teacher(material):
         yield "teacher", f"{percent(scores.clean)} % clean, {percent(scores.robust)} % robust"
     costs = [row.cost for row in material.rows if "train_seconds" in row.cost]
     if costs:
@@ -103,6 +105,8 @@ def notes(material: Material) -> Iterator[str]:
             "Accuracies hold for this setting: its data, student, teacher and threat. Another setting may "
             "rank the methods otherwise."
         )
+    if len(teachers(material)) > 1:
+        yield "These students have learned from different teachers, so none is shown beside them."
     if material.comparison is not None:
         yield _of_costs(material)
     unaudited = [g.name for g in material.groups if any(judged.audit is None for judged in g.judged)]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.folder import EXAMPLES, METRICS, RESULT, RUN
-from advkd.reporting.material import CLEAN, Judged, Paths, Row, Scores, Strips, Trained
+from advkd.reporting.material import Judged, Paths, Row, Scores, Strips, Trained
 from advkd.reporting.stored import Arrays, arrays_of, lines, read, sound, yaml_of
 from advkd.tracing import AWAY, NETS, PATHS, TOWARD
 from advkd.types import Threat
@@ -25,16 +26,13 @@ OF_TERMS = ("evaluators", "cascade", "subset", "limit", "seed")
 def evaluations(folder: Path) -> list[Judged]:
     """Every evaluation of the student of a run: its audits, the fullest first, then the run's own.
 
-    Raises `AdvkdError` where no attack has run on it.
+    Fullest: complete, of test images, of the most of them, by the most attacks. Raises `AdvkdError`
+    where no attack has run on it.
     """
     config, result = yaml_of(folder / RUN), read(folder / RESULT)
-    found = []
-    for file in (folder / AUDITS).glob(f"*/{RESULT}"):
-        if read(file).get("judged") == "student":
-            audit = audited(file.parent)
-            found.append((audit.complete, len(audit.attacks), file.stat().st_mtime_ns, audit))
-    found.sort(key=lambda one: one[:3], reverse=True)
-    judged = [one[-1] for one in found]
+    files = sorted((folder / AUDITS).glob(f"*/{RESULT}"))
+    audits = [audited(file.parent) for file in files if read(file).get("judged") == "student"]
+    judged = sorted(audits, key=_fullness)
     # a run without attacks has looked at validation images only, for somebody else to judge it
     if {*(config.get("evaluation") or {})} - {CLEAN}:
         judged.append(own(folder, config, result))
@@ -42,6 +40,11 @@ def evaluations(folder: Path) -> list[Judged]:
         problem = "its student has not been judged: no attack has run on it"
         raise error("report", problem, given=folder, remedy=f"run advkd eval {folder}")
     return judged
+
+
+def _fullness(audit: Judged) -> tuple[bool, bool, int, int]:
+    """Sorts the fullest audit first; not by time, so that looking closer does not change the page."""
+    return not audit.complete, audit.part == "validation", -audit.scores.n, -len(audit.attacks)
 
 
 def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row:
@@ -54,7 +57,7 @@ def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row
         seed=result.get("seed", config.get("seed")),
         folder=folder,
         judged=judged,
-        trained=trained(folder, config, result) if config else None,
+        trained=trained(folder, config, result, judged) if config else None,
         paths=paths(folder / PATHS),
         config=config,
         error=error,
@@ -81,7 +84,10 @@ def _audited(about: Mapping[str, Any], ledger: Mapping[str, Any], arrays: Arrays
         terms={
             "threat": about["threat"],
             "images": ledger["images"],
-            "attacks": json.dumps({key: options.get(key) for key in OF_TERMS}, sort_keys=True),
+            # one that was left out for want of a network makes a verdict of another kind
+            "attacks": json.dumps(
+                {**{key: options.get(key) for key in OF_TERMS}, "made": names}, sort_keys=True
+            ),
         },
         right={name: arrays[f"{who}.{name}"] for name in names},
         tried={name: arrays[f"{who}.{name}.tried"] for name in names},
@@ -127,13 +133,16 @@ def _own(config: Mapping[str, Any], result: Mapping[str, Any], arrays: Arrays) -
     return replace(judged, by_class=[float(part.mean()) if len(part) else None for part in parts])
 
 
-def trained(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any]) -> Trained:
-    """Validation and weights by epoch, cost, and what a reader of the numbers has to know."""
+def trained(
+    folder: Path, config: Mapping[str, Any], result: Mapping[str, Any], judged: Judged | None
+) -> Trained:
+    """Validation and weights by epoch, cost, and what a reader of the numbers of `judged` has to know."""
+    notes = list(_notes(config, judged))
     with sound(folder / METRICS):
-        return _trained(folder, config, result)
+        return _trained(folder, result, notes)
 
 
-def _trained(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any]) -> Trained:
+def _trained(folder: Path, result: Mapping[str, Any], notes: Sequence[str]) -> Trained:
     told = [record for record in lines(folder / METRICS) if record.get("stage", "student") == "student"]
 
     def series(name: str) -> Any:
@@ -153,19 +162,22 @@ def _trained(folder: Path, config: Mapping[str, Any], result: Mapping[str, Any])
         weights=weights,
         cost=result.get("cost", {}),
         environment=result.get("environment", {}),
-        notes=list(_notes(config)),
+        notes=notes,
     )
 
 
-def _notes(config: Mapping[str, Any]) -> list[str]:
+def _notes(config: Mapping[str, Any], judged: Judged | None) -> Iterator[str]:
     split, data = config.get("split") or {}, config.get("data") or {}
-    said = []
+    # an audit may have had a split of its own, or have left the test images alone
+    audit = ((judged and judged.audit) or {}).get("options") or {}
+    limits = {"train": split.get("train"), "test": (audit.get("split") or split).get("test")}
+    if audit.get("part") == "validation":
+        del limits["test"]
     for part, what in (("train", "training"), ("test", "test")):
-        if split.get(part) is not None:
-            said.append(f"Limited to {split[part]} {what} images (split.{part}), drawn by class.")
+        if limits.get(part) is not None:
+            yield f"Limited to {limits[part]} {what} images (split.{part}), drawn by class."
     if data.get("size") is not None:
-        said.append(f"Images were re-encoded to {data['size']} x {data['size']} pixels (data.size).")
-    return said
+        yield f"Images were re-encoded to {data['size']} x {data['size']} pixels (data.size)."
 
 
 def paths(file: Path) -> Paths | None:

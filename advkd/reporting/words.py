@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import shlex
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from advkd.auditing.tables import percent
 from advkd.reporting.material import Group, Material
@@ -10,13 +14,39 @@ from advkd.reporting.material import Group, Material
 TFLOP, SECONDS, MEMORY = "train_tflop", "train_seconds", "peak_memory_mb"
 """Costs of a training: counted operations, wall time, and what its process held at most."""
 
+ALIKE = 1.01
+"""Costs of which none is more than this many times another are told as the same."""
+
+Seed = TypeVar("Seed")
+
+
+def spread(values: Sequence[float]) -> str:
+    """The mean of shares in per cent, ± SD of several."""
+    sd = f" ± {percent(statistics.stdev(values))}" if len(values) > 1 else ""
+    return f"{percent(statistics.fmean(values))}{sd}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def given(words: Mapping[str, Sequence[str]]) -> list[str]:
+    """The words of every entrant that is more than the preset it is called after, by label."""
+    return [f"{label}: {shlex.join(own)}" for label, own in words.items() if [*own] != [f"preset={label}"]]
+
+
+def in_common(each: Iterable[Collection[Seed]]) -> set[Seed]:
+    """The seeds that all have; every seed where they share none."""
+    sets = [set(seeds) for seeds in each]
+    return set.intersection(*sets) or set.union(*sets) if sets else set()
+
 
 def measured(group: Group, what: str) -> str:
     """`clean` or `robust` of a method in per cent: with its interval, or ± SD over seeds."""
-    mean, sd = group.mean(what), group.sd(what)
-    if sd is not None:
-        return f"{percent(mean)} ± {100 * sd:.1f}"
-    return f"{percent(mean)} ({percent(group.spread(what))})"
+    told = spread(group.values(what))
+    return told if len(group.judged) > 1 else f"{told} ({percent(group.spread(what))})"
 
 
 def count(number: float | None) -> str:
@@ -42,11 +72,10 @@ def duration(seconds: float | None) -> str:
 def ranked(material: Material) -> list[Group]:
     """The methods, the most robust first; those of a comparison on the seeds that all of them have."""
     groups = material.groups
-    each = [{row.seed for row in group.rows} for group in groups] if material.comparison else []
-    shared = set.intersection(*each) if each else set()
+    seeds = in_common([row.seed for row in group.rows] for group in groups)
 
     def robust(group: Group) -> float:
-        rows = [row for row in group.rows if row.seed in shared] or group.rows
+        rows = [row for row in group.rows if row.seed in seeds or not material.comparison]
         return Group(group.name, group.index, rows).mean("robust") or 0
 
     return sorted(groups, key=lambda group: -robust(group))
@@ -70,12 +99,14 @@ def headline(material: Material) -> str:
     first, *others = ranked(material)
     if not others:
         return f"{first.name}: {measured(first, 'robust')} % robust, {measured(first, 'clean')} % clean."
-    lead = 100 * ((first.mean("robust") or 0) - (others[0].mean("robust") or 0))
-    return (
-        f"{first.name} has the highest robust accuracy, {percent(first.mean('robust'))} %, "
-        f"{lead:.1f} points above {others[0].name}. Whether that could be chance has not been tested here: "
-        "advkd compare does."
-    )
+    most = first.mean("robust") or 0
+    even = [group for group in others if math.isclose(group.mean("robust") or 0, most)]
+    below = others[len(even) :]
+    leads = f"{listed([group.name for group in [first, *even]])} {'share' if even else 'has'}"
+    says = f"{leads} the highest robust accuracy, {percent(most)} %"
+    if below:
+        says += f", {100 * (most - (below[0].mean('robust') or 0)):.1f} points above {below[0].name}"
+    return f"{says}. Whether that could be chance has not been tested here: advkd compare does."
 
 
 def beneath(material: Material) -> str:
@@ -96,10 +127,12 @@ def _costs(groups: Sequence[Group], equal: str | None) -> str:
     own, least = (group.mean(key) or 0 for group in (first, cheapest))
     what = f"{own:.3g} TFLOP (counted operations)" if key == TFLOP else f"{duration(own)} (wall time)"
     said = f"{first.name} takes {what} of training per student"
-    if cheapest is first:
-        return f"{said}, less than every other method." if len(known) > 1 else f"{said}."
-    return (
-        f"{said}, {own / least:.1f} times as much as {cheapest.name}, the cheapest, which reaches "
-        f"{percent(cheapest.mean('robust'))} %."
-        + (" They were given equal epochs, not equal compute (equal=compute)." if equal == "epochs" else "")
-    )
+    if own > ALIKE * least:
+        more = f"{own / least:.{1 if own >= 1.1 * least else 2}f} times as much as {cheapest.name}"
+        said = f"{said}, {more}, the cheapest, which reaches {percent(cheapest.mean('robust'))} %."
+        unequal = " They were given equal epochs, not equal compute (equal=compute)."
+        return said + unequal * (equal == "epochs")
+    same = [group.name for group in known[1:] if (group.mean(key) or 0) <= ALIKE * own]
+    told = [f"as much as {listed(same)}"] if same else []
+    told += ["less than every other method"] if len(same) + 1 < len(known) else []
+    return ", ".join([said, " and ".join(told)] if told else [said]) + "."

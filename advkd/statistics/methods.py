@@ -73,7 +73,8 @@ def methods(
 ) -> list[MethodVerdict]:
     """Every pair of names in the order given; those with two seeds or more in common are the family.
 
-    A paired t test of the accuracies. The images are taken as they are: what another test set would do
+    A paired t test of the accuracies, with fewer than FEW seeds at no less than the error of the images
+    (McNemar's, of the mean over seeds). The images are taken as they are: what another test set would do
     to all seeds alike is not in the error. `seeds_needed` are found with probability `power`.
     AdvkdError where results are of different test images.
     """
@@ -96,19 +97,24 @@ def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) 
     mean = float(gains.mean())
     if seeds == 1:
         return replace(verdict, difference=mean / n)
-    if np.ptp(gains):
-        test = stats.ttest_rel(a.sum(1), b.sum(1))
-        p, (low, high) = test.pvalue, test.confidence_interval(1 - verdict.alpha)
-    else:
-        # No spread over a few seeds is chance or copies of one student, never certainty: the error of the
-        # mean is then McNemar's for a single seed, one image at least.
-        error = math.sqrt(max(1.0, (a != b).sum(1).mean()))
-        p = 2 * stats.t.sf(abs(mean) / error, seeds - 1)
-        low, high = stats.t.interval(1 - verdict.alpha, seeds - 1, mean, error)
+    sd = float(gains.std(ddof=1))
+    error = sd / math.sqrt(seeds)
+    if seeds < FEW or not sd:
+        # Little spread over a few seeds is chance or copies of one student, never certainty.
+        error = max(error, _of_images(a, b))
+    p = 2 * stats.t.sf(abs(mean) / error, seeds - 1)
+    low, high = stats.t.interval(1 - verdict.alpha, seeds - 1, mean, error)
     interval = float(low) / n, float(high) / n
-    return replace(
-        verdict, difference=mean / n, sd=float(gains.std(ddof=1)) / n, p=float(p), interval=interval
-    )
+    return replace(verdict, difference=mean / n, sd=sd / n, p=float(p), interval=interval)
+
+
+def _of_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """The standard error of the mean gain, in images, over images as McNemar counts it; one at least.
+
+    Of copies of one student it is that of one of them.
+    """
+    gains = a.sum(0) - b.sum(0)
+    return math.sqrt(max(1.0, int((gains**2).sum()) / len(a) ** 2))
 
 
 def _needed(verdict: MethodVerdict, power: float) -> int | None:
@@ -121,7 +127,8 @@ def _needed(verdict: MethodVerdict, power: float) -> int | None:
     effect = abs(verdict.difference) / verdict.sd
     # Half the level on one side: the other tail adds nothing, and scipy may answer nan for it.
     level = verdict.alpha / verdict.comparisons / 2
-    more = range(len(verdict.seeds) + 1, MOST + 1)
+    # with fewer than FEW the error of the images would stand in the way, whatever the seeds say
+    more = range(max(len(verdict.seeds) + 1, FEW), MOST + 1)
     test = TTestPower()
     return more.start + bisect_left(
         more, power, key=lambda n: test.power(effect, n, level, alternative="larger")

@@ -9,25 +9,43 @@ to these bits.
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advkd.auditing.tables import percent
+from advkd import weights
+from advkd.config.entries import CLEAN
 from advkd.reporting.gather import compared
-from advkd.reporting.material import CLEAN
+from advkd.reporting.markdown import table as table_of
+from advkd.reporting.words import spread
 
 FOLDER = Path(__file__).parents[2] / "docs" / "numbers"
-KEPT = ("command", "hash", "setting", "threat", "suite", "on", "n", "seeds", "equal", "epochs", "differences")
-KEPT += ("teacher", "headline", "methods", "environment")
-
-Bits = Mapping[str, Mapping[int, NDArray[np.bool_]]]
+KEPT = (
+    "command",
+    "hash",
+    "setting",
+    "threat",
+    "suite",
+    "on",
+    "n",
+    "seeds",
+    "equal",
+    "epochs",
+    "differences",
+    "teacher",
+    "tflop",
+    "headline",
+    "methods",
+    "students",
+    "clean",
+    "environment",
+)
 
 
 def bits(name: str, what: str) -> dict[str, dict[int, NDArray[np.bool_]]]:
@@ -35,28 +53,21 @@ def bits(name: str, what: str) -> dict[str, dict[int, NDArray[np.bool_]]]:
     found: dict[str, dict[int, NDArray[np.bool_]]] = {}
     with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as arrays:
         for key in arrays.files:
-            label, seed, kind = key.split("|")
+            label, seed, kind = key.rsplit("|", 2)
             if kind == what:
                 found.setdefault(label, {})[int(seed)] = arrays[key]
     return found
 
 
-def spread(rows: Sequence[NDArray[np.bool_]]) -> str:
-    """Mean and standard deviation over seeds, in percent."""
-    values = [float(row.mean()) for row in rows]
-    deviation = f" ± {percent(statistics.stdev(values))}" if len(values) > 1 else ""
-    return f"{percent(statistics.fmean(values))}{deviation}"
-
-
 def table(name: str) -> list[str]:
-    """The rows of the Markdown table, the highest robust accuracy first."""
-    clean, robust = bits(name, CLEAN), bits(name, "robust")
-    ranked = sorted(robust, key=lambda label: -float(np.mean([row.mean() for row in robust[label].values()])))
-    return [
-        f"| {label} | {spread(list(clean[label].values()))} | {spread(list(robust[label].values()))} "
-        f"| {len(robust[label])} |"
-        for label in ranked
-    ]
+    """The lines of the Markdown table, the highest robust accuracy first."""
+    clean, robust = (
+        {label: [float(row.mean()) for row in of.values()] for label, of in bits(name, what).items()}
+        for what in (CLEAN, "robust")
+    )
+    ranked = sorted(robust, key=lambda label: -statistics.fmean(robust[label]))
+    rows = [[label, spread(clean[label]), spread(robust[label]), str(len(robust[label]))] for label in ranked]
+    return table_of(["method", CLEAN, "robust", "seeds"], rows).splitlines()
 
 
 def keep(comparison: Path, name: str) -> None:
@@ -68,11 +79,13 @@ def keep(comparison: Path, name: str) -> None:
             arrays[f"{row.name}|{row.seed}|{CLEAN}"] = row.judged.right[CLEAN]
             arrays[f"{row.name}|{row.seed}|robust"] = row.judged.survivors
     FOLDER.mkdir(exist_ok=True)
-    np.savez_compressed(FOLDER / f"{name}.npz", allow_pickle=False, **arrays)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **arrays)
+    weights.atomic(FOLDER / f"{name}.npz", packed.getvalue())
     content = {"date": datetime.date.today().isoformat(), **{key: about[key] for key in KEPT}}
-    (FOLDER / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    weights.atomic(FOLDER / f"{name}.json", (json.dumps(content, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":
     keep(Path(sys.argv[1]), sys.argv[2])
-    print("\n".join(["| method | clean | robust | seeds |", "|---|---|---|---|", *table(sys.argv[2])]))
+    print("\n".join(table(sys.argv[2])))

@@ -6,7 +6,7 @@ from pathlib import Path
 from parts import TINY
 
 SUITE = Path(__file__).parent / "tiny.yaml"
-SMALL = (*TINY, "epochs=2", f"suite={SUITE}")
+SMALL = (*(word for word in TINY if "evaluation" not in word), "epochs=2", f"suite={SUITE}")
 TIMES = ("seconds", "train_seconds", "warm_up_seconds", "images_per_second", "peak_memory_mb")
 
 

@@ -1,5 +1,7 @@
-"""Members that do what no member should: a loss that fails, data that may not be opened for a test."""
+"""Members that do what no member should: losses that fail or kill, data that may not be opened for a test."""
 
+import os
+import signal
 from dataclasses import dataclass, field
 
 import advkd
@@ -15,6 +17,17 @@ class Failing:
 
     def __call__(self, logits, target):
         raise ZeroDivisionError("planted")
+
+
+@advkd.register("losses", "killing")
+@dataclass(frozen=True)
+class Killing:
+    """Ends its process as the system does where memory has run out."""
+
+    kind: str = field(default="label", init=False)
+
+    def __call__(self, logits, target):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @advkd.register("data", "closed")

@@ -12,8 +12,11 @@ import advkd
 def main(folder: str, *words: str) -> None:
     torch.set_num_threads(1)
 
+    ended = []
+
     def die(index: int, *of: object) -> None:
-        if index == 1:
+        ended.append(index)
+        if len(ended) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
     advkd.compare(*words, out=folder, told=die)

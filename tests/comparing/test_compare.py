@@ -14,6 +14,7 @@ import advkd
 from advkd import AdvkdError
 from advkd.cli import main
 from advkd.errors import Interrupted
+from advkd.folder import locked
 
 HERE = Path(__file__).parent
 WORDS = ("presets=path-dual,rslad", "seeds=0,1", *SMALL)
@@ -114,7 +115,7 @@ def test_a_folder_of_another_comparison_is_refused(done):
 
 
 def test_a_folder_of_a_run_is_refused(done):
-    cell = next((done.parent / "cells").iterdir())
+    cell = next((done.parent / "cells").glob("*-0"))
     with pytest.raises(AdvkdError, match="is the folder of a run"):
         advkd.compare(*WORDS, out=cell)
 
@@ -150,14 +151,16 @@ def test_processes_do_not_wait_for_one_of_them_to_train_the_teacher(tmp_path, mo
     assert len(there) == 1
 
 
-def test_an_audit_with_missing_examples_is_refused(copy):
+def test_an_audit_with_missing_examples_costs_its_cell(copy):
     file = audit_of(copy) / "examples.npz"
     with np.load(file) as arrays:
         content = dict(arrays)
     content["student.clean.tried"][3] = False
     np.savez(file, **content)
-    with pytest.raises(AdvkdError, match="an audit has not tried every image"):
-        advkd.compare(*WORDS, out=copy)
+    found = advkd.compare(*WORDS, out=copy)
+    assert [one.error == "" for one in found.made] == [False, True, True, True]
+    assert "an audit has not tried every image" in found.failed[0]
+    assert "remove it to audit again" in found.failed[0]
 
 
 def test_a_damaged_audit_of_the_teacher_leaves_it_out(copy, caplog):
@@ -166,6 +169,24 @@ def test_a_damaged_audit_of_the_teacher_leaves_it_out(copy, caplog):
     found = advkd.compare(*WORDS, out=copy)
     assert (found.teacher, found.failed) == (None, [])
     assert "the teacher is not judged" in caplog.text
+
+
+def test_an_audit_of_the_teacher_that_another_process_makes_is_waited_for(copy, monkeypatch):
+    [file] = (copy.parent / "cells").glob("teacher-*/*/result.json")
+    before = json.loads((copy / "result.json").read_text())["teacher"]
+    content = file.read_bytes()
+    file.unlink()
+    other = locked(file.parent)
+    other.__enter__()
+
+    def sleep(seconds):
+        file.write_bytes(content)
+        other.__exit__(None, None, None)
+
+    monkeypatch.setattr("advkd.comparing.waiting.time.sleep", sleep)
+    advkd.compare(*WORDS, out=copy)
+    assert json.loads((copy / "result.json").read_text())["teacher"] == before
+    assert file.read_bytes() == content
 
 
 @pytest.mark.parametrize(("key", "what"), [("threat", "threat"), ("images", "images")])

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pytest
 from compare_parts import SMALL
 
 import advkd
+from advkd.folder import locked
 
 WORDS = ("presets=pgd-at,trades", "seeds=0", *SMALL, "epochs=1")
 
@@ -100,6 +102,28 @@ def test_a_damaged_plan_may_be_removed(whole, copy):
     assert rows(copy) == rows(whole)
 
 
+def test_the_folder_of_an_audit_and_that_of_the_cells_are_refused_before_anything_is_written(copy):
+    audit = (copy / rows(copy)[0]["audit"]).resolve()
+    before = {file: file.read_bytes() for file in copy.parent.rglob("*") if file.is_file()}
+    cells = copy.parent / "cells"
+    of_cells = "where comparisons keep their cells"
+    for folder, says in ((audit, "the folder of an audit"), (cells, of_cells), (cells / "it", of_cells)):
+        with pytest.raises(advkd.AdvkdError, match=f"out: is {says}"):
+            advkd.compare(*WORDS, out=folder)
+    after = {file: file.read_bytes() for file in copy.parent.rglob("*") if file.is_file()}
+    assert before == after
+
+
+def test_the_page_of_before_does_not_stay_where_every_cell_has_failed(copy):
+    pages = [copy / name for name in ("report.html", "report.md", "table.csv")]
+    assert all(page.exists() for page in pages)
+    for row in rows(copy):
+        (copy / row["audit"] / "result.json").write_text("{")
+    found = advkd.compare(*WORDS, out=copy)
+    assert len(found.failed) == 2
+    assert not any(page.exists() for page in pages)
+
+
 def test_out_may_be_the_folder_one_is_in(tmp_path, monkeypatch):
     folder = tmp_path / "it"
     folder.mkdir()
@@ -121,3 +145,33 @@ def test_a_cell_without_its_weights_is_not_told_to_go_on(copy):
     assert "resume=" not in said
     shutil.rmtree(cell)
     assert not advkd.compare(*WORDS, out=copy).failed
+
+
+@pytest.mark.parametrize("jobs", ["jobs=1", "jobs=2"])
+def test_a_cell_that_another_process_writes_is_waited_for_and_taken_as_it_is(copy, jobs, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "advkd")
+    audit = (copy / rows(copy)[0]["audit"]).resolve()
+    content = {name: (audit / name).read_bytes() for name in ("result.json", "examples.npz")}
+    for name in content:
+        (audit / name).unlink()
+    other = locked(audit)
+    other.__enter__()
+    naps = []
+
+    def sleep(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            for name in content:
+                (audit / name).write_bytes(content[name])
+            other.__exit__(None, None, None)
+
+    monkeypatch.setattr("advkd.comparing.waiting.time.sleep", sleep)
+    told = []
+    found = advkd.compare(*WORDS, jobs, out=copy, told=lambda index, cell, made: told.append(index))
+    assert not found.failed
+    assert [row["state"] for row in rows(copy)] == ["done", "done"]
+    assert told == [1, 0]
+    assert {name: (audit / name).read_bytes() for name in content} == content
+    assert [text for text in caplog.messages if "waiting for" in text] == [
+        f"waiting for {audit}, which another process is writing"
+    ]

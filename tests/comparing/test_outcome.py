@@ -1,11 +1,11 @@
-"""The headline says what the verdicts say; costs are counted, not timed, and told of the cells."""
+"""The headline says what the verdicts say; command, words and environment are told of the cells."""
 
 import json
+import shlex
+from dataclasses import replace
 
 import numpy as np
-import pytest
 from compare_parts import SMALL
-from made_comparison import comparison
 from rich.console import Console
 
 import advkd
@@ -14,12 +14,10 @@ from advkd.comparing.cell import Made
 from advkd.comparing.outcome import concluded
 from advkd.comparing.plan import planned
 from advkd.comparing.request import parsed
-from advkd.reporting import report
-from advkd.reporting.figures.scatter import pareto
-from advkd.reporting.gather import gathered
+from advkd.reporting.gather import compared as compared_rows
+from advkd.reporting.markdown import markdown
 from advkd.reporting.material import Judged, Material
-from advkd.reporting.table import methods
-from advkd.reporting.words import beneath, ranked
+from advkd.reporting.page import html
 
 N = 1000
 
@@ -51,11 +49,16 @@ def outcome(tmp_path, robust, threads=(1,)):
     return concluded(plan, tmp_path / "it", made, None, {})
 
 
+def failed(plan, tmp_path):
+    """Every cell of a plan, none of them made."""
+    return [Made(tmp_path / "cells" / cell.name, error="planted") for cell in plan.cells]
+
+
 def test_a_failed_cell_does_not_turn_the_headline_against_the_verdict(tmp_path):
     # ard is better wherever both were judged, and has lost its easiest seed
-    found = outcome(tmp_path, {"rslad": (400, 405, 900), "ard": (450, 456, None)})
+    found = outcome(tmp_path, {"rslad": (400, 405, 900), "ard": (650, 656, None)})
     assert [verdict.verdict for verdict in found.methods] == ["worse"]
-    assert found.headline.startswith("ard has the highest mean robust accuracy, 45.3 %")
+    assert found.headline.startswith("ard has the highest mean robust accuracy, 65.3 %")
     assert "over 2 seeds that all have, indicative (fewer than 5 seeds)" in found.headline
     assert found.headline.endswith("It is better than rslad.")
 
@@ -80,55 +83,52 @@ def test_five_seeds_are_not_indicative(tmp_path):
     assert "over 5 seeds. It is better than rslad." in found.headline
 
 
+def test_those_of_one_mean_share_the_highest_and_each_has_its_verdicts(tmp_path):
+    found = outcome(
+        tmp_path,
+        {"iad": (200, 205, 202), "rslad": (450, 456, 453), "ard": (456, 450, 453), "mart": (1, 2, 3)},
+    )
+    assert found.headline == (
+        "rslad and ard share the highest mean robust accuracy, 45.3 % (clean 100.0 % and 100.0 %), over 3 "
+        "seeds, indicative (fewer than 5 seeds). Of them rslad is better than iad and mart. Of them rslad is "
+        "not distinguishable from ard. Of them ard is better than iad and mart."
+    )
+
+
+def test_one_seed_tests_no_method(tmp_path):
+    found = outcome(tmp_path, {"rslad": (400,), "ard": (450,)})
+    assert found.headline == (
+        "ard has the highest mean robust accuracy, 45.0 % (clean 100.0 %), over 1 seed, and one seed tests "
+        "no method."
+    )
+    assert [verdict.verdict for verdict in found.students] == ["worse"]
+
+
+def test_the_command_is_one_a_shell_takes_and_names_the_file_of_its_members(tmp_path):
+    words = ["preset=rslad", "vary=method.total:{a: 1},2", "seeds=0"]
+    plan = replace(planned(parsed(["presets=rslad,ard"])), request=parsed(words, load="my file.py"))
+    command = concluded(plan, tmp_path / "it", failed(plan, tmp_path), None, {}).about["command"]
+    assert shlex.split(command) == ["advkd", "compare", "load=my file.py", *words]
+
+
+def test_words_of_one_entrant_are_printed_and_stand_in_the_report(compared, tmp_path):
+    plan = planned(parsed(["presets=rslad,more:rslad", "more.method.total=4"]))
+    content = concluded(plan, tmp_path / "it", failed(plan, tmp_path), None, {}).about
+    out, says = Console(record=True, width=200), "more: preset=rslad method.total=4"
+    tables.terms(out, plan)
+    assert f"words    {says}\n" in out.export_text()
+    old = json.loads((compared / "result.json").read_text())
+    assert "words" not in old
+    assert "What each was given" not in html(Material(rows=compared_rows(compared, old), comparison=old))
+    material = Material(rows=compared_rows(compared, old), comparison={**old, "words": content["words"]})
+    assert f"<li>{says}</li>" in html(material)
+    assert f"\n- {says}\n" in markdown(material)
+    assert "rslad: preset=rslad\n" not in markdown(material)
+
+
 def test_the_environment_is_that_of_the_cells(tmp_path):
     found = outcome(tmp_path, {"rslad": (400, 405), "ard": (450, 456)}, threads=(1, 2))
     assert found.about["environment"] == {"device": "cuda", "threads": "1, 2"}
-
-
-@pytest.fixture(scope="module")
-def failed_first(tmp_path_factory):
-    """A comparison whose first cell has failed in the second seed of its method alone."""
-    folder = comparison(tmp_path_factory.mktemp("failed") / "it")
-    content = json.loads((folder / "result.json").read_text())
-    content["rows"][0] |= {"state": "failed", "error": "planted", "audit": None}
-    content["tflop"] = {"path-dual": 3.0, "rslad": 1.5}
-    (folder / "result.json").write_text(json.dumps(content))
-    return folder
-
-
-def test_costs_are_counted_where_they_are_known(failed_first, tmp_path):
-    material = gathered([failed_first])
-    heads, rows = methods(material)
-    assert "memory" not in heads
-    assert {group.name: cells[heads.index("TFLOP")].text for group, cells in rows} == {
-        "path-dual": "3",
-        "rslad": "1.5",
-    }
-    first = ranked(material)[0].name
-    assert "TFLOP (counted operations)" in beneath(material)
-    assert ("2.0 times as much as rslad" in beneath(material)) == (first == "path-dual")
-    assert "TFLOP of training" in pareto(material).body
-    assert "counted on steps" in pareto(material).caption
-    page = report(failed_first, tmp_path).read_text()
-    assert (
-        "Wall times were taken beside whatever else the machine did, with so many threads a student: 1."
-        in page
-    )
-    # without a count of everybody, time is all there is
-    other = Material(rows=gathered([failed_first / "cells" / cell for cell in cells_of(failed_first)]).rows)
-    assert "seconds of training" in pareto(other).body
-    assert "(wall time)" in beneath(other)
-    assert "memory" in methods(other)[0]
-
-
-def cells_of(folder):
-    return sorted(cell.name for cell in (folder / "cells").iterdir())
-
-
-def test_methods_of_a_comparison_are_ranked_on_the_seeds_all_have(failed_first):
-    material = gathered([failed_first])
-    shared = {g.name: next(r.judged.scores.robust for r in g.rows if r.seed == 1) for g in material.groups}
-    assert [group.name for group in ranked(material)] == sorted(shared, key=shared.get, reverse=True)
 
 
 def test_a_comparison_counts_its_operations_and_may_lose_its_first_cell(tmp_path, monkeypatch):
@@ -159,6 +159,14 @@ def test_a_comparison_counts_its_operations_and_may_lose_its_first_cell(tmp_path
     assert (tmp_path / "one" / "report.html").exists()
     text = (tmp_path / "one" / "report.md").read_text()
     assert "less than every other" not in text
+
+
+def test_none_of_two_teachers_is_judged(tmp_path):
+    words = ("preset=rslad", "vary=teacher.epochs:1,2", "seeds=0", *SMALL, "epochs=1", "jobs=1")
+    found = advkd.compare(*words, out=tmp_path / "it")
+    assert (found.teacher, found.failed) == (None, [])
+    assert not list((tmp_path / "cells").glob("teacher-*"))
+    assert "different teachers" in (tmp_path / "it" / "report.md").read_text()
 
 
 def test_the_terminal_says_the_pairs_of_the_first_and_what_differs(tmp_path):

@@ -1,13 +1,16 @@
+import re
 from pathlib import Path
 
 import pytest
 from compare_parts import SMALL
 
 from advkd import AdvkdError
+from advkd.comparing.open import teachers
 from advkd.comparing.plan import planned
 from advkd.comparing.request import parsed
 
 UNKNOWN = Path(__file__).parent / "unknown.yaml"
+BUDGET = Path(__file__).parent / "budget.yaml"
 WEIGHT = "method.branches.untargeted.terms.path.weight"
 
 
@@ -28,12 +31,32 @@ WEIGHT = "method.branches.untargeted.terms.path.weight"
         (("presets=rslad,ard", "ard.data.test=x"), "ard: data.test: unknown option"),
         (("preset=rslad", "vary=threat.eps:0.1,0.2"), "do       give such words to all"),
         (("presets=rslad,ard", f"suite={UNKNOWN}"), "evaluators.x: unknown evaluator"),
+        (("presets=rslad,ard", f"suite={BUDGET}"), "suite: has a budget, which ends an audit before"),
         (("presets=rslad,ard", "seeds=0,1,0"), "seeds: 0 is there twice"),
         (("presets=rslad,ard", "seeds=one"), "seeds: is no list of whole numbers"),
         (("presets=rslad,ard", "seed=1"), "seed: a comparison has several"),
+        (("presets=rslad,ard", "ard.seed=7"), "seed: a comparison has several\n  given    ard.seed=7"),
+        (("presets=rslad,ard", "ard.preset=mart"), "preset: an entrant is one preset"),
+        (
+            ("presets=rslad,ard", "evaluation.pgd-20.steps=2"),
+            "do       write suite=standard or suite=FILE.yaml",
+        ),
+        (
+            ("presets=rslad,ard", "ard.evaluation.pgd-20.steps=2"),
+            "evaluation: students are judged by a suite",
+        ),
+        (("presets=rslad,ard", "+evaluation.x={use: fgsm}"), "evaluation: students are judged by a suite"),
+        (("presets=rslad,ard", "drop=evaluation.fgsm"), "evaluation: students are judged by a suite"),
+        (("presets=rslad,ard", "ard.~evaluation.fgsm"), "evaluation: students are judged by a suite"),
+        (("preset=rslad", "vary=seed:1,2"), "do       write seeds=0,1,2"),
+        (("preset=rslad", "vary=preset:ard,mart"), "do       write presets=path-dual,rslad"),
+        (("preset=rslad", "vary=epochs+evaluation.pgd-20.steps:1,2"), "evaluation: students are judged"),
+        (("preset=pgd-at", "vary=epochs:1,2", "equal=compute"), "given    epochs=1 1, epochs=2 2"),
+        (("presets=rslad,ard", "ard.epochs=7", "equal=compute"), "do       give all the same epochs=N"),
         (("presets=rslad,ard", "equal=time"), "names    compute, epochs"),
         (("presets=rslad,ard", "jobs=0"), "jobs: must be a whole number, at least 1"),
         (("presets=rslad,ard", "jobs=0"), "do       write jobs=auto or jobs=2"),
+        (("presets=rslad,ard", "jobs=auto", "jobs=0"), "jobs: must be a whole number, at least 1"),
         (("presets=rslad,ard", "limit=x"), "do       write limit=1000"),
         (("presets=rslad,ard", "suite=standart"), "nearest  standard"),
         (("presets=rslad,ard", "ard.epoch=3"), "ard: epoch: unknown option"),
@@ -91,6 +114,42 @@ def test_keys_that_move_together():
     }
 
 
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        (["teacher.epochs"], ["teacher.epochs"]),
+        (["teacher.epochs", "epochs"], ["teacher.epochs", "epochs"]),
+        (["optimizer.lr", "method.total"], ["lr", "total"]),
+        (["student.width", "teacher.model.width"], ["student.width", "model.width"]),
+        ([f"x.{WEIGHT}+a.b", "b"], ["weight", "b"]),
+        (
+            [WEIGHT, "method.branches.targeted.terms.path.weight"],
+            ["untargeted.terms.path.weight", "targeted.terms.path.weight"],
+        ),
+    ],
+)
+def test_a_value_is_labelled_by_what_tells_its_key_apart(keys, shown):
+    request = parsed(["preset=path-dual", *(f"vary={key}:1,2" for key in keys)])
+    first = request.entrants[0]
+    assert first.label == " ".join(f"{key}=1" for key in shown)
+    assert first.words[1:] == tuple(f"{one}=1" for key in keys for one in key.split("+"))
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["presets=rslad,kd,pgd-at"], 1),
+        (["presets=trades,pgd-at"], 0),
+        (["preset=rslad", "vary=teacher.epochs:1,2"], 2),
+        (["preset=rslad", "vary=teacher:a.pt,b.pt"], 2),
+        (["preset=pgd-at", "vary=teacher.epochs:1,2"], 0),
+    ],
+)
+def test_a_teacher_is_judged_where_all_learn_from_it(words, count):
+    plan = planned(parsed([*words, "allow=differences"]))
+    assert teachers(plan) == count
+
+
 def test_a_preset_that_changes_its_setting_is_refused_unless_allowed(tmp_path):
     preset = tmp_path / "longer.yaml"
     preset.write_text("extends: rslad\nepochs: 99\n")
@@ -101,11 +160,47 @@ def test_a_preset_that_changes_its_setting_is_refused_unless_allowed(tmp_path):
     assert plan.differences == ["epochs: ard 30, longer 99"]
 
 
+@pytest.mark.parametrize("words", [("epochs=1",), ("longer.epochs=30",), ("ard.epochs=99",)])
+def test_what_words_have_levelled_is_no_change_of_a_preset(tmp_path, words):
+    preset = tmp_path / "longer.yaml"
+    preset.write_text("extends: rslad\nepochs: 99\nstudent: tiny-cnn\nevaluation: {fgsm: fgsm}\n")
+    assert planned(parsed([f"presets=ard,longer:{preset}", *words])).differences == []
+
+
+def test_what_an_entrant_types_is_told_and_not_refused(tmp_path):
+    preset = tmp_path / "longer.yaml"
+    preset.write_text("extends: rslad\nepochs: 99\n")
+    plan = planned(parsed([f"presets=ard,longer:{preset}", "longer.epochs=60"]))
+    assert plan.differences == ["epochs: ard 30, longer 60"]
+
+
+def test_a_network_that_a_preset_brings_is_a_change_whatever_is_typed_of_it(tmp_path):
+    preset = tmp_path / "other.yaml"
+    preset.write_text("extends: rslad\nstudent: resnet8\n")
+    with pytest.raises(AdvkdError, match="other sets student=resnet8"):
+        planned(parsed([f"presets=ard,other:{preset}", "other.student.width=8"]))
+
+
 def test_equal_compute_gives_all_what_the_first_spends():
     plan = planned(parsed(["presets=path-dual,rslad", "equal=compute", *SMALL, "epochs=10"]))
     # path-dual walks twice and trains at five points, rslad walks once and trains at two
     assert plan.runs["path-dual"].epochs == 10
     assert 20 <= plan.runs["rslad"].epochs <= 23
+    assert not [text for text in plan.differences if text.startswith("compute")]
+
+
+def test_compute_that_whole_epochs_miss_is_told():
+    plan = planned(parsed(["presets=rslad,path-dual", "equal=compute", *SMALL, "epochs=1"]))
+    assert plan.runs["path-dual"].epochs == 1
+    [told] = [text for text in plan.differences if text.startswith("compute")]
+    assert re.fullmatch(r"compute: path-dual spends 1[0-3]\d % more than rslad", told)
+
+
+@pytest.mark.parametrize("images", ["split.train=40 batch_size=64", "split.train=14 batch_size=8"])
+def test_equal_compute_of_a_handful_of_images(images):
+    plan = planned(parsed(["presets=rslad,pgd-at", "equal=compute", *SMALL, *images.split(), "epochs=3"]))
+    assert plan.runs["rslad"].epochs == 3
+    assert 3 <= plan.runs["pgd-at"].epochs <= 5
 
 
 def test_a_preset_of_a_file_is_called_after_it(tmp_path):
@@ -116,5 +211,21 @@ def test_a_preset_of_a_file_is_called_after_it(tmp_path):
 
 
 def test_a_word_is_no_entrants_because_its_value_looks_like_a_label():
-    request = parsed(["preset=rslad", "vary=method.total:1,2", "vary=seed:3", "total=1 seed=3.5"])
-    assert request.shared == ("total=1 seed=3.5",)
+    request = parsed(["preset=rslad", "vary=method.total:1,2", "vary=epochs:3", "total=1 epochs=3.5"])
+    assert request.shared == ("total=1 epochs=3.5",)
+
+
+def test_the_last_of_repeated_words_counts():
+    assert parsed(["presets=rslad,ard", "jobs=2", "jobs=auto"]).jobs is None
+    assert parsed(["presets=rslad,ard", "jobs=auto", "jobs=2"]).jobs == 2
+
+
+def test_entrants_stand_in_the_order_they_were_typed():
+    plan = planned(parsed(["presets=rslad,ard,mart", "seeds=0,1"]))
+    assert list(plan.runs) == plan.labels == ["rslad", "ard", "mart"]
+    assert {run.seed for run in plan.runs.values()} == {0}
+
+
+def test_entrants_run_by_one_engine():
+    with pytest.raises(AdvkdError, match=r"(?s)compile or precision cannot.*precision: a auto, b float32"):
+        planned(parsed(["presets=a:pgd-at,b:pgd-at", "b.precision=float32", *SMALL]))

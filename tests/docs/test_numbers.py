@@ -1,16 +1,20 @@
 """The numbers that are printed follow from the bits that are kept."""
 
 import importlib.util
+import itertools
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from advkd.reporting.gather import compared as rows_of
 from advkd.statistics.methods import methods
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "docs" / "numbers").glob("*.json"))
-PAGE = (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8")
+LINES = (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8").splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +31,59 @@ def test_there_are_some():
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_table_follows_from_the_bits(keep, file):
-    for row in keep.table(file.stem):
-        assert f"{row}\n" in PAGE
+    about = json.loads(file.read_text())
+    heads, _, *rows = keep.table(file.stem)
+    found_heads, _, *found = table_below(f"    {about['command']}")
+    assert (found_heads, found) == (heads, rows)
+
+
+def table_below(command):
+    """The first table after the line of a command, in the same section."""
+    after = LINES[LINES.index(command) + 1 :]
+    section = itertools.takewhile(lambda line: not line.startswith("#"), after)
+    rest = itertools.dropwhile(lambda line: not line.startswith("|"), section)
+    return list(itertools.takewhile(lambda line: line.startswith("|"), rest))
+
+
+@pytest.mark.parametrize("label", ["a|b", "a"])
+def test_what_is_kept_is_whole_and_comes_back(keep, compared, tmp_path, monkeypatch, label):
+    monkeypatch.setattr(keep, "FOLDER", tmp_path / "numbers")
+    folder = shutil.copytree(compared, tmp_path / "copy")
+    about = json.loads((folder / "result.json").read_text())
+    about |= {"tflop": {}, "clean": {"methods": [], "students": []}}
+    about["rows"] = [
+        {**row, "name": label if row["name"] == "rslad" else row["name"]} for row in about["rows"]
+    ]
+    (folder / "result.json").write_text(json.dumps(about))
+    keep.keep(folder, "mine")
+    assert {file.name for file in keep.FOLDER.iterdir()} == {"mine.json", "mine.npz"}
+    kept = json.loads((keep.FOLDER / "mine.json").read_text())
+    assert (kept["students"], kept["clean"]) == (about["students"], about["clean"])
+    found = keep.bits("mine", "robust")
+    assert found.keys() == {"path-dual", label}
+    for row in rows_of(folder, about):
+        assert row.judged is None or np.array_equal(found[row.name][row.seed], row.judged.survivors)
+    shown = label.replace("|", "\\|")
+    assert any(line.startswith(f"| {shown} | ") for line in keep.table("mine"))
+
+
+def test_a_failure_leaves_what_was_kept(keep, compared, tmp_path, monkeypatch):
+    monkeypatch.setattr(keep, "FOLDER", tmp_path)
+    about = {**json.loads((compared / "result.json").read_text()), "tflop": {}, "clean": {}}
+    folder = shutil.copytree(compared, tmp_path / "copy")
+    (folder / "result.json").write_text(json.dumps(about))
+    keep.keep(folder, "mine")
+    before = (tmp_path / "mine.npz").read_bytes()
+
+    def cut(file, **arrays):
+        target = file if hasattr(file, "write") else file.open("wb")
+        target.write(b"PK")
+        raise OSError("no room")
+
+    monkeypatch.setattr(np, "savez_compressed", cut)
+    with pytest.raises(OSError, match="no room"):
+        keep.keep(folder, "mine")
+    assert (tmp_path / "mine.npz").read_bytes() == before
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -38,4 +93,4 @@ def test_the_verdicts_follow_from_the_bits(keep, file):
     assert {len(row) for of in robust.values() for row in of.values()} == {about["n"]}
     found = methods(robust, family="robust accuracy of the methods")
     assert json.loads(json.dumps([verdict.about for verdict in found])) == about["methods"]
-    assert f"    {about['command']}" in PAGE
+    assert f"    {about['command']}" in LINES

@@ -20,7 +20,10 @@ def blocks() -> list[tuple[str, str]]:
 
 def command(line: str) -> str:
     """A line as the test runs it: whatever trains, trains little."""
-    return re.sub(r"\badvkd (run|compare) ", rf"advkd \1 {' '.join(SMALL)} ", line)
+    # students that are compared are judged by a suite
+    judged_by_a_suite = [word for word in SMALL if "evaluation" not in word]
+    line = re.sub(r"\badvkd run ", f"advkd run {' '.join(SMALL)} ", line)
+    return re.sub(r"\badvkd compare ", f"advkd compare {' '.join(judged_by_a_suite)} ", line)
 
 
 def test_the_page_has_both_kinds_of_blocks():

@@ -107,6 +107,15 @@ def test_the_twin_shares_every_number_and_no_gradient():
         fast.check()
 
 
+def test_the_twins_of_branches_are_checked_with_the_student():
+    fast = Engine()(small_net(4, seed=1).float())
+    own = fast.like(small_net(4, seed=2).float())
+    fast.check()
+    own.net[0].weight.data = own.net[0].weight.data.clone()
+    with pytest.raises(RuntimeError, match="parted from its network in 2 tensors"):
+        fast.check()
+
+
 def test_an_attack_leaves_no_gradient_and_costs_none_for_parameters():
     fast = Engine()(small_net(4, seed=1).float()).eval()
     x = torch.rand(3, 1, 6, 6, requires_grad=True)
@@ -146,6 +155,16 @@ def test_a_machine_without_a_compiler(monkeypatch, caplog):
     with caplog.at_level(logging.INFO, logger="advkd"):
         assert not decided(net, (1, 6, 6), 10, "auto", "float32").compiled
     assert "not compiled: there is no C++ compiler" in caplog.text
+
+
+def test_a_compiled_training_goes_on_compiled_or_not_at_all(monkeypatch):
+    about = Engine(bf16=True, compiled=True).about
+    monkeypatch.setattr(engine, "cannot_compile", lambda device: "")
+    assert engine.restored(about, torch.device("cpu")) == Engine(bf16=True, compiled=True)
+    monkeypatch.setattr(engine, "cannot_compile", lambda device: "there is no C++ compiler")
+    with pytest.raises(AdvkdError, match=r"resume: the run was compiled, .* no C\+\+ compiler"):
+        engine.restored(about, torch.device("cpu"))
+    assert engine.restored(Engine(bf16=True).about, torch.device("cpu")) == Engine(bf16=True)
 
 
 @pytest.mark.parametrize("words", [(), ("precision=bf16",)])

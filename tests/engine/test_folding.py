@@ -84,7 +84,19 @@ class Reading(nn.Module):
         return self.norm(self.conv(x)).flatten(1) * self.conv.weight.norm()
 
 
-@pytest.mark.parametrize("kind", [Twice, Untraceable, Reading])
+class Aliased(nn.Module):
+    """Its BatchNorm is called by one of its two names, its convolution by the other of its two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norms = nn.Conv2d(2, 2, 1), nn.ModuleList([nn.BatchNorm2d(2)])
+        self.body = nn.Sequential(self.conv, self.norms[0], nn.Flatten())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x)
+
+
+@pytest.mark.parametrize("kind", [Twice, Untraceable, Reading, Aliased])
 def test_what_cannot_be_folded_is_left_alone(kind):
     net = moved(kind()).eval()
     twin = twin_of(net)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.utils.data import TensorDataset
 import advkd
 from advkd.evaluation import right_of
 from advkd.evaluators.gradient import CWLinf, FGSMEvaluator, PGDEvaluator
-from advkd.modes import batch_norms
+from advkd.modes import batch_norms, full_float32
 from advkd.outcome import Outcome
 from advkd.result import Result, wilson
 from advkd.types import Threat
@@ -155,3 +156,20 @@ def test_an_answer_that_is_no_number_is_wrong_and_none_is_rounded_to_tf32():
     assert not right_of(net, torch.rand(4, 1, 3, 3), y).any()
     assert net.rounded == [False]
     assert torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("place", ["cuda.matmul", "cudnn.conv", "mkldnn.matmul"])
+def test_whoever_uses_torchs_newer_switches_is_measured_in_float32_too(place):
+    switch = operator.attrgetter(place)(torch.backends)
+    if not hasattr(switch, "fp32_precision"):
+        pytest.skip("this torch has the older switches only")
+    before = switch.fp32_precision
+    try:
+        switch.fp32_precision = "tf32"
+        with full_float32():
+            assert switch.fp32_precision in ("ieee", "none")
+            with full_float32():
+                pass
+        assert switch.fp32_precision == "tf32"
+    finally:
+        switch.fp32_precision = before

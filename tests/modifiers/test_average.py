@@ -59,7 +59,7 @@ def batches() -> list[torch.Tensor]:
 
 def test_swa_is_the_mean_of_epochs_with_statistics_of_its_own():
     net = small_net(4, seed=1).train()
-    swa = SWA(since=0.5)
+    swa = SWA(since=0.5, statistics="clean")
     swa.build(net)
     states, images = gone_through(net, 6), batches()
     for epoch, one in enumerate(states):
@@ -78,6 +78,19 @@ def test_swa_is_the_mean_of_epochs_with_statistics_of_its_own():
     assert all(torch.equal(value, states[-1][name]) for name, value in net.state_dict().items())
     assert batch_norms(net)[0].momentum == 0.1
     assert net.training
+
+
+def test_swa_averages_the_statistics_of_epochs_like_their_weights():
+    net = small_net(4, seed=1).train()
+    swa = SWA(since=0.5)
+    swa.build(net)
+    states = gone_through(net, 6)
+    for epoch, one in enumerate(states):
+        net.load_state_dict(one)
+        swa.epoch_end(net, batches, (epoch + 1) / 6)
+    offered = swa.weights()
+    for name in ("0.weight", "1.running_mean", "1.running_var"):
+        assert_close(offered[name], sum(one[name] for one in states[3:]) / 3, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("since", [0.0, 0.3, 0.75, 0.99])

@@ -163,7 +163,31 @@ def test_images_are_called_after_the_part_they_are_of(cell, tmp_path):
     edited(audit / "result.json", lambda c: c["options"].update(part="validation"))
     page = report(cell, tmp_path).read_text()
     assert "60 validation images" in page
-    assert "60 test images" not in page.replace("Limited to 60 test images", "")
+    assert "60 test images" not in page
+
+
+def test_a_limit_of_the_run_that_its_audit_did_not_keep_is_not_named(cell, tmp_path):
+    assert "Limited to 60 test images (split.test)" in report(cell, tmp_path).read_text()
+    audit = next((cell / "eval").iterdir())
+    edited(audit / "result.json", lambda c: c["options"]["split"].update(test=None))
+    page = report(cell, tmp_path).read_text()
+    assert "split.test" not in page
+    assert "Limited to 160 training images (split.train)" in page
+
+
+def test_of_different_teachers_none_is_shown(copy, tmp_path):
+    page = report(copy, tmp_path / "one").read_text()
+    shown = (">teacher</dt><dd>", "☆", ">teacher</text>")
+    assert all(what in page for what in shown[:2])
+    assert "different teachers" not in page
+    first = min((copy / "cells").iterdir())
+    edited(first / "run.yaml", lambda c: c["teacher"].update(validation={"use": "fgsm"}))
+    assert "different teachers" not in report(copy, tmp_path / "pinned").read_text()
+    edited(first / "run.yaml", lambda c: c["teacher"].update(epochs=4))
+    page, text = report(copy, tmp_path / "two").read_text(), (tmp_path / "two" / "report.md").read_text()
+    assert not any(what in page for what in shown)
+    for told in (page, text):
+        assert "These students have learned from different teachers, so none is shown beside them." in told
 
 
 def test_a_comparison_that_has_not_ended_says_how_to_end_it(copy):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
 import numpy as np
 import pytest
 from made import counted, result
+from scipy import stats
 
 from advkd.errors import AdvkdError
 from advkd.statistics.methods import MOST, methods
@@ -66,22 +68,23 @@ def test_seeds_needed_is_the_textbook_number():
 
 
 def test_seeds_needed_grows_with_the_family_and_exceeds_the_seeds_there_are():
-    a, b = counted(1000, 509, 513, 510), counted(1000, 500, 500, 500)
+    a, b = counted(1000, 530, 534, 531), counted(1000, 500, 500, 500)
     (alone,) = methods({"a": a, "b": b}, family="f")
     assert (alone.verdict, alone.seeds_needed) == ("better", None)
     # one of 15 pairs: its own p is small enough, the corrected one is not
     others = {str(i): counted(1000, 500 + i, 500, 500 - i) for i in range(4)}
     verdict = methods({"a": a, "b": b, **others}, family="f")[0]
     assert verdict.p < 0.05 < verdict.p_holm
+    # by its spread alone three would do; below five the images have their say
     assert verdict.seeds_needed == 5
 
 
 def test_seeds_needed_of_two_seeds_far_apart():
-    # effect 5.5 at level 0.05 / 6, where two-sided power is nan in scipy: three seeds reach 0.08
-    rows = {"a": counted(1000, 563, 547), "b": counted(1000, 500, 500)}
+    # effect 2.2 at level 0.05 / 6, where two-sided power is nan in scipy for few seeds
+    rows = {"a": counted(1000, 573, 537), "b": counted(1000, 500, 500)}
     others = {name: counted(1000, 400 - 9 * i, 400 + 7 * i) for i, name in enumerate("cd", 1)}
     verdict = methods({**rows, **others}, family="f")[0]
-    assert (verdict.comparisons, verdict.verdict, verdict.seeds_needed) == (6, "not distinguishable", 4)
+    assert (verdict.comparisons, verdict.verdict, verdict.seeds_needed) == (6, "not distinguishable", 7)
 
 
 def test_seeds_needed_is_capped():
@@ -115,6 +118,40 @@ def test_no_spread_is_not_certainty(seeds):
             {2: 12.7062, 3: 4.3027, 5: 2.7764}[seeds] * math.sqrt(images) / 10_000, rel=1e-4
         )
         assert "the same in every seed" in made.says
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4])
+def test_a_little_spread_makes_a_few_seeds_hardly_surer(seeds):
+    p = []
+    for more in (0, 1, 2, 5, 10, 20, 30):
+        rows = counted(1000, 550 - more, *[550] * (seeds - 2), 550 + more)
+        (made,) = methods({"a": rows, "b": counted(1000, *[500] * seeds)}, family="f")
+        p.append(made.p)
+    # students that err on other images in every seed are a little more than one student several times
+    assert all(later > 0.9 * earlier for earlier, later in itertools.pairwise(p))
+    assert p[-1] == max(p)
+    # one image of a thousand more in one of the seeds is no certainty
+    rows = counted(1000, 550, *[551] * (seeds - 1))
+    (made,) = methods({"a": rows, "b": counted(1000, *[500] * seeds)}, family="f")
+    assert made.p == pytest.approx(p[0], rel=0.1)
+
+
+def test_five_seeds_are_judged_by_their_spread():
+    rows = {"a": counted(1000, 550, 550, 550, 550, 551), "b": counted(1000, *[500] * 5)}
+    (five,) = methods(rows, family="f")
+    (four,) = methods({name: {s: of[s] for s in (1, 2, 3, 4)} for name, of in rows.items()}, family="f")
+    assert five.p == pytest.approx(2 * stats.t.sf(50.2 / 0.2, 4))
+    # McNemar's error of 50 images in every seed, and one in a quarter of them
+    assert four.p == pytest.approx(2 * stats.t.sf(50.25 / math.sqrt(50 + 1 / 16), 3))
+
+
+def test_independent_students_err_less_in_the_mean_than_one_of_them():
+    rng = np.random.default_rng(0)
+    a, b = (dict(enumerate(rng.random((4, 10_000)) < share)) for share in (0.52, 0.5))
+    (made,) = methods({"a": a, "b": b}, family="f")
+    of_one = math.sqrt(np.mean([(a[s] != b[s]).sum() for s in range(4)]))
+    half = 10_000 * (made.interval[1] - made.difference) / stats.t.isf(0.025, 3)
+    assert 0.45 * of_one < half < 0.8 * of_one
 
 
 def test_one_image_less_in_one_seed_is_a_spread():

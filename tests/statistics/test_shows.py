@@ -30,6 +30,16 @@ def difficulty(rng):
     return rng.uniform(0.05, 0.95, N).astype(np.float32)
 
 
+@pytest.mark.parametrize("seeds", [2, 3, 4])
+def test_a_true_null_of_few_seeds_is_rejected_less_often_than_it_should(seeds):
+    rng, rejected = np.random.default_rng(0), 0
+    for _ in range(200):
+        images = difficulty(rng)
+        pair = {name: trained(rng, images, seeds=seeds) for name in "ab"}
+        rejected += methods(pair, family="null")[0].verdict != "not distinguishable"
+    assert rejected <= 10
+
+
 def test_a_true_null_is_rejected_no_more_often_than_it_should():
     rng, rejected = np.random.default_rng(0), 0
     for _ in range(500):

@@ -15,6 +15,7 @@ from advkd.data.images import Images
 from advkd.methods.branches import Branches
 from advkd.modes import logits_of
 from advkd.types import Threat
+from advkd.weighed import Weighed
 
 THREAT = Threat(eps=0.1)
 
@@ -113,9 +114,9 @@ def test_without_a_teacher_the_student_names_the_goal(images, tmp_path):
     assert (said.argmax(1).numpy() == found["targeted.goal"]).all()
 
 
-def weight_records(folder):
+def weight_records(folder, of="weight"):
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["name"].startswith("train.weight.")]
+    return [line for line in lines if line["name"].startswith(f"train.{of}.")]
 
 
 def test_weights_along_the_path_are_means_of_what_was_used(tiny, tmp_path, monkeypatch):
@@ -141,10 +142,23 @@ def test_weights_along_the_path_are_means_of_what_was_used(tiny, tmp_path, monke
         used = torch.stack([w for epoch, t, w in seen if (epoch, t) == (record["epoch"], term)])
         assert len(used) == 8
         points = list(record["parts"].values())
-        assert points == pytest.approx(used.mean(0).tolist(), rel=1e-5)
+        assert points == pytest.approx(used.mean((0, 2)).tolist(), rel=1e-5)
         assert points[0] == 0
         assert sum(points) == pytest.approx(1.0, abs=1e-5)
         assert record["value"] == pytest.approx(sum(points))
+    counting = weight_records(tmp_path / "run", "points")
+    assert len(counting) == len(records)
+    assert all(1 < record["value"] < 10 for record in counting)
+
+
+def test_as_many_points_count_as_weigh_the_same():
+    weighed = Weighed()
+    weighed("b.t", torch.tensor([[0.0, 0.0, 0.0], [0.5, 1.0, 0.0], [0.5, 0.0, 0.0]]))
+    weighed("b.t", torch.tensor([[0.0, 0.0, 0.0], [0.5, 2.0, 0.0], [0.5, 2.0, 0.0]]))
+    ((term, points, counting),) = weighed.means()
+    assert term == "b.t"
+    assert points == pytest.approx([0, (1.5 + 2.5) / 6, (0.5 + 2.5) / 6])
+    assert counting == pytest.approx((1.5 + 2.0) / 2)
 
 
 def test_terms_that_name_their_points_report_no_weights(tiny, tmp_path):

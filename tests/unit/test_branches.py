@@ -222,6 +222,7 @@ def test_squared_distance_and_margin_fit_where_their_kind_does():
         ({"ascend": {"target": "teacher@end"}}, "not known while it is walked"),
         ({"ascend": {"target": "student@here"}}, "always zero"),
         ({"ascend": {"loss": "ce", "target": "goal"}, "walk": "toward"}, "has no goal"),
+        ({"terms": {"robust": {"loss": "ce", "target": "goal"}}}, "has no goal"),
         ({"terms": {"robust": {"since": 1}}}, "later never starts"),
         ({"terms": {"robust": {"target": "teacher@strat"}}}, "did you mean teacher@start"),
     ],

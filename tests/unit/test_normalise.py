@@ -43,6 +43,8 @@ def test_rules():
     raw = torch.tensor([[1.0, 0.0, 4.0], [3.0, 0.0, 1.0]])
     assert_close(normalised(raw, "none"), raw)
     assert_close(normalised(raw, "per-sample"), torch.tensor([[0.25, 0.0, 0.8], [0.75, 0.0, 0.2]]))
+    assert_close(normalised(raw, "per-batch"), raw / 3)
+    assert_close(normalised(raw * 0, "per-batch"), raw * 0)
     assert_close(normalised(raw, "per-batch-max"), torch.tensor([[0.25, 0.0, 1.0], [1.0, 0.0, 1 / 3]]))
 
 
@@ -91,3 +93,9 @@ def test_drawn_points_follow_their_weights():
     assert_close(draw.factor, torch.tensor([4 / 5000, 0.0]))
     assert set(draw.k[:, 0].tolist()) == {1, 2}
     assert (draw.k[:, 0] == 2).double().mean().item() == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_sample_without_weights_draws_what_counts_for_others():
+    weights = torch.tensor([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0], [0.0, 0.0]])
+    draw = drawn(weights, 500, torch.Generator().manual_seed(0))
+    assert set(draw.k[:, 1].tolist()) == {1, 2}

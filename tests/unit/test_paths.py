@@ -10,6 +10,7 @@ from test_branches import method_of, step_of
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from advkd.config.layers import named
 from advkd.paths.targeted import other_class, runner_up, wrong_class
 from advkd.streams import streams
 
@@ -83,6 +84,16 @@ def test_goals_differ_between_steps_and_repeat_within(student, teacher, batch, t
         targeted("random", student, teacher, batch, threat, index=i)["targeted"].goal for i in range(1, 6)
     ]
     assert any(not torch.equal(one, other) for other in others)
+
+
+@pytest.mark.parametrize("goal", ["random", "anchor"])
+def test_two_targeted_branches_draw_their_own(goal, student, teacher, batch, threat):
+    branch = {**named("presets", "path-dual")["method"]["branches"]["targeted"]}
+    branch |= {"path": {"use": "targeted", "goal": goal}}
+    change = {"branches": {"targeted": branch, "second": branch}}
+    paths = method_of("path-dual", change).paths(batch, step_of(student, teacher, threat))
+    drawn = [paths[name].goal if goal == "random" else paths[name].x[0] for name in ("targeted", "second")]
+    assert not torch.equal(*drawn)
 
 
 def test_straight_points_lie_evenly_on_the_segment(student, teacher, batch, threat):

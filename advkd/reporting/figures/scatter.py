@@ -8,6 +8,7 @@ from typing import Any
 from advkd.auditing.tables import percent
 from advkd.reporting.figures.canvas import FAINT, INK, RULE, Figure, Missing, legend, style, svg
 from advkd.reporting.material import Group, Material
+from advkd.reporting.teacher import teacher
 from advkd.reporting.words import SECONDS, TFLOP, cost_key
 
 TEACHER = ("var(--ink)", "☆", "teacher")
@@ -23,14 +24,14 @@ AXES = {
 
 def clean_robust(material: Material) -> Figure | Missing:
     """Every method at its clean and robust accuracy, with intervals."""
-    groups, teacher = material.groups, material.teacher
+    groups, shown = material.groups, teacher(material)
 
     def draw(drawing: Any) -> None:
         axes = drawing.subplots()
         for group in groups:
             _cross(axes, group)
-        if teacher is not None:
-            axes.plot(100 * teacher.clean, 100 * teacher.robust, "*", mec=INK, mfc="none", ms=11)
+        if shown is not None:
+            axes.plot(100 * shown.clean, 100 * shown.robust, "*", mec=INK, mfc="none", ms=11)
         axes.set(xlabel="clean accuracy in %", ylabel="robust accuracy in %")
         axes.margins(0.08)
 
@@ -42,7 +43,7 @@ def clean_robust(material: Material) -> Figure | Missing:
         key="clean-robust",
         title="Clean against robust",
         body=svg("clean-robust", f"Clean and robust accuracy in per cent: {said}", draw),
-        legend=[*legend(groups), *([TEACHER] if teacher else [])],
+        legend=[*legend(groups), *([TEACHER] if shown else [])],
         caption=f"Up and to the right is better. Bars: {bars}; whether two methods "
         f"differ is said by the verdicts, not by their bars. {material.images}, {material.threat}.",
     )
@@ -64,8 +65,8 @@ def pareto(material: Material) -> Figure | Missing:
             bars = [[mean - 100 * low], [100 * high - mean]]
             axes.errorbar(group.mean(key), mean, yerr=bars, **style(group), ms=7, elinewidth=1)
         axes.step(*zip(*_points(front, key), strict=True), where="post", color=FAINT, lw=1, ls="--", zorder=0)
-        if material.teacher is not None:
-            _level(axes, 100 * material.teacher.robust)
+        if shown := teacher(material):
+            _level(axes, 100 * shown.robust)
         axes.set(xlabel=label, ylabel="robust accuracy in %")
         axes.set_xlim(left=0)
         axes.margins(0.1)

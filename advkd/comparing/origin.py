@@ -1,0 +1,99 @@
+"""What a training comes from besides its words: the images, the teacher's file, code of others."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from advkd import weights
+from advkd.comparing.plan import Cell
+from advkd.config.run import Run
+from advkd.errors import error
+from advkd.fingerprints import data_fingerprint
+from advkd.folder import RUN, created
+from advkd.loop import BEST
+from advkd.splits import split
+from advkd.teachers import of_run
+
+FILE = "origin.json"
+OWN = {"advkd", "advkd_plugins", "torch", *sys.stdlib_module_names}
+"""Packages whose versions are written down with every result."""
+
+
+def hold(cells: Iterable[Cell], folder: Path) -> None:
+    """Refuses cells in `folder` that were begun from something else; notes for new ones what they come from.
+
+    A cell is named by its words, and a file that they name may have been changed since. Of a cell that was
+    begun without such a note nothing is known, and it is taken as it is.
+    """
+    images = ""
+    changed: list[str] = []
+    for cell in cells:
+        images = images or _images(cell.run)
+        now = {"images": images, **_teacher(cell.run), **dict(_code(cell.run))}
+        place = folder / cell.name
+        if not (place / RUN).exists():
+            weights.atomic(created(place) / FILE, (json.dumps(now, indent=2) + "\n").encode())
+            continue
+        before = _noted(place)
+        if other := sorted(what for what in before.keys() & now.keys() if before[what] != now[what]):
+            changed.append(f"{cell.name}: {', '.join(other)}")
+    if changed:
+        names = "; ".join(changed)
+        remedy = f"remove them from {folder}, or choose an out=DIR that lies elsewhere"
+        raise error("out", "holds students of something that has changed since", given=names, remedy=remedy)
+
+
+def _noted(place: Path) -> Mapping[str, str]:
+    try:
+        found: Mapping[str, str] = json.loads((place / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _images(run: Run) -> str:
+    train = split(run.data, run.split).train
+    return data_fingerprint(train.x, train.y)
+
+
+def _teacher(run: Run) -> dict[str, str]:
+    source = of_run(run) if "teacher" in run.nets else None
+    if source is None:
+        return {}
+    file = Path(source.path).expanduser()
+    return {"teacher": _digits(file / BEST if file.is_dir() else file)}
+
+
+def _code(run: Run) -> Iterator[tuple[str, str]]:
+    """The files of all members that other packages, or a file of the user's, have brought in."""
+    for member in _members([getattr(run, field.name) for field in fields(run)]):
+        kind = member if inspect.isfunction(member) else type(member)
+        if kind.__module__.partition(".")[0] not in OWN:
+            # what was typed into a notebook has no file
+            with contextlib.suppress(TypeError, OSError):
+                file = Path(inspect.getfile(kind))
+                yield f"code of {file.name}", _digits(file)
+
+
+def _members(node: Any) -> Iterator[Any]:
+    if isinstance(node, Mapping):
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for one in node:
+            yield from _members(one)
+        return
+    yield node
+    if is_dataclass(node):
+        yield from _members([getattr(node, field.name) for field in fields(node)])
+
+
+def _digits(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]

@@ -1,0 +1,30 @@
+"""The teacher of a report: the one that all its students have learned from, or none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from advkd.reporting.material import Material, Scores
+
+
+def teachers(material: Material) -> list[Mapping[str, Any]]:
+    """What runs say of their teachers, each once."""
+    found = {}
+    for row in (row for group in material.groups for row in group.rows):
+        # presets that validate without attacks write down what the teacher is validated by, others do not
+        told = {key: value for key, value in (row.config.get("teacher") or {}).items() if key != "validation"}
+        if told:
+            found[json.dumps(told, sort_keys=True)] = told
+    return list(found.values())
+
+
+def teacher(material: Material) -> Scores | None:
+    """What the teacher comes to, where somebody judged it and there is no other."""
+    if len(teachers(material)) > 1:
+        return None
+    known = (material.comparison or {}).get("teacher")
+    if known:
+        return Scores(known["clean"], known["robust"], material.n)
+    return next((j.teacher for group in material.groups for j in group.judged if j.teacher), None)

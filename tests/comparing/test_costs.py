@@ -1,0 +1,102 @@
+"""Costs are counted where they are known, told as equal where they are, and ranked on what all have."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from made_comparison import comparison
+
+from advkd.reporting import report
+from advkd.reporting.figures.scatter import pareto
+from advkd.reporting.gather import compared as compared_rows
+from advkd.reporting.gather import gathered
+from advkd.reporting.material import Material
+from advkd.reporting.table import methods
+from advkd.reporting.words import beneath, headline, ranked
+
+
+@pytest.fixture(scope="module")
+def failed_first(tmp_path_factory):
+    """A comparison whose first cell has failed in the second seed of its method alone."""
+    folder = comparison(tmp_path_factory.mktemp("failed") / "it")
+    content = json.loads((folder / "result.json").read_text())
+    content["rows"][0] |= {"state": "failed", "error": "planted", "audit": None}
+    content["tflop"] = {"path-dual": 3.0, "rslad": 1.5}
+    (folder / "result.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_costs_are_counted_where_they_are_known(failed_first, tmp_path):
+    material = gathered([failed_first])
+    heads, rows = methods(material)
+    assert "memory" not in heads
+    assert {group.name: cells[heads.index("TFLOP")].text for group, cells in rows} == {
+        "path-dual": "3",
+        "rslad": "1.5",
+    }
+    first = ranked(material)[0].name
+    assert "TFLOP (counted operations)" in beneath(material)
+    assert ("2.0 times as much as rslad" in beneath(material)) == (first == "path-dual")
+    assert "TFLOP of training" in pareto(material).body
+    assert "counted on steps" in pareto(material).caption
+    page = report(failed_first, tmp_path).read_text()
+    assert (
+        "Wall times were taken beside whatever else the machine did, with so many threads a student: 1."
+        in page
+    )
+    # without a count of everybody, time is all there is
+    other = Material(rows=gathered([failed_first / "cells" / cell for cell in cells_of(failed_first)]).rows)
+    assert "seconds of training" in pareto(other).body
+    assert "(wall time)" in beneath(other)
+    assert "memory" in methods(other)[0]
+
+
+@pytest.mark.parametrize(
+    ("tflop", "says"),
+    [
+        ((3.0, 3.0), "of training per student, as much as {other}."),
+        ((3.0, 3.02), "of training per student, as much as {other}."),
+        ((3.0, 2.98), "of training per student, as much as {other}."),
+        ((3.0, 3.2), "of training per student, less than every other method."),
+        ((3.2, 3.0), "of training per student, 1.07 times as much as {other}, the cheapest"),
+    ],
+)
+def test_what_costs_the_same_is_said_to_cost_as_much(compared, tflop, says):
+    first, other = ranked(gathered([compared]))
+    told = dict(zip((first.name, other.name), tflop, strict=True))
+    content = {**json.loads((compared / "result.json").read_text()), "tflop": told}
+    material = Material(rows=compared_rows(compared, content), comparison=content)
+    assert says.format(other=other.name) in beneath(material)
+
+
+def test_of_three_costs_two_may_be_the_same(compared):
+    rows = gathered([compared]).rows
+    first, other = ranked(gathered([compared]))
+    more = [replace(row, name="more") for row in rows if row.name == other.name]
+    costs = {first.name: 1.0, other.name: 1.0, "more": 2.0}
+    told = [costed(row, costs[row.name]) for row in (*rows, *more) if row.judged]
+    said = beneath(Material(rows=told))
+    assert said.endswith(f"as much as {other.name} and less than every other method.")
+
+
+def costed(row, tflop):
+    return replace(row, trained=replace(row.trained, cost={**row.trained.cost, "train_tflop": tflop}))
+
+
+def test_runs_of_one_accuracy_share_the_highest(compared):
+    rows = [row for row in gathered([compared]).rows if row.judged]
+    first = ranked(gathered([compared]))[0].name
+    even = [replace(row, name="even") for row in rows if row.name == first]
+    said = headline(Material(rows=[*rows, *even]))
+    assert said.startswith(f"{first} and even share the highest robust accuracy, ")
+    assert headline(Material(rows=rows)).startswith(f"{first} has the highest robust accuracy, ")
+
+
+def cells_of(folder):
+    return sorted(cell.name for cell in (folder / "cells").iterdir())
+
+
+def test_methods_of_a_comparison_are_ranked_on_the_seeds_all_have(failed_first):
+    material = gathered([failed_first])
+    shared = {g.name: next(r.judged.scores.robust for r in g.rows if r.seed == 1) for g in material.groups}
+    assert [group.name for group in ranked(material)] == sorted(shared, key=shared.get, reverse=True)

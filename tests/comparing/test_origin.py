@@ -1,0 +1,90 @@
+"""Students of a comparison are those its words ask for, judged alike, or are refused."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import yaml
+from click.testing import CliRunner
+from compare_parts import SMALL, SUITE
+
+from advkd import weights
+from advkd.cli import main
+
+LOSS = """
+from dataclasses import dataclass
+import advkd
+from advkd.losses.label import CE
+
+@advkd.register("losses", "scaled")
+@dataclass(frozen=True)
+class Scaled(CE):
+    def __call__(self, logits, target):
+        return {} * super().__call__(logits, target)
+"""
+
+
+def run(folder: Path, *words: str) -> str:
+    """What `advkd compare` prints."""
+    given = any(word.startswith("teacher=") for word in words)
+    small = [word for word in SMALL if not (given and word.startswith("teacher."))]
+    return CliRunner().invoke(main, ["compare", *small, *words, "seeds=0", f"out={folder}"]).output
+
+
+def test_all_students_meet_the_attacks_that_ask_the_teacher(tmp_path, monkeypatch):
+    suite = yaml.safe_load(SUITE.read_text()) | {"evaluators": {"fgsm": "fgsm", "transfer": "transfer"}}
+    (tmp_path / "asking.yaml").write_text(yaml.safe_dump(suite))
+    monkeypatch.setenv("ADVKD_CACHE", str(tmp_path))
+    words = ("presets=pgd-at,trades", "teacher.epochs=8", f"suite={tmp_path}/asking.yaml")
+
+    def met() -> list[set[str]]:
+        run(tmp_path / "c", *words)
+        return [{*json.loads(f.read_text())["attacks"]} for f in tmp_path.glob("cells/*/eval/*/result.json")]
+
+    with monkeypatch.context() as without:
+        without.setattr("advkd.comparing.open._teach", lambda plan, cells: None)
+        assert met() == [{"fgsm"}] * 2
+    assert met() == [{"fgsm", "transfer"}] * 2
+
+
+def test_another_teacher_under_the_same_name_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setenv("ADVKD_CACHE", str(tmp_path))
+    run(tmp_path / "made", "presets=rslad,ard")
+    (made,) = tmp_path.glob("teachers/*/student.safetensors")
+    teacher, (numbers, about) = tmp_path / "teacher.safetensors", weights.read(made, "teacher")
+    weights.write(teacher, numbers, about)
+    words = ("presets=rslad,ard", f"teacher={teacher}")
+    run(tmp_path / "given" / "c", *words)
+    assert "changed" not in run(tmp_path / "given" / "c", *words)
+    weights.write(teacher, {key: 1.0001 * value for key, value in numbers.items()}, about)
+    assert re.search(
+        r"(?s)changed since.*rslad-\w+-0: teacher; ard-\w+-0: teacher", run(tmp_path / "given" / "c", *words)
+    )
+
+
+def test_other_images_and_an_edited_member_are_noticed(tmp_path):
+    code, data = tmp_path / "mine.py", tmp_path / "data.npz"
+    code.write_text(LOSS.format(1))
+    random = np.random.default_rng(0)
+    arrays = {f"x_{part}": random.random((90, 8, 8)).astype("float32") for part in ("train", "test")}
+    labels = {f"y_{part}": np.arange(90) % 3 for part in ("train", "test")}
+    np.savez(data, **arrays, **labels)
+    loss = "method.branches.untargeted.terms.robust.loss=scaled"
+    words = (f"load={code}", "presets=pgd-at,mine:pgd-at", f"mine.{loss}", "data=arrays", f"data.path={data}")
+    run(tmp_path / "c", *words)
+    run(tmp_path / "c", *words)
+    code.write_text(LOSS.format(50))
+    assert re.search(
+        r"(?s)changed since\s+given\s+pgd-at-\w+-0: code of mine.py", run(tmp_path / "c", *words)
+    )
+    code.write_text(LOSS.format(1))
+    np.savez(data, **arrays | {"x_train": arrays["x_test"]}, **labels)
+    assert re.search(r"(?s)pgd-at-\w+-0: images; pgd-at-\w+-0: images", run(tmp_path / "c", *words))
+
+
+def test_a_student_of_another_engine_is_refused(tmp_path):
+    run(tmp_path / "c", "presets=pgd-at,trades", "precision=float32")
+    said = run(tmp_path / "d", "presets=pgd-at,trades", "precision=bf16")
+    assert said.count("holds a student that another engine has trained") >= 2
+    assert "bf16 false, asked for bf16" in said

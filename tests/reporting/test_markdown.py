@@ -1,0 +1,33 @@
+"""`report.md` shows names as they are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from advkd.reporting import report
+
+
+def test_names_are_text_in_markdown_too(compared, tmp_path):
+    folder, name = shutil.copytree(compared, tmp_path / "copy"), "<b>a*</b> `x` _y_ z_w [l](u)|"
+    content = json.loads((folder / "result.json").read_text())
+    content["headline"] = f"{name} has it, p < 0.001."
+    content["differences"] = [f"epochs: {name} 2"]
+    content["methods"][0]["says"] = f"{name} is it."
+    content["words"] = {name: ["preset=rslad"]}
+    for row in content["rows"][:2]:
+        row["name"] = name
+    (folder / "result.json").write_text(json.dumps(content))
+    report(folder, tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    shown = "\\<b>a\\*\\</b> \\`x\\` \\_y\\_ z_w [l\\](u)"
+    assert f"**{shown}| has it, p < 0.001.**" in text
+    for line in (
+        f"- epochs: {shown}| 2",
+        f"- {shown}| is it.",
+        f"- {shown}|: preset=rslad",
+        f"- **{shown}|**",
+    ):
+        assert f"\n{line}" in text
+    assert f"\n| {shown}\\| | " in text
+    assert "<b>" not in text.replace("\\<b>", "")
