@@ -59,20 +59,26 @@ def concluded(out: Console, comparison: Comparison) -> None:
     say(out, comparison.headline, "bold")
     if comparison.judged:
         out.print(_table(comparison))
-    out.print("these methods, paired over seeds:", style="bold")
-    best = comparison.ranked[:1]
-    apart = [v for v in comparison.methods if v.verdict != "not distinguishable" or {v.a, v.b} & {*best}]
-    for verdict in apart:
-        say(out, f"  {verdict.says}")
-    if rest := len(comparison.methods) - len(apart):
-        are = "pairs are" if rest > 1 else "pair is"
-        say(out, f"  {rest} further {are} not distinguishable; the report lists them")
+    _methods(out, comparison)
     told = [v for v in comparison.students if v.verdict != "not distinguishable"]
     count = f"{len(told)} of {len(comparison.students)} pairs of students differ"
     say(out, f"these students, image by image: {count}; the report lists them")
     for failure in comparison.failed:
         say(out, f"failed  {failure}", "red")
     say(out, f"comparison folder: {comparison.folder}")
+
+
+def _methods(out: Console, comparison: Comparison) -> None:
+    tested = [verdict for verdict in comparison.methods if verdict.p is not None]
+    heading = "paired over seeds:" if tested else "not tested, which takes more than one seed"
+    say(out, f"these methods, {heading}", "bold")
+    best = comparison.ranked[:1]
+    apart = [v for v in tested if v.verdict != "not distinguishable" or {v.a, v.b} & {*best}]
+    for verdict in apart:
+        say(out, f"  {verdict.says}")
+    if rest := len(tested) - len(apart):
+        are = "pairs are" if rest > 1 else "pair is"
+        say(out, f"  {rest} further {are} not distinguishable; the report lists them")
 
 
 def _table(comparison: Comparison) -> Table:

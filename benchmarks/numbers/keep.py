@@ -41,9 +41,6 @@ KEPT = (
     "teacher",
     "tflop",
     "headline",
-    "methods",
-    "students",
-    "clean",
     "environment",
 )
 
@@ -83,6 +80,8 @@ def keep(comparison: Path, name: str) -> None:
     np.savez_compressed(packed, allow_pickle=False, **arrays)
     weights.atomic(FOLDER / f"{name}.npz", packed.getvalue())
     content = {"date": datetime.date.today().isoformat(), **{key: about[key] for key in KEPT}}
+    # all other verdicts follow from the bits as well, and would be thousands of lines
+    content["methods"] = [verdict for verdict in about["methods"] if verdict["p"] is not None]
     weights.atomic(FOLDER / f"{name}.json", (json.dumps(content, indent=2) + "\n").encode())
 
 

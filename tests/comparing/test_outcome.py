@@ -178,3 +178,11 @@ def test_the_terminal_says_the_pairs_of_the_first_and_what_differs(tmp_path):
     assert "rslad and iad are not distinguishable" in said
     assert "ard and iad are" not in said
     assert "1 further pair is not distinguishable; the report lists them" in said
+
+
+def test_the_terminal_says_once_that_one_seed_tests_no_method(tmp_path):
+    out = Console(record=True, width=200)
+    tables.concluded(out, outcome(tmp_path, {"rslad": (460,), "ard": (450,), "iad": (455,)}))
+    said = out.export_text()
+    assert "these methods, not tested, which takes more than one seed" in said
+    assert "not distinguishable" not in said

@@ -40,9 +40,11 @@ def test_composes_with_every_method(preset, name, student, teacher, batch):
     teacher_before, random = state(teacher), torch.get_rng_state()
     steps = Steps(method_of(preset), student, teacher, {name: built(name)})
     plain = Steps(method_of(preset), student, teacher, {})
-    losses = [steps(batch), steps(batch)]
+    losses = []
+    for progress in (0.5, 1.0):
+        losses.append(steps(batch))
+        steps.modified.epoch_end(lambda: [batch.x], progress)
     wanted = [plain(batch), plain(batch)]
-    steps.modified.epoch_end(lambda: [batch.x], 1.0)
     assert all(torch.isfinite(torch.tensor(losses)))
     # a modifier of the losses shows from the first step on, one of the weights never changes the training
     assert (losses != wanted) == hasattr(built(name), "around_step")
@@ -153,7 +155,7 @@ def test_a_key_without_use_names_the_member():
     )
     assert run.resolved["modifiers"] == {
         "awp": {"use": "awp", "gamma": 0.01, "since": 0.05},
-        "mean": {"use": "swa", "since": 0.75},
+        "mean": {"use": "swa", "since": 0.75, "statistics": "averaged"},
     }
     assert from_raw(dict(run.resolved)).hash == run.hash
     assert set(advkd.resolve("preset=rslad", "+evaluation.noise={}").evaluation) >= {"noise"}
