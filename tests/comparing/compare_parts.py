@@ -3,11 +3,21 @@
 import csv
 from pathlib import Path
 
+from click.testing import CliRunner
 from parts import TINY
+
+from advkd.cli import main
 
 SUITE = Path(__file__).parent / "tiny.yaml"
 SMALL = (*(word for word in TINY if "evaluation" not in word), "epochs=2", f"suite={SUITE}")
+WORDS = ("presets=path-dual,rslad", "seeds=0,1", *SMALL)
 TIMES = ("seconds", "train_seconds", "warm_up_seconds", "images_per_second", "peak_memory_mb")
+
+
+def command(*words: str) -> tuple[int, str]:
+    """Status and output of `advkd compare`."""
+    result = CliRunner().invoke(main, ["compare", *words])
+    return result.exit_code, result.output
 
 
 def table(folder: Path) -> list[dict[str, str]]:

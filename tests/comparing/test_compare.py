@@ -7,22 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from compare_parts import SMALL, changes, table
+from compare_parts import SMALL, WORDS, changes, command, table
 
 import advkd
 from advkd import AdvkdError
-from advkd.cli import main
 from advkd.errors import Interrupted
 from advkd.folder import locked
 
 HERE = Path(__file__).parent
-WORDS = ("presets=path-dual,rslad", "seeds=0,1", *SMALL)
-
-
-def command(*words: str) -> tuple[int, str]:
-    result = CliRunner().invoke(main, ["compare", *words])
-    return result.exit_code, result.output
 
 
 @pytest.fixture(scope="session")
@@ -230,14 +222,6 @@ def test_ablations_leave_the_test_images_closed(tmp_path):
     assert found["differences"] == ["epochs: epochs=1 1, epochs=2 2"]
 
 
-def test_dry_predicts_and_makes_nothing(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    status, said = command("dry=true", *WORDS)
-    assert status == 0
-    assert "of training, 0 of 4 cells are trained already" in said
-    assert not list(tmp_path.iterdir())
-
-
 def test_audits_of_cells_do_not_say_where_on_this_machine_they_were_made(done):
     files = list((done.parent / "cells").rglob("eval/*/result.json"))
     targets = {json.loads(file.read_text())["options"]["target"] for file in files}
@@ -249,17 +233,3 @@ def test_dry_leaves_out_what_is_trained_already(done):
     status, said = command("dry=true", *WORDS, "seeds=0,1,2", f"out={done.parent / 'more seeds'}")
     assert (status, (done.parent / "more seeds").exists()) == (0, False)
     assert "4 of 6 cells are trained already" in said
-
-
-@pytest.mark.parametrize("value", ["True", "1", "yes"])
-def test_dry_takes_true_or_false_and_nothing_is_made_by_mistake(tmp_path, value):
-    status, said = command(f"dry={value}", *WORDS, f"out={tmp_path / 'it'}")
-    assert (status, (tmp_path / "it").exists()) == (2, False)
-    assert "dry: unknown value" in said
-    assert "write dry=true" in said
-
-
-def test_one_entrant_that_cannot_be_named_keeps_all_from_starting(tmp_path):
-    status, said = command("presets=rslad,rslda", *SMALL, f"out={tmp_path / 'it'}")
-    assert (status, (tmp_path / "it").exists()) == (2, False)
-    assert "nearest  rslad" in said
