@@ -13,13 +13,13 @@ from advkd.config.words import parse
 LEARNED = ("preset", "method", "modifiers", "seed")
 """What an entrant may have of its own: what is learned. All else is the setting."""
 
+FEW = 8
+"""Of more entrants than these, those that have the commonest value are not named one by one."""
+
 
 def differences(runs: Mapping[str, Run]) -> list[str]:
     """Every option besides what is learned that is not the same for all."""
-    return [
-        f"{key}: " + ", ".join(f"{label} {value}" for label, value in values.items())
-        for key, values in _apart(runs).items()
-    ]
+    return [f"{key}: {_told(values)}" for key, values in _apart(runs).items()]
 
 
 def changes(entrant: Entrant, runs: Mapping[str, Run]) -> Iterator[str]:
@@ -44,6 +44,18 @@ def _apart(runs: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
         if key.partition(".")[0] not in LEARNED and len({repr(value) for value in values.values()}) > 1:
             found[key] = values
     return found
+
+
+def _told(values: Mapping[str, Any]) -> str:
+    """Every value and whose it is."""
+    holders: dict[str, list[str]] = {}
+    for label, value in values.items():
+        holders.setdefault(str(value), []).append(label)
+    commonest = max(holders, key=lambda value: len(holders[value])) if len(values) > FEW else None
+    told = [f"{value} for {', '.join(names)}" for value, names in holders.items() if value != commonest]
+    if commonest is not None:
+        told.append(f"{commonest} for the other {len(holders[commonest])}")
+    return "; ".join(told)
 
 
 def _within(key: str, path: str) -> bool:

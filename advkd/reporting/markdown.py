@@ -36,12 +36,14 @@ def _parts(material: Material) -> Iterator[str]:
     if comparison.get("differences"):
         yield "## What the methods do not share"
         yield "\n".join(f"- {plain(what)}" for what in comparison["differences"])
+    yield "## Numbers"
+    yield "\n\n".join(_tables(material))
     if words := given(comparison.get("words") or {}):
         yield "## What each was given"
         yield "\n".join(f"- {plain(one)}" for one in words)
-    yield "## Numbers"
-    yield "\n\n".join(_tables(material))
-    for kind in verdicts(material):
+    if pairs := verdicts(material):
+        yield "## All pairs"
+    for kind in pairs:
         rows = [[pair, *(cell.text for cell in cells)] for pair, cells in kind.rows]
         yield table([f"{kind.title.lower()}", *kind.heads], rows)
     yield from _doubts(material)

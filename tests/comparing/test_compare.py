@@ -219,7 +219,7 @@ def test_ablations_leave_the_test_images_closed(tmp_path):
     assert status == 0, said
     found = json.loads((tmp_path / "it" / "result.json").read_text())
     assert (found["on"], found["n"]) == ("validation", 41)
-    assert found["differences"] == ["epochs: epochs=1 1, epochs=2 2"]
+    assert found["differences"] == ["epochs: 1 for epochs=1; 2 for epochs=2"]
 
 
 def test_audits_of_cells_do_not_say_where_on_this_machine_they_were_made(done):

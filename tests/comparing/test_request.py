@@ -26,8 +26,8 @@ WEIGHT = "method.branches.untargeted.terms.path.weight"
         (("presets=v1:rslad,v1.5:rslad",), "do       choose another label: v1-5:PRESET"),
         (("presets=rslad,ard", "vary=epochs:1,2"), "presets: goes with neither preset nor vary"),
         (("presets=rslad,ard", "preset=mart"), "presets: goes with neither preset nor vary"),
-        (("presets=rslad,ard", "rslad.threat.eps=0.1"), "threat.eps: rslad 0.1, ard 0.2"),
-        (("presets=rslad,ard", "ard.split.test=40"), "split.test: rslad None, ard 40"),
+        (("presets=rslad,ard", "rslad.threat.eps=0.1"), "threat.eps: 0.1 for rslad; 0.2 for ard"),
+        (("presets=rslad,ard", "ard.split.test=40"), "split.test: None for rslad; 40 for ard"),
         (("presets=rslad,ard", "ard.data.test=x"), "ard: data.test: unknown option"),
         (("preset=rslad", "vary=threat.eps:0.1,0.2"), "do       give such words to all"),
         (("presets=rslad,ard", f"suite={UNKNOWN}"), "evaluators.x: unknown evaluator"),
@@ -88,7 +88,7 @@ def test_words_reach_all_or_one():
     plan = planned(parsed(["presets=rslad,long:rslad,ard", "long.epochs=7", *SMALL, "seeds=3,4"]))
     assert {label: run.epochs for label, run in plan.runs.items()} == {"rslad": 2, "long": 7, "ard": 2}
     assert [cell.run.seed for cell in plan.cells] == [3, 3, 3, 4, 4, 4]
-    assert plan.differences == ["epochs: rslad 2, long 7, ard 2"]
+    assert plan.differences == ["epochs: 2 for rslad, ard; 7 for long"]
 
 
 def test_a_grid_of_values():
@@ -157,7 +157,7 @@ def test_a_preset_that_changes_its_setting_is_refused_unless_allowed(tmp_path):
     with pytest.raises(AdvkdError, match="longer sets epochs=99"):
         planned(parsed(words))
     plan = planned(parsed([*words, "allow=differences"]))
-    assert plan.differences == ["epochs: ard 30, longer 99"]
+    assert plan.differences == ["epochs: 30 for ard; 99 for longer"]
 
 
 @pytest.mark.parametrize("words", [("epochs=1",), ("longer.epochs=30",), ("ard.epochs=99",)])
@@ -171,7 +171,7 @@ def test_what_an_entrant_types_is_told_and_not_refused(tmp_path):
     preset = tmp_path / "longer.yaml"
     preset.write_text("extends: rslad\nepochs: 99\n")
     plan = planned(parsed([f"presets=ard,longer:{preset}", "longer.epochs=60"]))
-    assert plan.differences == ["epochs: ard 30, longer 60"]
+    assert plan.differences == ["epochs: 30 for ard; 60 for longer"]
 
 
 def test_a_network_that_a_preset_brings_is_a_change_whatever_is_typed_of_it(tmp_path):
@@ -227,5 +227,13 @@ def test_entrants_stand_in_the_order_they_were_typed():
 
 
 def test_entrants_run_by_one_engine():
-    with pytest.raises(AdvkdError, match=r"(?s)compile or precision cannot.*precision: a auto, b float32"):
+    with pytest.raises(
+        AdvkdError, match=r"(?s)compile or precision cannot.*precision: auto for a; float32 for b"
+    ):
         planned(parsed(["presets=a:pgd-at,b:pgd-at", "b.precision=float32", *SMALL]))
+
+
+def test_of_many_entrants_those_with_the_commonest_value_are_not_named():
+    names = "rslad,ard,iad,adaad,trades,pgd-at,mart,path-dual,path-end"
+    plan = planned(parsed([f"presets={names}", *SMALL, "iad.epochs=5", "mart.epochs=6"]))
+    assert plan.differences == ["epochs: 5 for iad; 6 for mart; 2 for the other 7"]

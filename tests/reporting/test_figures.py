@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,15 @@ from PIL import Image
 from advkd.reporting import report
 from advkd.reporting.figures import drawn
 from advkd.reporting.figures.canvas import Missing, style
+from advkd.reporting.figures.chosen import MOST
 from advkd.reporting.figures.overlap import breaks, classes, survivors
-from advkd.reporting.figures.paths import png
-from advkd.reporting.figures.scatter import best_for_their_cost
+from advkd.reporting.figures.paths import png, strips
+from advkd.reporting.figures.scatter import best_for_their_cost, clean_robust, pareto
 from advkd.reporting.figures.weights import binned
 from advkd.reporting.gather import gathered
-from advkd.reporting.material import Group, Judged, Material, Row, Trained
+from advkd.reporting.material import Group, Judged, Material, Paths, Row, Strips, Trained
 from advkd.reporting.table import methods
+from advkd.reporting.words import ranked
 
 YES = np.ones(8, dtype=bool)
 
@@ -153,3 +156,45 @@ def test_one_student_is_shown_with_its_own_interval():
 def test_no_two_methods_look_alike():
     looks = [style(Group("any", index, ())) for index in range(40)]
     assert len({(one["color"], one["marker"]) for one in looks}) == 40
+
+
+def test_of_more_methods_than_can_be_told_apart_the_best_have_lines():
+    rows = [row(f"m{i}", judged(pgd=[*range(i % 8)]), seconds=1.0 + i) for i in range(MOST + 3)]
+    material = Material(rows=rows)
+    scatter, cost = clean_robust(material), pareto(material)
+    weakest = {group.name for group in ranked(material)[MOST:]}
+    for figure in (scatter, cost, survivors(material)):
+        assert not weakest & set(re.findall(r"m\d+", str(figure.legend)))
+    assert scatter.legend[MOST][2] == "3 others, in the table"
+    assert all(f"{name} 100.0 clean" in scatter.body for name in weakest)
+    assert f"The {MOST} most robust of {MOST + 3} methods." in survivors(material).caption
+    few = Material(rows=rows[:MOST])
+    assert len(clean_robust(few).legend) == MOST
+    assert "most robust of" not in survivors(few).caption
+
+
+def test_a_method_on_the_front_has_a_mark_however_weak_it_is():
+    rows = [row(f"m{i}", judged(pgd=[]), seconds=2.0 + i) for i in range(MOST)]
+    figure = pareto(Material(rows=[*rows, row("cheap", judged(pgd=[0]))]))
+    assert [name for *_, name in figure.legend] == [*(f"m{i}" for i in range(MOST)), "cheap"]
+
+
+def test_paths_are_those_of_a_student_that_has_a_teacher():
+    def walked(*nets):
+        steps = {net: np.zeros((2, 1)) for net in nets}
+        said = {net: np.zeros((2, 1), dtype=np.int64) for net in nets}
+        strip = Strips(
+            x=np.zeros((2, 1, 1, 4, 4), dtype=np.uint8),
+            goal=None,
+            margin=steps,
+            said=said,
+            right={net: np.ones(2) for net in nets},
+        )
+        return Paths(
+            y=np.zeros(1, dtype=np.int64), n=1, threat="linf eps 0.1", branches={"untargeted": strip}
+        )
+
+    alone = replace(row("alone", judged(pgd=[])), paths=walked("student"))
+    taught = replace(row("taught", judged(pgd=[0])), paths=walked("student", "teacher"))
+    assert strips(Material(rows=[alone, taught])).caption.startswith("taught,")
+    assert strips(Material(rows=[alone])).caption.startswith("alone,")

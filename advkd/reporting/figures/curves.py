@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import FAINT, Figure, Missing, legend, style, svg
 from advkd.reporting.material import Judged, Material
 
@@ -45,7 +46,7 @@ def restarts(material: Material) -> Figure | Missing:
 
 def _drawn(material: Material, axis: str) -> Figure | Missing:
     title, label, reads = AXES[axis]
-    groups = [group for group in material.groups if _points(group.judged[0], axis)]
+    groups = [group for group in chosen.told_apart(material) if _points(group.judged[0], axis)]
     if not groups:
         return Missing(title, f"no audit with a curve over {axis}; advkd eval RUN suite=standard.")
 
@@ -73,7 +74,7 @@ def _drawn(material: Material, axis: str) -> Figure | Missing:
         title=title,
         body=svg(f"curve-{axis}", f"Accuracy in per cent against {label}: {ends}", draw),
         legend=legend(groups),
-        caption=f"{reads}{first} {n} images{under}.",
+        caption=f"{reads}{first}{chosen.said(material)} {n} images{under}.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import Figure, Missing, heat
 from advkd.reporting.material import Bits, Group, Judged, Material
 
@@ -75,7 +76,7 @@ def breaks(material: Material) -> Figure | Missing:
 def survivors(material: Material) -> Figure | Missing:
     """Of the images one method keeps, the share another keeps too."""
     title = "Who survives what"
-    groups = material.groups
+    groups = chosen.told_apart(material)
     if len(groups) < 2:
         return Missing(title, "needs two methods; advkd compare, or advkd report RUN RUN.")
     kept = [group.judged[0].survivors for group in groups]
@@ -93,7 +94,8 @@ def survivors(material: Material) -> Figure | Missing:
         ),
         caption=f"Each row takes the images on which its method stands; the cells say which share of them "
         f"the method of the column keeps too. {every} of {material.images} survive under all, {nobody} under "
-        f"none: only the rest tell methods apart. First seed of each, {material.threat}.",
+        f"none: only the rest tell methods apart.{chosen.said(material)} "
+        f"First seed of each, {material.threat}.",
         wide=len(groups) > NARROW,
     )
 

@@ -87,9 +87,13 @@ def still_right(material: Material) -> Figure | Missing:
 
 
 def _shown(material: Material) -> Row | None:
-    """The most robust student that has left paths."""
+    """The most robust student that has left paths, of those with a teacher if there is one."""
     rows = [row for group in ranked(material) for row in group.rows if row.paths is not None]
-    return rows[0] if rows else None
+    return min(rows, key=lambda row: not _taught(row), default=None)
+
+
+def _taught(row: Row) -> bool:
+    return row.paths is not None and any("teacher" in s.margin for s in row.paths.branches.values())
 
 
 def _legend(paths: Paths) -> list[tuple[str, str, str]]:

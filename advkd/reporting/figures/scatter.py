@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from advkd.auditing.tables import percent
+from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import FAINT, INK, RULE, Figure, Missing, legend, style, svg
 from advkd.reporting.material import Group, Material
 from advkd.reporting.teacher import teacher
 from advkd.reporting.words import SECONDS, TFLOP, cost_key
+
+OTHERS: dict[str, Any] = {"color": FAINT, "marker": ".", "ls": "none", "ms": 5, "alpha": 0.6}
+"""Methods that have no mark of their own."""
 
 TEACHER = ("var(--ink)", "☆", "teacher")
 AXES = {
@@ -24,10 +28,12 @@ AXES = {
 
 def clean_robust(material: Material) -> Figure | Missing:
     """Every method at its clean and robust accuracy, with intervals."""
-    groups, shown = material.groups, teacher(material)
+    groups, shown = chosen.told_apart(material), teacher(material)
+    rest = chosen.left(material)
 
     def draw(drawing: Any) -> None:
         axes = drawing.subplots()
+        axes.plot(*_means(rest, "clean"), **OTHERS)
         for group in groups:
             _cross(axes, group)
         if shown is not None:
@@ -37,13 +43,14 @@ def clean_robust(material: Material) -> Figure | Missing:
 
     bars = "mean ± SD over seeds" if _seeds(groups) else "95 % Wilson intervals"
     said = "; ".join(
-        f"{g.name} {percent(g.mean('clean'))} clean, {percent(g.mean('robust'))} robust" for g in groups
+        f"{g.name} {percent(g.mean('clean'))} clean, {percent(g.mean('robust'))} robust"
+        for g in material.groups
     )
     return Figure(
         key="clean-robust",
         title="Clean against robust",
         body=svg("clean-robust", f"Clean and robust accuracy in per cent: {said}", draw),
-        legend=[*legend(groups), *([TEACHER] if shown else [])],
+        legend=[*legend(groups), *_counted(rest), *([TEACHER] if shown else [])],
         caption=f"Up and to the right is better. Bars: {bars}; whether two methods "
         f"differ is said by the verdicts, not by their bars. {material.images}, {material.threat}.",
     )
@@ -56,15 +63,18 @@ def pareto(material: Material) -> Figure | Missing:
     if len(groups) < 2:
         return Missing(title, "needs two trained methods; advkd compare, or advkd report RUN RUN.")
     front, (label, what) = best_for_their_cost(groups), AXES[key]
+    marked = {group.name for group in [*chosen.told_apart(material), *front]}
+    own, rest = ([g for g in groups if (g.name in marked) == kept] for kept in (True, False))
 
     def draw(drawing: Any) -> None:
         axes = drawing.subplots()
-        for group in groups:
+        axes.plot(*_means(rest, key, 1), **OTHERS)
+        for group in own:
             low, high = group.spread("robust")
             mean = 100 * (group.mean("robust") or 0)
             bars = [[mean - 100 * low], [100 * high - mean]]
             axes.errorbar(group.mean(key), mean, yerr=bars, **style(group), ms=7, elinewidth=1)
-        axes.step(*zip(*_points(front, key), strict=True), where="post", color=FAINT, lw=1, ls="--", zorder=0)
+        axes.step(*_means(front, key, 1), where="post", color=FAINT, lw=1, ls="--", zorder=0)
         if shown := teacher(material):
             _level(axes, 100 * shown.robust)
         axes.set(xlabel=label, ylabel="robust accuracy in %")
@@ -76,7 +86,7 @@ def pareto(material: Material) -> Figure | Missing:
         key="pareto",
         title=title,
         body=svg("pareto", f"Robust accuracy against {label}; on the front: {names}", draw),
-        legend=legend(groups),
+        legend=[*legend(own), *_counted(rest)],
         caption=f"The dashed front joins methods that none reaches at less cost: {names}. {what}, "
         f"without its teacher's training. {material.images}, {material.threat}.",
     )
@@ -92,8 +102,14 @@ def best_for_their_cost(groups: Sequence[Group]) -> list[Group]:
     return front
 
 
-def _points(front: Sequence[Group], key: str) -> list[tuple[float, float]]:
-    return [(group.mean(key) or 0, 100 * (group.mean("robust") or 0)) for group in front]
+def _means(groups: Sequence[Group], what: str, unit: float = 100) -> tuple[list[float], list[float]]:
+    """Where methods stand: the mean of `what`, in its unit, and of robust accuracy in per cent."""
+    across = [unit * (group.mean(what) or 0) for group in groups]
+    return across, [100 * (group.mean("robust") or 0) for group in groups]
+
+
+def _counted(rest: Sequence[Group]) -> list[tuple[str, str, str]]:
+    return [("var(--faint)", "·", f"{len(rest)} others, in the table")] if rest else []
 
 
 def _seeds(groups: Sequence[Group]) -> bool:

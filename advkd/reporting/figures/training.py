@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from advkd.auditing.tables import percent
+from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import INK, Figure, Missing, colour, legend, svg
 from advkd.reporting.material import Material, Row
 
@@ -12,7 +13,7 @@ from advkd.reporting.material import Material, Row
 def training(material: Material) -> Figure | Missing:
     """Clean and robust validation accuracy of every student by epoch."""
     title = "Training"
-    groups = [g for g in material.groups if any(_known(row) for row in g.rows)]
+    groups = [g for g in chosen.told_apart(material) if any(_known(row) for row in g.rows)]
     if not groups:
         return Missing(title, "no metrics.jsonl beside the network; advkd run leaves one.")
 
@@ -35,7 +36,7 @@ def training(material: Material) -> Figure | Missing:
         legend=[*[(c, "━", name) for c, _, name in legend(groups)], *marks],
         caption="Accuracy on the validation images after every epoch, robust accuracy under the short "
         "attack used for validation. A robust curve that falls behind its best overfits. One line per "
-        f"student. Trained and validated under {material.threat}.",
+        f"student.{chosen.said(material)} Trained and validated under {material.threat}.",
     )
 
 
