@@ -28,6 +28,7 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def changes(cells: Path) -> dict[str, int]:
-    """When each file of finished work was written."""
-    files = [*cells.glob("*/student.safetensors"), *cells.glob("*/eval/*/examples.npz")]
+    """When each file of finished work was written; only a result ends a training or an audit."""
+    files = [result.with_name("student.safetensors") for result in cells.glob("*/result.json")]
+    files += [result.with_name("examples.npz") for result in cells.glob("*/eval/*/result.json")]
     return {str(file.relative_to(cells)): file.stat().st_mtime_ns for file in files}
