@@ -163,8 +163,9 @@ def test_of_more_methods_than_can_be_told_apart_the_best_have_lines():
     material = Material(rows=rows)
     scatter, cost = clean_robust(material), pareto(material)
     weakest = {group.name for group in ranked(material)[MOST:]}
-    for figure in (scatter, cost, survivors(material)):
-        assert not weakest & set(re.findall(r"m\d+", str(figure.legend)))
+    for shown in (scatter.legend, cost.legend, survivors(material).body):
+        assert len(found := set(re.findall(r"m\d+", str(shown)))) == MOST
+        assert not weakest & found
     assert scatter.legend[MOST][2] == "3 others, in the table"
     assert all(f"{name} 100.0 clean" in scatter.body for name in weakest)
     assert f"The {MOST} most robust of {MOST + 3} methods." in survivors(material).caption
