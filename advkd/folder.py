@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from filelock import FileLock, Timeout
 from torch import Tensor
 
 from advkd import checkpoint, weights
-from advkd.config.layers import load_yaml
+from advkd.config.layers import load_yaml, yaml_text
 from advkd.config.resolve import from_raw
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, Problem, error
@@ -57,8 +56,7 @@ def begin(folder: Path, run: Run, given: Mapping[str, str]) -> None:
     `given` are the marks of what the caller handed over in place of what the configuration names.
     """
     about = {"hash": run.hash, **({GIVEN: dict(given)} if given else {})}
-    text = yaml.safe_dump({**about, **run.resolved}, sort_keys=False)
-    weights.atomic(folder / RUN, text.encode())
+    weights.atomic(folder / RUN, yaml_text({**about, **run.resolved}).encode())
     (folder / METRICS).unlink(missing_ok=True)
 
 

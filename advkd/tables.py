@@ -138,9 +138,9 @@ def typed(annotation: Any) -> str:
 
 def resolved(out: Console, run: Run) -> None:
     """A run as YAML, with its hash and the sum of its scales, without running it."""
-    import yaml
+    from advkd.config.layers import yaml_text
 
-    out.print(Text(yaml.safe_dump(dict(run.resolved), sort_keys=False).rstrip()))
+    out.print(Text(yaml_text(dict(run.resolved)).rstrip()))
     out.print(f"hash {run.hash}", highlight=False)
     written = getattr(run.method, "written", None)
     if written is not None:

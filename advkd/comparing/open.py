@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import yaml
 
 from advkd import weights
 from advkd.comparing.cell import Judge, Made, made, teacher_judged
@@ -21,7 +20,7 @@ from advkd.comparing.plan import ENGINE, Cell, Plan, attacks_on, planned
 from advkd.comparing.pool import Told, parallel
 from advkd.comparing.request import parsed
 from advkd.comparing.waiting import freed, waited
-from advkd.config.layers import load_yaml
+from advkd.config.layers import load_yaml, yaml_text
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
 from advkd.errors import AdvkdError, Interrupted, error
@@ -105,7 +104,7 @@ def _begun(folder: Path, plan: Plan) -> Path:
                 remedy="choose another out=DIR beside it; finished cells are taken from there",
             )
     created(folder)
-    weights.atomic(folder / PLAN, yaml.safe_dump(about, sort_keys=False).encode())
+    weights.atomic(folder / PLAN, yaml_text(about).encode())
     return folder
 
 

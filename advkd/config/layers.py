@@ -93,3 +93,11 @@ def load_yaml(file: Path, place: str, remedy: str = "repair the file") -> Raw:
     if not isinstance(content, dict):
         raise error(place, "must hold a mapping of options", given=file, remedy=remedy)
     return content  # type: ignore[return-value]
+
+
+def yaml_text(values: Raw) -> str:
+    """What `load_yaml` reads back as `values`.
+
+    PyYAML leaves a hash such as `7e501234` without quotes, and OmegaConf reads a number there.
+    """
+    return OmegaConf.to_yaml(OmegaConf.create(values))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import advkd
 from advkd import AdvkdError
-from advkd.config.layers import named, over
+from advkd.config.layers import load_yaml, named, over, yaml_text
 from advkd.config.resolve import from_raw, teacher_run
 from advkd.config.words import parse
 from advkd.registry import entries
@@ -54,6 +56,14 @@ def test_swapping_a_component_drops_its_options():
     assert over(base, {"loss": {"temperature": 2}}) == {"loss": {"use": "kl", "temperature": 2}}
     assert over({"loss": "kl"}, {"loss": {"temperature": 2}}) == {"loss": {"use": "kl", "temperature": 2}}
     assert base == {"loss": {"use": "kl", "temperature": 4}}
+
+
+@given(st.from_regex("[0-9]{1,4}e[0-9]{1,4}|[0-9a-f]{8}|[a-z ]{1,5}", fullmatch=True))
+def test_text_that_looks_like_a_number_is_read_back_as_text(tmp_path_factory, text):
+    file = tmp_path_factory.getbasetemp() / "number.yaml"
+    values = {"hash": text, "cells": {text: [text, 1e-5, None]}}
+    file.write_text(yaml_text(values))
+    assert load_yaml(file, "here") == values
 
 
 def test_null_drops_a_branch_of_an_extended_preset():
