@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.errors import error
 from advkd.folding import fold
-from advkd.modes import evaluating
+from advkd.modes import device_of, evaluating
 from advkd.types import Shape
 
 Compile = Literal["auto", "always", "never"]
@@ -136,7 +136,7 @@ def decided(net: nn.Module, shape: Shape, passes: float, compile: Compile, preci
     Depends on the machine and on the configuration alone, never on a clock, so that a resumed run
     decides the same. Raises `AdvkdError` where `compile=always` cannot be.
     """
-    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+    device = device_of(net)
     flops = flops_of(net, shape, device)
     bf16 = precision == "bf16" or (precision == "auto" and flops >= SMALL and fast_bf16(device))
     pays = flops * passes >= REPAYS

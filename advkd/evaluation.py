@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from advkd.config.entries import CLEAN, entry_names
 from advkd.data.images import Images, checked, in_memory
 from advkd.errors import error
-from advkd.modes import evaluating, full_float32, logits_of
+from advkd.modes import device_of, evaluating, full_float32, logits_of
 from advkd.protocols import Evaluator
 from advkd.result import Result
 from advkd.streams import streams
@@ -37,7 +37,7 @@ def evaluate(
     that two networks meet the same. Raises `AdvkdError` for images or labels that do not fit, and for
     an attack that leaves the threat.
     """
-    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+    device = device_of(net)
     images, classes = images_for(net, data, device)
     names = entry_names(attacks, classes)
     right: dict[str, list[Tensor]] = {CLEAN: []}

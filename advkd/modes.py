@@ -16,6 +16,11 @@ def batch_norms(net: nn.Module) -> list[_BatchNorm]:
     return [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
 
 
+def device_of(net: nn.Module) -> torch.device:
+    """Where the parameters of `net` are; the CPU if it has none."""
+    return next((p.device for p in net.parameters()), torch.device("cpu"))
+
+
 @contextmanager
 def evaluating(*nets: nn.Module) -> Iterator[None]:
     """Every module in eval mode inside the block; each one's own flag is put back after it."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.data.images import Images
-from advkd.modes import logits_of
+from advkd.modes import device_of, logits_of
 
 
 class Remembered:
@@ -41,6 +41,6 @@ class Remembered:
                 self._tables[net] = self._asked(self._nets[net])
 
     def _asked(self, net: nn.Module) -> Tensor:
-        device = next((p.device for p in net.parameters()), torch.device("cpu"))
+        device = device_of(net)
         parts = torch.split(torch.arange(len(self._images)), self._batch_size)
         return torch.cat([logits_of(net, self._images.batch(part).x.to(device)) for part in parts])

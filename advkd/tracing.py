@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from advkd import weights
 from advkd.data.images import Images
 from advkd.data.split import limited
-from advkd.modes import evaluating
+from advkd.modes import device_of, evaluating
 from advkd.protocols import Attack
 from advkd.registry import load
 from advkd.step import Step
@@ -84,7 +84,7 @@ def traced(
     nets: Mapping[str, nn.Module], batch: Batch, threat: Threat, random: Streams, chunk: int
 ) -> dict[str, Traced]:
     """Both paths of the images of one chunk, by branch, with what student and teacher say along them."""
-    device = next((p.device for p in nets["student"].parameters()), torch.device("cpu"))
+    device = device_of(nets["student"])
     batch = Batch(batch.x.to(device), batch.y.to(device))
     step = Step(nets=nets, threat=threat, streams=random)
     judge = "teacher" if "teacher" in nets else "student"

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -25,6 +24,7 @@ from advkd.device import chosen
 from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.evaluation import images_for
 from advkd.folder import RESULT, RUN, created, locked
+from advkd.modes import device_of
 from advkd.splits import judging
 from advkd.types import Threat
 
@@ -68,7 +68,7 @@ def audit(
 ) -> Verdict:
     """A verdict for a network in Python, as `advkd.audit` describes it."""
     plan, dump = _plan(suite, options)
-    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+    device = device_of(net)
     images, classes = images_for(net, data, device)
     folder = Path(out).expanduser() if out else None
     others = {name: other.to(device) for name, other in (nets or {}).items()}
