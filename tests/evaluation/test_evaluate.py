@@ -113,6 +113,12 @@ def test_wilson_is_scipys(right, n):
     assert wilson(right, n) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
 
 
+def test_an_interval_holds_its_fraction_to_the_last_digit():
+    for n in range(1, 6000):
+        assert wilson(0, n)[0] == 0
+        assert wilson(n, n)[1] == 1
+
+
 def test_a_result_of_nothing_but_clean():
     result = Result(right={"clean": torch.tensor([True, False])})
     assert (result.clean, result.robust, result.attacks) == (0.5, 0.5, {})
