@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from advkd.config.run import Split
 from advkd.data.images import Images, in_memory
 from advkd.data.split import limited, stratified
 from advkd.errors import AdvkdError, error
+from advkd.fingerprints import data_fingerprint
 from advkd.protocols import DataSource
 from advkd.types import Part, Shape
 
@@ -17,14 +20,14 @@ from advkd.types import Part, Shape
 class Splits:
     """Training and validation images in memory; `test` opens the rest.
 
-    `own` names images that a caller has handed over; it is empty for those of the configuration.
+    `given` says that a caller has handed them over in place of those of the configuration.
     """
 
     train: Images
     validation: Images
     source: DataSource
     split: Split
-    own: str = ""
+    given: bool = False
 
     @property
     def classes(self) -> int:
@@ -35,6 +38,17 @@ class Splits:
     def shape(self) -> Shape:
         """Channels, height and width."""
         return self.source.shape
+
+    @cached_property
+    def marks(self) -> Mapping[str, str]:
+        """What tells the training and validation images from others, by part."""
+        parts = {"training": self.train, "validation": self.validation}
+        return {name: data_fingerprint(part.x, part.y) for name, part in parts.items()}
+
+    @property
+    def own(self) -> str:
+        """The name of images that a caller has handed over; empty for those of the configuration."""
+        return self.marks["training"] if self.given else ""
 
     def test(self) -> Images:
         """The test images, for evaluation alone."""
