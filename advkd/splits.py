@@ -59,6 +59,10 @@ def split(source: DataSource, how: Split) -> Splits:
     """Opens the training images and carves the validation images from them."""
     if source.classes < 2:
         raise _one_class(f"{source.classes} classes")
+    if how.test is not None and how.test < source.classes:
+        # seen now, for the test images are opened when training is over
+        problem = f"a limit must leave an image for each of {source.classes} classes"
+        raise error("split.test", problem, given=how.test)
     images = opened_part(source, "train", how)
     if (images.y == images.y[0]).all():
         raise _one_class(f"data.train: {len(images)} images, all of class {int(images.y[0])}")
