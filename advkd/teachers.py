@@ -85,10 +85,13 @@ def of_run(run: Run, own: str = "") -> File | None:
 
 def record_of(source: File) -> Mapping[str, Any]:
     """What the file of a network says of its validation; nothing if it is of other code."""
-    file = Path(source.path).expanduser()
-    _, about = weights.read(file / BEST if file.is_dir() else file, "teacher.path")
-    record: Mapping[str, Any] = about.get("validation", {})
+    record: Mapping[str, Any] = _about(source).get("validation", {})
     return record
+
+
+def _about(source: File) -> Mapping[str, Any]:
+    file = Path(source.path).expanduser()
+    return weights.read(file / BEST if file.is_dir() else file, "teacher.path")[1]
 
 
 def _saved(source: T) -> T | File:
@@ -209,11 +212,8 @@ def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, fo
 
 def described(run: Run, splits: Splits) -> dict[str, Any]:
     """What a file of weights says of itself: the model they are for, wherever they came from."""
-    model = run.resolved["student"]
-    while model.get("use") in ("file", "trained") and model.get("model"):
-        model = model["model"]
     return {
-        "model": model,
+        "model": _model(run.resolved["student"]),
         "classes": splits.classes,
         "shape": list(splits.shape),
         "preset": run.preset,
@@ -222,3 +222,11 @@ def described(run: Run, splits: Splits) -> dict[str, Any]:
         "seed": run.seed,
         "modifiers": run.resolved["modifiers"],
     }
+
+
+def _model(source: Any) -> Any:
+    """The model behind a source, which a file names of itself where nothing else does."""
+    use = source.get("use") if isinstance(source, Mapping) else source
+    if use == "file" and not source.get("model"):
+        return _model(_about(File(path=source["path"])).get("model", source))
+    return _model(source["model"]) if use in ("file", "trained") else source
