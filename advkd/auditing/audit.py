@@ -62,7 +62,7 @@ def audited(audit: Audit) -> Verdict:
             "seconds": round(sum(entry.seconds for entry in spent), 3),
             "forwards": sum(entry.forwards for entry in spent),
             "backwards": sum(entry.backwards for entry in spent),
-            "peak_memory_mb": peak_memory_mb(),
+            "peak_memory_mb": peak_memory_mb(audit.device),
             "batch_size": bench.batch_size,
             "engine": bench.ledger.about["engine"],
         },

@@ -16,7 +16,8 @@ def stratified(y: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     """
     part = []
     for label in torch.unique(y).tolist():
-        rows = _shuffled(y, label, seed, "split")
+        # the mask lies on the CPU, and labels may not
+        rows = _shuffled(y, label, seed, "split").cpu()
         n = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
         part.append(rows[:n])
     chosen = torch.zeros(len(y), dtype=torch.bool)
