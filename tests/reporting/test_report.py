@@ -236,5 +236,7 @@ def test_the_command_writes_where_it_is_told_and_runs_no_network(compared, cells
     assert {file.name for file in (tmp_path / "new").iterdir()} == {"report.html", "report.md", "table.csv"}
     assert runner.invoke(main, ["report", *map(str, cells)]).exit_code == 0
     assert (tmp_path / "report" / "report.html").exists()
+    shutil.copytree(cells[0], tmp_path / "lr=0.1")
+    assert runner.invoke(main, ["report", "lr=0.1"]).exit_code == 0
     for words in ([], ["outt=x"], [str(tmp_path)]):
         assert runner.invoke(main, ["report", *words]).exit_code == 2
