@@ -29,8 +29,7 @@ def resolve_case(target: str, *words: str) -> Resolved:
     `AdvkdError` with every problem found.
     """
     parsed = word_module.parse(words)
-    once = word_module.once(parsed, ("setting", "suite"))
-    chosen = {name: str(value) for name, value in once.items()}
+    chosen = {w.path: str(w.value) for w in parsed if w.op == "set" and w.path in ("setting", "suite")}
     suite = chosen.get("suite", "standard")
     raw_suite = named("suites", suite)
     raw = over(_base(target, chosen.get("setting"), parsed), raw_suite)

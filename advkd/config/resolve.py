@@ -26,7 +26,7 @@ def resolve(*words: str) -> Run:
     Raises `AdvkdError` with every problem found.
     """
     parsed = word_module.parse(words)
-    chosen = word_module.once(parsed, ("preset", "setting"))
+    chosen = {w.path: w.value for w in parsed if w.op == "set" and w.path in ("preset", "setting")}
     if "preset" not in chosen:
         names = list(entries("presets"))
         raise AdvkdError(

@@ -46,18 +46,6 @@ def parse(words: tuple[str, ...]) -> list[Word]:
     return found
 
 
-def once(words: list[Word], names: tuple[str, ...]) -> dict[str, Any]:
-    """The values of the words that set `names`; an `AdvkdError` for two that set the same."""
-    found: dict[str, Any] = {}
-    for word in words:
-        if word.op == "set" and word.path in names:
-            if word.path in found:
-                given = f"{found[word.path]}, {word.value}"
-                raise error(word.path, "is given twice", given=given, remedy=f"write {word.path}=NAME once")
-            found[word.path] = word.value
-    return found
-
-
 def _parse_into(text: str, found: list[Word], problems: list[Problem]) -> None:
     try:
         found.append(_parse(text))

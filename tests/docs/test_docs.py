@@ -69,8 +69,7 @@ def audits() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "words"), audits())
 def test_audits_resolve(page, words):
     kept = [word for word in shlex.split(words) if not word.startswith("out=")]
-    said = any(word.startswith("setting=") for word in kept)
-    case = resolve_case("nets.py:make", *([] if said else ["setting=digits"]), *kept)
+    case = resolve_case("nets.py:make", "setting=digits", *kept)
     assert case.evaluators
 
 

@@ -28,9 +28,7 @@ PLAIN = [word for word in TINY if not word.startswith("teacher")]
 
 
 def run(*words: str, out: str = "run", **more) -> None:
-    own = any(word.startswith("setting=") for word in words)
-    tiny = [word for word in TINY if not (own and word.startswith("setting="))]
-    advkd.train(advkd.resolve(*tiny, "epochs=1", *words), out=out, **more)
+    advkd.train(advkd.resolve(*TINY, "epochs=1", *words), out=out, **more)
 
 
 def with_teacher(path: str) -> None:

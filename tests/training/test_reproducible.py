@@ -49,8 +49,8 @@ def seen_by(preset, tiny, folder, monkeypatch):
             return right(self, batch, step)
 
         monkeypatch.setattr(cls, "paths", paths)
-    words = (*tiny, "augment={crop: 1, flip: true}")
-    run = advkd.resolve(*words, f"preset={preset}", "epochs=2")
+    words = (*tiny, f"preset={preset}", "epochs=2", "augment={crop: 1, flip: true}")
+    run = advkd.resolve(*words)
     if run.teacher is not None and run.nets:
         teacher = advkd.train(
             advkd.resolve(*words, "preset=standard", "epochs=8"), out=folder / f"t-{preset}"

@@ -60,8 +60,6 @@ def test_a_value_that_is_quoted_or_plain_is_taken(text, value):
             ("student={use: trained, model: resnet8, epochs: 1, batch_size: 2}",),
             "student: is how a teacher is made",
         ),
-        (("preset=ard",), r"preset: is given twice(?s:.*)rslad, ard"),
-        (("setting=digits", "setting=mnist"), "setting: is given twice"),
     ],
 )
 def test_words_that_no_run_can_follow(words, says):
