@@ -16,9 +16,11 @@ from torch import nn
 import advkd
 from advkd.config.build import member
 from advkd.errors import AdvkdError
+from advkd.data.digits import Digits
+from advkd.errors import AdvkdError
 from advkd.evaluation import confirmed
-from advkd.evaluators.autoattack import AutoAttack
-from advkd.registry import entries
+from advkd.evaluators.autoattack import AutoAttack, _remembering, _said
+from advkd.registry import entries, load
 from advkd.types import Batch, Threat
 
 NEEDS = {
@@ -77,6 +79,18 @@ def test_an_adapted_suite_does_not_bear_the_name(classes, ran):
     assert evaluator.named(classes) == "autoattack-adapted"
     assert any("not the standard suite" in note and ran in note for note in outcome.notes)
     assert evaluator.named(10) == "autoattack"
+
+
+def test_cw_l2_finds_what_fab_finds(robust):
+    batch, threat = Digits().open("test").batch(torch.arange(2, 5)), Threat(norm="l2", eps=4.0)
+    broken, far = [], []
+    for evaluator in (load("evaluators", "fab-t")(steps=20), load("evaluators", "cw-l2")()):
+        x = evaluator(robust, batch, threat, torch.Generator().manual_seed(0)).x
+        broken.append(robust(x).argmax(1) != batch.y)
+        far.append(threat.distance(x, batch.x))
+    assert broken[0].all()
+    assert torch.equal(*broken)
+    assert (far[1] / far[0]).median() < 3
 
 
 class Failing(nn.Module):
