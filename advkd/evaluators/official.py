@@ -78,9 +78,9 @@ class APGDCE:
 class APGDT:
     """Auto-PGD on the targeted DLR loss, toward each of the likeliest wrong classes in turn.
 
-    The loss divides by the spread of the four largest logits. With three classes the spread is that of
-    all three; with two the plain difference is taken, since its ratio to the spread would be constant:
-    both are ours, the official code fails there. Source: Croce, Hein, ICML 2020 (arXiv 2003.01690).
+    The loss divides by the spread of the four largest logits. With fewer than four classes the plain
+    difference is taken, since its ratio to the spread of all is constant toward the class that is least
+    likely: that is ours, the official code fails there. Source: Croce, Hein, ICML 2020 (arXiv 2003.01690).
     """
 
     steps: int = 100
@@ -104,8 +104,7 @@ class APGDT:
         class FewClasses(APGDAttack_targeted):  # type: ignore[misc]
             def dlr_loss_targeted(self, x: Tensor, y: Tensor) -> Tensor:
                 rows = torch.arange(len(x), device=x.device)
-                ahead = x[rows, self.y_target] - x[rows, y]
-                return ahead if x.shape[1] == 2 else ahead / (x.amax(1) - x.amin(1) + 1e-12)
+                return x[rows, self.y_target] - x[rows, y]
 
         seed, classes = drawn(generator), classes_of(net, batch.x)
         attack = (FewClasses if classes < 4 else APGDAttack_targeted)(
