@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.errors import at_least_one
-from advkd.evaluators.official import TARGETS, classes_of, common, without_link
+from advkd.evaluators.official import TARGETS, classes_of, common, startable, without_link
 from advkd.isolation import isolated
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Memo, Passes
@@ -74,6 +74,7 @@ class AutoAttack:
         classes, notes = classes_of(net, batch.x), [f"pyautoattack {metadata.version('pyautoattack')}"]
         with isolated(net, self.seed), _said(notes):
             suite = pyautoattack.AutoAttack(net, **common(threat, self.seed, batch.x.device))
+            notes += startable(suite.square, batch.x)
             if classes <= TARGETS:
                 suite.apgd_targeted.n_target_classes = suite.fab.n_target_classes = classes - 1
                 if classes < 4:

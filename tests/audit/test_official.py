@@ -81,6 +81,25 @@ def test_an_adapted_suite_does_not_bear_the_name(classes, ran):
     assert evaluator.named(10) == "autoattack"
 
 
+@pytest.mark.parametrize("side", [2, 4, 12, 14, 24])
+def test_square_starts_on_images_of_any_size(side):
+    net, x = untrained(3, (1, side, side)), torch.rand(6, 1, side, side)
+    batch, threat = Batch(x, net(x).argmax(1)), Threat(norm="l2", eps=side / 2)
+    square = load("evaluators", "square")(queries=20)
+    outcome = square(net, batch, threat, torch.Generator().manual_seed(0))
+    confirmed(outcome.x, x, threat, "square")
+    assert (net(outcome.x).argmax(1) != batch.y).any()
+    assert any(f"the official code fails on {side}x{side}" in note for note in outcome.notes)
+    assert not square(net, batch, Threat(eps=0.5), torch.Generator().manual_seed(0)).notes
+
+
+def test_the_suite_starts_square_on_any_size_too():
+    net, x = untrained(10, (1, 12, 12)), torch.rand(2, 1, 12, 12)
+    threat = Threat(norm="l2", eps=6.0)
+    outcome = AutoAttack()(net, Batch(x, net(x).argmax(1)), threat, torch.Generator())
+    assert any("the official code fails on 12x12" in note for note in outcome.notes)
+
+
 def test_cw_l2_finds_what_fab_finds(robust):
     batch, threat = Digits().open("test").batch(torch.arange(2, 5)), Threat(norm="l2", eps=4.0)
     broken, far = [], []
