@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import sys
 
@@ -110,6 +111,38 @@ def test_cw_l2_finds_what_fab_finds(robust):
     assert broken[0].all()
     assert torch.equal(*broken)
     assert (far[1] / far[0]).median() < 3
+
+
+class Warns:
+    """An attack of the official code that has something to say."""
+
+    calls = 0
+
+    def perturb(self, x, y):
+        self.calls += 1
+        logging.getLogger("auto-attack").warning("zero gradients")
+        return x + 1
+
+
+def test_what_an_interrupted_suite_said_is_said_again():
+    known: dict[str, torch.Tensor] = {}
+
+    def memo(key, compute):
+        if key not in known:
+            known[key] = compute()
+        return known[key]
+
+    x, y = torch.zeros(2, 1, 2, 2), torch.zeros(2, dtype=torch.long)
+    told, calls = [], []
+    for _ in range(2):
+        notes, attack = ["of this run"], Warns()
+        with _said(notes):
+            _remembering((attack,), memo, notes)
+            assert torch.equal(attack.perturb(x, y), x + 1)
+        told.append(notes)
+        calls.append(attack.calls)
+    assert told == [["of this run", "zero gradients"]] * 2
+    assert calls == [1, 0]
 
 
 class Failing(nn.Module):
