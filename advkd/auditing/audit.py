@@ -26,7 +26,7 @@ from advkd.cost import peak_memory_mb
 from advkd.data.images import Images
 from advkd.data.split import limited
 from advkd.device import environment
-from advkd.engine import Engine
+from advkd.engine import Engine, asked_for
 from advkd.fingerprints import data_fingerprint
 from advkd.registry import load
 from advkd.streams import streams
@@ -49,7 +49,6 @@ def audited(audit: Audit) -> Verdict:
         judged.complete = False
     if judged.complete:
         bench.ledger.join_images()
-    spent = list(bench.ledger.entries.values())
     return Verdict(
         rows=judged.rows(),
         threat=str(audit.threat),
@@ -59,9 +58,7 @@ def audited(audit: Audit) -> Verdict:
         not_tried=left_out(audit.plan, audit.threat, judged.skipped, judged.complete),
         complete=judged.complete,
         cost={
-            "seconds": round(sum(entry.seconds for entry in spent), 3),
-            "forwards": sum(entry.forwards for entry in spent),
-            "backwards": sum(entry.backwards for entry in spent),
+            **bench.ledger.spent,
             "peak_memory_mb": peak_memory_mb(),
             "batch_size": bench.batch_size,
             "engine": bench.ledger.about["engine"],
@@ -93,7 +90,7 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
         "batch_size": size,
         "engine": engine.about,
     }
-    ledger = Ledger(len(images), about, audit.folder)
+    ledger = Ledger(len(images), about, audit.folder, asked_for(audit.plan.compile, audit.plan.precision))
     budget = seconds(audit.plan.budget)
     return Bench(
         images=images,

@@ -14,16 +14,13 @@ from advkd.auditing import search
 from advkd.auditing.case import resolve_case
 from advkd.auditing.search import Search, Searches
 from advkd.engine import Engine
+from advkd.errors import AdvkdError
 from advkd.modes import logits_of
-from advkd.registry import load
-from advkd.types import Batch
+from advkd.outcome import Outcome
+from advkd.registry import _registered, load
+from advkd.types import Batch, Threat
 
 FAST = BRIEF | {"precision": "bf16", "compile": "never"}
-
-
-class Easy(nn.Module):
-    """A twin that is always wrong: it sees success everywhere."""
-
     def __init__(self, net: nn.Module, engine: Engine) -> None:
         super().__init__()
         self.net = net
@@ -57,6 +54,20 @@ def test_success_on_the_twin_alone_is_attacked_again_in_float32(robust, digits, 
         assert misled.main.entries[name].again > 0
     # every image the twin was wrong about met the same attacks, on the network itself
     assert misled.main.survivors.sum() <= plain.main.survivors.sum() + 2
+
+
+@pytest.mark.parametrize("word", [{"precision": "float32"}, {"compile": "always"}])
+def test_another_engine_than_the_one_it_was_begun_with_is_refused(
+    word, robust, digits, threat, tmp_path, monkeypatch
+):
+    begun = advkd.audit(robust, digits, threat, out=tmp_path, **FAST)
+    monkeypatch.setattr("advkd.engine.cannot_compile", lambda device: "")
+    says = r"belongs to an audit that was (searched in bf16|not compiled)(.|\n)*choose another out"
+    with pytest.raises(AdvkdError, match=says):
+        advkd.audit(robust, digits, threat, out=tmp_path, **FAST | word)
+    for same in (FAST, BRIEF):
+        again = advkd.audit(robust, digits, threat, out=tmp_path, **same)
+        assert again.cost["engine"] == begun.cost["engine"]
 
 
 def test_a_twin_with_other_gradients_is_not_searched(monkeypatch, caplog):
