@@ -28,6 +28,7 @@ from advkd.data.split import limited
 from advkd.device import environment
 from advkd.engine import Engine, asked_for
 from advkd.fingerprints import data_fingerprint
+from advkd.modes import buffers_kept
 from advkd.registry import load
 from advkd.streams import streams
 from advkd.types import Batch
@@ -36,7 +37,12 @@ PROBED = 64
 
 
 def audited(audit: Audit) -> Verdict:
-    """Judges every subject, going on from what the folder holds."""
+    """Judges every subject, going on from what the folder holds; every network is left as found."""
+    with buffers_kept(*audit.named.values()):
+        return _audited(audit)
+
+
+def _audited(audit: Audit) -> Verdict:
     begin = time.monotonic()
     rows = limited(audit.images.y, audit.plan.limit, audit.plan.seed)
     images = audit.images.subset(rows)

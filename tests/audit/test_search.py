@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from dataclasses import dataclass
+from typing import ClassVar
 import pytest
 import torch
 from audit_parts import BRIEF, untrained
@@ -54,6 +56,36 @@ def test_success_on_the_twin_alone_is_attacked_again_in_float32(robust, digits, 
         assert misled.main.entries[name].again > 0
     # every image the twin was wrong about met the same attacks, on the network itself
     assert misled.main.survivors.sum() <= plain.main.survivors.sum() + 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lazy:
+    """Hands back the very batch where it attacks the twin, else moves it by eps."""
+
+    kind: ClassVar[str] = "fixed-budget"
+    knowledge: ClassVar[str] = "black-box"
+
+    def passes(self, classes: int):
+        """None."""
+        return 0, 0
+
+    def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
+        if isinstance(net, Easy):
+            return Outcome(batch.x)
+        return Outcome(batch.x + threat.eps * torch.where(batch.x < 0.5, 1, -1))
+
+
+def test_an_evaluator_that_hands_back_its_batch_does_not_lose_the_start(robust, digits, threat, monkeypatch):
+    monkeypatch.setattr(search, "Search", Easy)
+    monkeypatch.setattr(search, "_misleading", lambda *_: "")
+    advkd.register("evaluators", "lazy")(Lazy)
+    try:
+        verdict = advkd.audit(robust, digits, threat, **FAST | {"evaluators": {"it": "lazy"}})
+    finally:
+        del _registered["evaluators", "lazy"]
+    entry = verdict.main.entries["it"]
+    assert entry.again == entry.tried.sum()
+    assert (entry.distance[entry.tried] > 0.19).all()
 
 
 @pytest.mark.parametrize("word", [{"precision": "float32"}, {"compile": "always"}])
