@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 from dataclasses import dataclass
-from typing import ClassVar
+
+import numpy as np
 import pytest
 import torch
 from audit_parts import BRIEF, untrained
@@ -15,6 +17,7 @@ import advkd
 from advkd.auditing import search
 from advkd.auditing.case import resolve_case
 from advkd.auditing.search import Search, Searches
+from advkd.data.digits import Digits
 from advkd.engine import Engine
 from advkd.errors import AdvkdError
 from advkd.modes import logits_of
@@ -86,6 +89,25 @@ def test_an_evaluator_that_hands_back_its_batch_does_not_lose_the_start(robust, 
     entry = verdict.main.entries["it"]
     assert entry.again == entry.tried.sum()
     assert (entry.distance[entry.tried] > 0.19).all()
+
+
+def test_the_twin_is_trusted_by_images_of_every_class(robust, monkeypatch, tmp_path):
+    images = Digits().open("test")
+    images = images.subset(images.y.argsort(stable=True))
+    asked: list[Batch] = []
+
+    def searches(engine: Engine, batch: Batch) -> Searches:
+        asked.append(batch)
+        return Searches(engine, batch)
+
+    monkeypatch.setattr("advkd.auditing.audit.Searches", searches)
+    brief = {"evaluators": {"fgsm": "fgsm"}, "curves": {"images": 0}, "batch_size": 64}
+    advkd.audit(robust, images, Threat(eps=0.1), out=tmp_path, **brief)
+    assert len(asked[0].y.unique()) == 10
+    # an audit that goes on knows its networks by their answers to the first images
+    with np.load(tmp_path / "examples.npz") as file:
+        answers = json.loads(str(file["about"]))["nets"]["model"]["answers"]
+    torch.testing.assert_close(torch.tensor(answers), logits_of(robust, images.x[:16]))
 
 
 @pytest.mark.parametrize("word", [{"precision": "float32"}, {"compile": "always"}])
