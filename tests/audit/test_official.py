@@ -16,7 +16,6 @@ from torch import nn
 
 import advkd
 from advkd.config.build import member
-from advkd.errors import AdvkdError
 from advkd.data.digits import Digits
 from advkd.errors import AdvkdError
 from advkd.evaluation import confirmed
@@ -189,8 +188,9 @@ def test_nothing_leaks(name, fails_at):
     try:
         before = state()
         nets = {"nets": {"teacher": untrained(10)}} if getattr(evaluator, "nets", ()) else {}
-        # clean, noise and transfer ask the network less than four times
-        with contextlib.suppress(RuntimeError, AdvkdError):
+        # these ask the network less than four times
+        works = fails_at is None or name in ("clean", "fgsm", "transfer")
+        with contextlib.nullcontext() if works else pytest.raises((RuntimeError, AdvkdError)):
             evaluator(net, Batch(x, y), Threat(eps=0.1), torch.Generator().manual_seed(0), **nets)
         after = state()
     finally:
@@ -203,7 +203,7 @@ def test_nothing_leaks(name, fails_at):
     ("name", "options"),
     [
         ("SquareAttack", {"max_iter": 20}),
-        ("CarliniLInfMethod", {"max_iter": 3}),
+        ("BasicIterativeMethod", {"max_iter": 5}),
         ("AutoAttack", {}),
     ],
 )
@@ -213,6 +213,7 @@ def test_attacks_of_the_toolbox(name, options, robust, digits):
     # what an attack has broken is not attacked again: the toolbox's suite is slow where images stand
     verdict = advkd.audit(robust, images, Threat(eps=0.5), **(BRIEF | {"evaluators": evaluators}))
     entry = verdict.main.entries["toolbox"]
-    assert entry.tried.sum() == verdict.main.entries["clean"].right.sum()
+    assert torch.equal(entry.tried, verdict.main.entries["clean"].right)
+    assert entry.broken.any()
     labelled = any("not the official AutoAttack suite" in note for note in entry.notes)
     assert labelled == (name == "AutoAttack")
