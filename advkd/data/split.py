@@ -44,6 +44,13 @@ def limited(y: Tensor, limit: int | None, seed: int) -> Tensor:
     return torch.cat(rows).sort().values
 
 
+def spread(y: Tensor, n: int, seed: int) -> Tensor:
+    """Sorted indices of at most `n` images, of every class of `y` (N,) if `n` is enough for that."""
+    if n >= len(torch.unique(y)):
+        return limited(y, n, seed)
+    return torch.randperm(len(y), generator=streams(seed)("limit"))[:n].sort().values
+
+
 def _shuffled(y: Tensor, label: int, seed: int, purpose: str) -> Tensor:
     rows = (y == label).nonzero().squeeze(1)
     return rows[torch.randperm(len(rows), generator=streams(seed)(purpose, label))]

@@ -121,7 +121,9 @@ def beneath(material: Material) -> str:
         return _costs(ranked(material), equal(material.comparison or {}))
     judged = material.judged
     said = f"95 % interval of robust accuracy {percent(judged.scores.interval('robust'))} % (Wilson)."
-    return said if judged.complete else f"{said} The budget ran out: this is an upper bound."
+    return (
+        said if judged.complete else f"{said} The attacks have not come to their end: this is an upper bound."
+    )
 
 
 def equal(comparison: Mapping[str, Any]) -> str | None:

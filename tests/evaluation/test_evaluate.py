@@ -65,6 +65,28 @@ def test_the_network_is_left_as_found(net, data):
     assert batch_norms(net)
 
 
+class Counting(nn.Module):
+    """Counts what it is asked in a buffer, in eval mode too."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("asked", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked += len(x)
+        return self.net(x)
+
+
+def test_buffers_that_move_in_eval_mode_are_put_back(net, data):
+    counting, teacher = Counting(net), Counting(small_net(6, seed=5).float())
+    advkd.evaluate(counting, data, Threat(eps=0.05), SUITE)
+    assert counting.asked == 0
+    brief = {"evaluators": {"pgd": {"use": "pgd", "steps": 2}, "transfer": "transfer"}}
+    advkd.audit(counting, data, Threat(eps=0.05), nets={"teacher": teacher}, curves={"images": 0}, **brief)
+    assert counting.asked == teacher.asked == 0
+
+
 def test_evaluation_is_in_eval_mode(net, data):
     trained = advkd.evaluate(net, data, Threat(eps=0.05), SUITE)
     assert (
