@@ -142,9 +142,8 @@ def _guarded(run: Run, folder: Folder, *args: Any, go_on: bool = False) -> Resul
 def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporter], *, go_on: bool) -> Result:
     begin = time.perf_counter()
     with run_folder.locked(folder):
-        splits = split(given.source() or run.data, run.split)
-        marks = _begun(run, folder, given.marks(splits), go_on)
-        splits = replace(splits, own=marks.get("data", ""))
+        splits = replace(split(given.source() or run.data, run.split), given=given.data is not None)
+        marks = _begun(run, folder, given, splits, go_on)
         device = chosen(run.device)
         log = Jsonl(path=str(folder / run_folder.METRICS))
         report = _all([*reporters, *run.reporters.values(), log])
@@ -179,12 +178,13 @@ def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporte
     return result
 
 
-def _begun(run: Run, folder: Folder, marks: Mapping[str, str], go_on: bool) -> Mapping[str, str]:
+def _begun(run: Run, folder: Folder, given: Given, splits: Splits, go_on: bool) -> Mapping[str, str]:
     """The marks of what was given, written for a new run and compared for one that goes on."""
+    marks, images = given.marks(splits), given.images(splits)
     if go_on:
-        run_folder.same(folder, marks)
+        run_folder.same(folder, marks, images)
     else:
-        run_folder.begin(folder, run, marks)
+        run_folder.begin(folder, run, marks, images)
     return marks
 
 

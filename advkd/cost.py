@@ -25,6 +25,10 @@ class Cost:
         self.images = 0
         self._here: list[float] = []
         self._warm_up_before = 0.0
+        tensors = (p for net in nets.values() for p in net.parameters())
+        self._device = next((p.device for p in tensors), torch.device("cpu"))
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
 
     @property
     def warm_up(self) -> float:
@@ -79,13 +83,16 @@ class Cost:
             "warm_up_seconds": round(self.warm_up, 3),
             "images_per_second": round(self.images / self.seconds, 2) if self.seconds else 0.0,
             **{name: self.passes[name] for name in names},
-            "peak_memory_mb": peak_memory_mb(),
+            "peak_memory_mb": peak_memory_mb(self._device),
         }
 
 
-def peak_memory_mb() -> float:
-    """The largest resident memory of this process so far, plus what an accelerator held at most."""
+def peak_memory_mb(device: torch.device) -> float:
+    """The largest resident memory of this process so far, plus what `device`, if a GPU, has held at most.
+
+    A training counts anew on its GPU; what a process has held resident cannot be counted anew.
+    """
     unit = 2**20 if sys.platform == "darwin" else 2**10
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    device = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0.0
-    return round(resident + device, 1)
+    held = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else 0.0
+    return round(resident + held, 1)

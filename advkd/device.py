@@ -24,7 +24,8 @@ def chosen(name: str) -> torch.device:
         )
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        # on `meta` a tensor has a shape and no numbers
+        torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError):
         raise error(
             "device", "torch cannot use it here", given=name, remedy="write device=auto or cpu"

@@ -149,6 +149,12 @@ def decided(net: nn.Module, shape: Shape, passes: float, compile: Compile, preci
     return Engine(bf16, wanted and not missing)
 
 
+def asked_for(compile: Compile, precision: Precision) -> dict[str, bool]:
+    """What words other than `auto` say of an engine."""
+    asked = {} if precision == "auto" else {"bf16": precision == "bf16"}
+    return asked if compile == "auto" else asked | {"compiled": compile == "always"}
+
+
 def restored(about: Mapping[str, bool], device: torch.device) -> Engine:
     """The engine a checkpoint tells of. Raises `AdvkdError` where a compiled training cannot go on."""
     engine = Engine(**about)

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from advkd.config.entries import CLEAN, entry_names
 from advkd.data.images import Images, checked, in_memory
 from advkd.errors import error
-from advkd.modes import device_of, evaluating, full_float32, logits_of
+from advkd.modes import answering_float32, buffers_kept, device_of, evaluating, full_float32, logits_of
 from advkd.protocols import Evaluator
 from advkd.result import Result
 from advkd.streams import streams
@@ -43,7 +43,7 @@ def evaluate(
     right: dict[str, list[Tensor]] = {CLEAN: []}
     seconds = dict.fromkeys(names.values(), 0.0)
     random = streams(seed)
-    with evaluating(net), full_float32():
+    with evaluating(net), buffers_kept(net), full_float32(), answering_float32(net):
         for index, rows in enumerate(torch.split(torch.arange(len(images)), batch_size)):
             batch = images.batch(rows)
             batch = Batch(batch.x.to(device), batch.y.to(device))
@@ -86,7 +86,8 @@ def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.
     images = in_memory(data, classes=None, place="data")
     x = images.batch(torch.zeros(1, dtype=torch.long)).x.to(device)
     try:
-        classes = logits_of(net, x).shape[1]
+        with buffers_kept(net):
+            classes = logits_of(net, x).shape[1]
     # the network is somebody's code and fails in its own way
     except Exception as cause:
         problem = f"fails on an image {tuple(x.shape[1:])}: {type(cause).__name__}: {cause}"

@@ -24,6 +24,8 @@ from advkd.result import Result
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
 GIVEN = "given"
 """The key of `run.yaml` under which stands what the configuration does not name."""
+IMAGES = "images"
+"""The key of `run.yaml` under which stand the marks of the images a run was begun with, by part."""
 
 
 def made(run: Run, out: str | Path | None) -> Path:
@@ -50,12 +52,13 @@ def created(folder: Path) -> Path:
     return folder
 
 
-def begin(folder: Path, run: Run, given: Mapping[str, str]) -> None:
+def begin(folder: Path, run: Run, given: Mapping[str, str], images: Mapping[str, str]) -> None:
     """Writes `run.yaml`, and removes the metrics of a run that ended before its first checkpoint.
 
-    `given` are the marks of what the caller handed over in place of what the configuration names.
+    `given` are the marks of what the caller handed over in place of what the configuration names, `images`
+    those of the images by part.
     """
-    about = {"hash": run.hash, **({GIVEN: dict(given)} if given else {})}
+    about = {"hash": run.hash, **({GIVEN: dict(given)} if given else {}), IMAGES: dict(images)}
     weights.atomic(folder / RUN, yaml_text({**about, **run.resolved}).encode())
     (folder / METRICS).unlink(missing_ok=True)
 
@@ -66,8 +69,11 @@ def given_to(folder: Path, place: str) -> Mapping[str, str]:
     return found
 
 
-def same(folder: Path, given: Mapping[str, str]) -> None:
-    """Raises unless a run is given, to go on, what it was begun with."""
+def same(folder: Path, given: Mapping[str, str], images: Mapping[str, str]) -> None:
+    """Raises unless a run is given, to go on, what it was begun with.
+
+    Of a run that was begun without marks of its images nothing is known, and it goes on.
+    """
     before = given_to(folder, "resume")
     differ = [name for name in ("data", "student", "teacher") if before.get(name) != given.get(name)]
     if differ:
@@ -76,6 +82,14 @@ def same(folder: Path, given: Mapping[str, str]) -> None:
             f"the run was begun with other {' and '.join(differ)}",
             given=f"{folder}: {before or 'nothing given'}, now {dict(given) or 'nothing given'}",
             remedy="give the same: advkd.resume(folder, data=..., student=..., teacher=...)",
+        )
+    marks = load_yaml(folder / RUN, "resume").get(IMAGES, {})
+    if others := [part for part, mark in images.items() if marks.get(part, mark) != mark]:
+        raise error(
+            "resume",
+            f"the run was begun with other {' and '.join(others)} images",
+            given=folder,
+            remedy="put the images back as they were, or start a new run",
         )
 
 
@@ -116,7 +130,8 @@ def written(folder: Path, place: str) -> tuple[Run, str | None]:
         raise error(place, "is not the folder of a run: it has no run.yaml", given=folder, remedy="see runs/")
     raw = load_yaml(folder / RUN, place)
     started = raw.pop("hash", None)
-    raw.pop(GIVEN, None)
+    for key in (GIVEN, IMAGES):
+        raw.pop(key, None)
     return from_raw(raw), started
 
 
@@ -168,7 +183,7 @@ def finish(folder: Path, content: Mapping[str, Any], result: Result, y: Tensor) 
         if row is not None
         for name, right in row.right.items()
     }
-    arrays["y"] = y.numpy()
+    arrays["y"] = y.cpu().numpy()
     buffer = BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     weights.atomic(folder / EXAMPLES, buffer.getvalue())

@@ -39,12 +39,19 @@ class Given:
         """What tells another thing given from this one; the student by its class, for its numbers change."""
         found = {}
         if self.data is not None:
-            found["data"] = data_fingerprint(splits.train.x, splits.train.y)
+            found["data"] = splits.marks["training"]
         if self.student is not None:
             found["student"] = type(self.student).__name__
         if self.teacher is not None:
             found["teacher"] = fingerprint(self.teacher)
         return found
+
+    def images(self, splits: Splits) -> Mapping[str, str]:
+        """The marks of all images there are before training; a test set only if one was handed over."""
+        if not isinstance(splits.source, _Pair):
+            return splits.marks
+        test = splits.source.test
+        return {**splits.marks, "test": data_fingerprint(test.x, test.y)}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from advkd.modes import buffers_kept, evaluating
+from advkd.streams import forked
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def isolated(net: nn.Module, seed: int) -> Iterator[None]:
     states = np.random.get_state(), random.getstate()  # noqa: NPY002
     wanted = [(p, p.requires_grad, p.grad) for p in net.parameters()]
     try:
-        with evaluating(net), buffers_kept(net), torch.random.fork_rng():
+        with evaluating(net), buffers_kept(net), forked():
             net.requires_grad_(False)
             for parameter, _, _ in wanted:
                 # out of reach of code that zeroes gradients in place

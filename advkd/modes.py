@@ -35,15 +35,25 @@ def evaluating(*nets: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def buffers_kept(net: nn.Module) -> Iterator[None]:
-    """Whatever the block does to the buffers of `net` is undone."""
-    before = [(buffer, buffer.clone()) for buffer in net.buffers()]
+def buffers_kept(*nets: nn.Module) -> Iterator[None]:
+    """Whatever the block does to the buffers of networks is undone."""
+    before = [(buffer, buffer.clone()) for net in nets for buffer in net.buffers()]
     try:
         yield
     finally:
         with torch.no_grad():
             for buffer, value in before:
                 buffer.copy_(value)
+
+
+@contextmanager
+def answering_float32(net: nn.Module) -> Iterator[None]:
+    """Whatever the precision of its logits, `net` gives them in float32 inside the block."""
+    handle = net.register_forward_hook(lambda module, args, output: output.float())  # noqa: ARG005
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

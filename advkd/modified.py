@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from advkd.modes import buffers_kept
 from advkd.protocols import Method, Modifier
 from advkd.step import Step
+from advkd.streams import forked
 from advkd.types import Batch, Path
 
 
@@ -91,7 +91,7 @@ class Modified:
         return [(k, getattr(m, name)) for k, m in self._modifiers.items() if hasattr(m, name)]
 
     def _gradient(self, backward: Callable[[], Any]) -> dict[str, Tensor]:
-        with torch.random.fork_rng(), ExitStack() as kept:
+        with forked(), ExitStack() as kept:
             for module in self._modules.values():
                 kept.enter_context(buffers_kept(module))
             backward()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,15 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from advkd.errors import error
 from advkd.types import Real
+
+
+def _without_effect(chosen: Optimizer | Schedule, takers: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuses an option away from its default that `chosen` does not use; `takers` are the names that do."""
+    for option, names in takers.items():
+        value, default = getattr(chosen, option), getattr(type(chosen), option)
+        if value != default and chosen.name not in names:
+            remedy = f"leave it at {default}, or take name={' or '.join(names)}"
+            raise error(option, f"has no effect on {chosen.name}", given=value, remedy=remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +36,13 @@ class Optimizer:
     def __post_init__(self) -> None:
         if not self.lr > 0:
             raise error("lr", "must be positive", given=self.lr)
+        if not 0 <= self.momentum < 1:
+            raise error("momentum", "must be from 0 to below 1", given=self.momentum)
+        if not self.weight_decay >= 0:
+            raise error("weight_decay", "must not be negative", given=self.weight_decay)
+        if self.nesterov and not self.momentum:
+            raise error("nesterov", "needs momentum", given="momentum 0", remedy="set momentum, such as 0.9")
+        _without_effect(self, {"momentum": ("sgd",), "nesterov": ("sgd",)})
 
     def __call__(self, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
         """A torch optimiser over the parameters."""
@@ -58,6 +74,14 @@ class Schedule:
     def __post_init__(self) -> None:
         if not 0 <= self.warmup < 1:
             raise error("warmup", "a fraction of training, from 0 to below 1", given=self.warmup)
+        for milestone in self.milestones:
+            if not 0 < milestone < 1:
+                remedy = "write the share of training it comes after: epoch 150 of 200 is 150/200"
+                raise error("milestones", "must lie between 0 and 1", given=milestone, remedy=remedy)
+        if not 0 < self.factor <= 1:
+            remedy = "each milestone multiplies the learning rate by it: 0.1"
+            raise error("factor", "must be above 0 and at most 1", given=self.factor, remedy=remedy)
+        _without_effect(self, {"milestones": ("steps",), "factor": ("steps",), "warmup": ("one-cycle",)})
 
     def __call__(self, optimizer: optim.Optimizer, total_steps: int) -> LambdaLR:
         """A torch scheduler for `total_steps` steps."""

@@ -180,10 +180,11 @@ class ModelSource(Protocol):
 class Evaluator(Protocol):
     """Attacks a network on a test batch; the outcome is confirmed by the caller.
 
-    Optional: `nets` (networks it needs beside the judged one, handed in as the keyword `nets`), a
-    keyword `memo` (to go on after an interruption), `whole` (it wants all examples at once), `exact` (it
-    searches the network itself, never a fast twin; assumed where the norm is minimised), `mixed` (it is a
-    suite of attacks with and without gradients), and `named(classes)` (what its number may be called).
+    Optional: `nets` (networks it needs beside the judged one, handed in as the keyword `nets`; where it
+    is black-box it is not run if one of them lets no gradient reach the image), a keyword `memo` (to go on
+    after an interruption), `whole` (it wants all examples at once), `exact` (it searches the network
+    itself, never a fast twin; assumed where the norm is minimised), `mixed` (it is a suite of attacks with
+    and without gradients), and `named(classes)` (what its number may be called).
     """
 
     @property

@@ -20,7 +20,8 @@ def wilson(right: int, n: int, z: float = 1.959964) -> Interval:
     p, share = right / n, z * z / n
     centre = (p + share / 2) / (1 + share)
     half = z * math.sqrt(p * (1 - p) / n + share / (4 * n)) / (1 + share)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # rounding must not put an end on the wrong side of the fraction
+    return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from advkd.config.run import Split
 from advkd.data.images import Images, in_memory
 from advkd.data.split import limited, stratified
 from advkd.errors import AdvkdError, error
+from advkd.fingerprints import data_fingerprint
 from advkd.protocols import DataSource
 from advkd.types import Part, Shape
 
@@ -17,14 +20,14 @@ from advkd.types import Part, Shape
 class Splits:
     """Training and validation images in memory; `test` opens the rest.
 
-    `own` names images that a caller has handed over; it is empty for those of the configuration.
+    `given` says that a caller has handed them over in place of those of the configuration.
     """
 
     train: Images
     validation: Images
     source: DataSource
     split: Split
-    own: str = ""
+    given: bool = False
 
     @property
     def classes(self) -> int:
@@ -36,6 +39,17 @@ class Splits:
         """Channels, height and width."""
         return self.source.shape
 
+    @cached_property
+    def marks(self) -> Mapping[str, str]:
+        """What tells the training and validation images from others, by part."""
+        parts = {"training": self.train, "validation": self.validation}
+        return {name: data_fingerprint(part.x, part.y) for name, part in parts.items()}
+
+    @property
+    def own(self) -> str:
+        """The name of images that a caller has handed over; empty for those of the configuration."""
+        return self.marks["training"] if self.given else ""
+
     def test(self) -> Images:
         """The test images, for evaluation alone."""
         return opened_part(self.source, "test", self.split)
@@ -45,6 +59,10 @@ def split(source: DataSource, how: Split) -> Splits:
     """Opens the training images and carves the validation images from them."""
     if source.classes < 2:
         raise _one_class(f"{source.classes} classes")
+    if how.test is not None and how.test < source.classes:
+        # seen now, for the test images are opened when training is over
+        problem = f"a limit must leave an image for each of {source.classes} classes"
+        raise error("split.test", problem, given=how.test)
     images = opened_part(source, "train", how)
     if (images.y == images.y[0]).all():
         raise _one_class(f"data.train: {len(images)} images, all of class {int(images.y[0])}")

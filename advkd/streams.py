@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -39,6 +39,17 @@ def drawn(generator: torch.Generator) -> int:
 @contextmanager
 def global_seed(*key: object) -> Iterator[None]:
     """Seeds torch's global generators inside the block, and puts them back as they were."""
-    with torch.random.fork_rng():
+    with forked():
         torch.manual_seed(derive(*key))
         yield
+
+
+def forked() -> AbstractContextManager[None]:
+    """Puts torch's global generators back after the block: those of the CPU and of the GPUs in use.
+
+    A GPU on which nothing lies is left alone, and a process that has not begun with CUDA does not begin here.
+    """
+    begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = range(torch.cuda.device_count()) if begun else ()
+    used = [index for index in devices if torch.cuda.memory_reserved(index)]
+    return torch.random.fork_rng(devices=used)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -15,7 +16,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from advkd import weights
+from advkd import checkpoint, weights
 from advkd.config.resolve import teacher_run
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
@@ -37,6 +38,9 @@ WRONG_INPUT = (
     "else other data, other class order, or the wrong file"
 )
 TRAIN_LONGER = "it has learned too little: raise teacher.epochs, or choose another teacher.model"
+
+IMAGES = "images.json"
+"""The note beside a teacher in the cache: which images it was trained with."""
 
 ROOM = 0.05
 """How far below its record a teacher's clean accuracy may be, beside sampling error."""
@@ -81,10 +85,13 @@ def of_run(run: Run, own: str = "") -> File | None:
 
 def record_of(source: File) -> Mapping[str, Any]:
     """What the file of a network says of its validation; nothing if it is of other code."""
-    file = Path(source.path).expanduser()
-    _, about = weights.read(file / BEST if file.is_dir() else file, "teacher.path")
-    record: Mapping[str, Any] = about.get("validation", {})
+    record: Mapping[str, Any] = _about(source).get("validation", {})
     return record
+
+
+def _about(source: File) -> Mapping[str, Any]:
+    file = Path(source.path).expanduser()
+    return weights.read(file / BEST if file.is_dir() else file, "teacher.path")[1]
 
 
 def _saved(source: T) -> T | File:
@@ -147,20 +154,44 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
         raise error("ADVKD_CACHE", cause.strerror or str(cause), given=folder.parent) from cause
     with FileLock(f"{folder}.lock"):
         path = folder / BEST
-        if path.exists():
-            try:
-                weights.read(path, "teacher")
-                return path
-            except AdvkdError as cause:
-                log.warning(
-                    "the cached teacher is damaged and is trained again: %s", cause.problems[0].problem
-                )
+        if path.exists() and _sound(path):
+            _hold(folder, splits)
+            return path
         shutil.rmtree(folder, ignore_errors=True)
         partial = Path(f"{folder}.partial")
         partial.mkdir(exist_ok=True)
+        if (partial / checkpoint.NAME).exists():
+            _hold(partial, splits)
+        else:
+            weights.atomic(partial / IMAGES, (json.dumps(splits.marks, indent=2) + "\n").encode())
         _fit(recipe, splits, device, report, partial)
         partial.rename(folder)
         return path
+
+
+def _sound(path: Path) -> bool:
+    try:
+        weights.read(path, "teacher")
+    except AdvkdError as cause:
+        log.warning("the cached teacher is damaged and is trained again: %s", cause.problems[0].problem)
+        return False
+    return True
+
+
+def _hold(folder: Path, splits: Splits) -> None:
+    """Refuses a teacher in `folder` that has learned from other images than those of the run.
+
+    Images that it has learned from may be test images now. Of a teacher without a note nothing is known,
+    and it is taken as it is.
+    """
+    try:
+        noted = json.loads((folder / IMAGES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if others := [part for part, mark in splits.marks.items() if noted.get(part) != mark]:
+        problem = f"the one in the cache was trained with other {' and '.join(others)} images"
+        remedy = "remove this folder to train it on those of now, or put the images back as they were"
+        raise error("teacher", problem, given=folder, remedy=remedy)
 
 
 def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, folder: Path) -> None:
@@ -181,11 +212,8 @@ def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, fo
 
 def described(run: Run, splits: Splits) -> dict[str, Any]:
     """What a file of weights says of itself: the model they are for, wherever they came from."""
-    model = run.resolved["student"]
-    while model.get("use") in ("file", "trained") and model.get("model"):
-        model = model["model"]
     return {
-        "model": model,
+        "model": _model(run.resolved["student"]),
         "classes": splits.classes,
         "shape": list(splits.shape),
         "preset": run.preset,
@@ -194,3 +222,11 @@ def described(run: Run, splits: Splits) -> dict[str, Any]:
         "seed": run.seed,
         "modifiers": run.resolved["modifiers"],
     }
+
+
+def _model(source: Any) -> Any:
+    """The model behind a source, which a file names of itself where nothing else does."""
+    use = source.get("use") if isinstance(source, Mapping) else source
+    if use == "file" and not source.get("model"):
+        return _model(_about(File(path=source["path"])).get("model", source))
+    return _model(source["model"]) if use in ("file", "trained") else source

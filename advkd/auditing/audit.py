@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from advkd.auditing import curves
 from advkd.auditing.admission import admit, fitting_batch
@@ -16,7 +16,7 @@ from advkd.auditing.doubt import attack_flags, network_flags
 from advkd.auditing.ledger import Entry, Ledger
 from advkd.auditing.marks import Mark, marked
 from advkd.auditing.order import Audit, Subject
-from advkd.auditing.probe import Flag, Probe, left_in_train_mode
+from advkd.auditing.probe import Flag, Probe, gradient, left_in_train_mode, parts
 from advkd.auditing.scope import left_out, skipped
 from advkd.auditing.search import Searches, engine_for
 from advkd.auditing.verdict import Row, Verdict
@@ -24,10 +24,11 @@ from advkd.config.case import hash_of, seconds
 from advkd.config.entries import CLEAN, entry_names
 from advkd.cost import peak_memory_mb
 from advkd.data.images import Images
-from advkd.data.split import limited
+from advkd.data.split import limited, spread
 from advkd.device import environment
-from advkd.engine import Engine
+from advkd.engine import Engine, asked_for
 from advkd.fingerprints import data_fingerprint
+from advkd.modes import buffers_kept
 from advkd.registry import load
 from advkd.streams import streams
 from advkd.types import Batch
@@ -36,7 +37,12 @@ PROBED = 64
 
 
 def audited(audit: Audit) -> Verdict:
-    """Judges every subject, going on from what the folder holds."""
+    """Judges every subject, going on from what the folder holds; every network is left as found."""
+    with buffers_kept(*audit.named.values()):
+        return _audited(audit)
+
+
+def _audited(audit: Audit) -> Verdict:
     begin = time.monotonic()
     rows = limited(audit.images.y, audit.plan.limit, audit.plan.seed)
     images = audit.images.subset(rows)
@@ -46,23 +52,19 @@ def audited(audit: Audit) -> Verdict:
         for step in judged.steps():
             step()
     except OutOfTime:
-        judged.complete = False
-    if judged.complete:
+        judged.in_time = False
+    if judged.in_time:
         bench.ledger.join_images()
-    spent = list(bench.ledger.entries.values())
     return Verdict(
         rows=judged.rows(),
         threat=str(audit.threat),
         suite=audit.plan.suite,
         flags=judged.flags(),
         points=judged.points,
-        not_tried=left_out(audit.plan, audit.threat, judged.skipped, judged.complete),
-        complete=judged.complete,
+        not_tried=left_out(audit.plan, audit.threat, judged.skipped, judged.in_time),
         cost={
-            "seconds": round(sum(entry.seconds for entry in spent), 3),
-            "forwards": sum(entry.forwards for entry in spent),
-            "backwards": sum(entry.backwards for entry in spent),
-            "peak_memory_mb": peak_memory_mb(),
+            **bench.ledger.spent,
+            "peak_memory_mb": peak_memory_mb(audit.device),
             "batch_size": bench.batch_size,
             "engine": bench.ledger.about["engine"],
         },
@@ -78,22 +80,22 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
     size = audit.plan.batch_size or fitting_batch(first.net, first.who, images, audit.device)
     for subject in audit.subjects:
         admit(subject.net, subject.who, images, audit.classes, size, audit.device)
-    some = images.subset(torch.arange(min(PROBED, size, len(images))))
-    judged = [subject.net for subject in audit.subjects]
+    n = min(PROBED, size, len(images))
+    some = images.subset(torch.arange(n))
     for name, net in audit.nets.items():
-        if net not in judged:
+        if net not in [subject.net for subject in audit.subjects]:
             admit(net, f"nets.{name}", some, audit.classes, size, audit.device)
-    few = some.batch(torch.arange(len(some)))
-    few = Batch(few.x.to(audit.device), few.y.to(audit.device))
+    firsts = _few(some, torch.arange(n), audit.device)
     engine = engine_for(first.net, audit.plan, images.shape, audit.classes, len(images))
     about = {
         "images": data_fingerprint(images.x, images.y),
-        "nets": {name: mark.about for name, mark in marked(audit.named, few.x).items()},
+        "nets": {name: mark.about for name, mark in marked(audit.named, firsts.x).items()},
         "plan": hash_of(audit.options),
         "batch_size": size,
         "engine": engine.about,
     }
-    ledger = Ledger(len(images), about, audit.folder)
+    ledger = Ledger(len(images), about, audit.folder, asked_for(audit.plan.compile, audit.plan.precision))
+    few = _few(images, spread(images.y, n, audit.plan.seed), audit.device)
     budget = seconds(audit.plan.budget)
     return Bench(
         images=images,
@@ -110,6 +112,11 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
     )
 
 
+def _few(images: Images, rows: Tensor, device: torch.device) -> Batch:
+    batch = images.batch(rows)
+    return Batch(batch.x.to(device), batch.y.to(device))
+
+
 class _Judged:
     """What one run of an audit collects."""
 
@@ -122,7 +129,8 @@ class _Judged:
         self.points: list[curves.Point] = []
         self.found: list[Flag] = []
         self.skipped: list[str] = []
-        self.complete, self.blind = True, False
+        self.in_time = True
+        self.blind: dict[nn.Module, bool] = {}
 
     def steps(self) -> Iterator[Callable[[], None]]:
         """The parts of an audit in their order: everybody clean, the judged network in full, the others."""
@@ -141,9 +149,8 @@ class _Judged:
 
     def _probe(self) -> None:
         right = self._entries(self.main)[CLEAN].right
-        rows = right.nonzero().squeeze(1)[:PROBED]
-        if not len(rows):
-            rows = torch.arange(min(PROBED, len(right)))
+        rows = right.nonzero().squeeze(1) if right.any() else torch.arange(len(right))
+        rows = rows[spread(self.images.y[rows], PROBED, self.audit.plan.seed)]
         probe = Probe(
             net=self.main.net,
             batch=self.bench.batch(rows),
@@ -155,14 +162,21 @@ class _Judged:
             training=self.training,
         )
         self.found = list(network_flags(probe))
-        self.blind = probe.gradient("margin") is None
+        self.blind[self.main.net] = probe.gradient("margin") is None
+
+    def _blind(self, name: str) -> bool:
+        net = self.audit.named[name]
+        if net not in self.blind:
+            some = self.bench.batch(spread(self.images.y, PROBED, self.audit.plan.seed))
+            self.blind[net] = gradient(net, name, parts(some, self.bench.batch_size), "margin") is None
+        return self.blind[net]
 
     def _suite(self, subject: Subject) -> None:
         plan, standing = self.audit.plan, self._entries(subject)[CLEAN].right
         everything = torch.arange(len(standing))
         for key, name in self.names.items():
             evaluator = plan.evaluators[key]
-            reason = skipped(evaluator, self._nets(subject), self.blind)
+            reason = skipped(evaluator, subject.who, self._nets(subject), self._blind)
             if reason:
                 self._skip(f"{name} on the {subject.who}: {reason}")
                 continue
@@ -193,7 +207,7 @@ class _Judged:
 
     def _curves(self) -> None:
         how = self.audit.plan.curves
-        if self.blind or self.audit.threat.eps == 0 or not how.images:
+        if self._blind(self.main.who) or self.audit.threat.eps == 0 or not how.images:
             self._skip("sanity curves")
             return
         rows = limited(self.images.y, max(how.images, self.audit.classes), self.audit.plan.seed)
@@ -205,11 +219,13 @@ class _Judged:
 
     def rows(self) -> dict[str, Row]:
         """The row of every subject that was judged at all."""
-        return {
-            subject.who: Row(entries=entries, y=self.images.y, classes=self.audit.classes)
-            for subject in self.audit.subjects
-            if CLEAN in (entries := self._entries(subject))
-        }
+        known = {subject.who: self._entries(subject) for subject in self.audit.subjects}
+        return {who: self._row(entries) for who, entries in known.items() if CLEAN in entries}
+
+    def _row(self, entries: dict[str, Entry]) -> Row:
+        attacked = any(entry.done for name, entry in entries.items() if name != CLEAN)
+        complete = self.in_time and (attacked or self.audit.threat.eps == 0)
+        return Row(entries=entries, y=self.images.y, classes=self.audit.classes, complete=complete)
 
     def flags(self) -> list[Flag]:
         """Every reason to doubt the judged network's number; none where nothing was attacked."""
@@ -227,8 +243,8 @@ class _Judged:
         if teacher is None or who is None or who == self.main.who:
             return {}
         found = {CLEAN: self.bench.alike(teacher, self.main.net)}
-        if self.complete:
-            rows = self.rows()
-            fate = rows[self.main.who].survivors == rows[who].survivors
-            found["robust"] = fate.double().mean().item()
+        rows = self.rows()
+        whole = [rows[of].survivors for of in (who, self.main.who) if of in rows and rows[of].complete]
+        if len(whole) == 2:
+            found["robust"] = (whole[0] == whole[1]).double().mean().item()
         return found

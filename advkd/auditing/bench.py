@@ -17,7 +17,7 @@ from advkd.cost import Cost
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import confirmed, inside, right_of
-from advkd.modes import full_float32, logits_of
+from advkd.modes import answering_float32, buffers_kept, full_float32, logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator
 from advkd.streams import streams
@@ -109,6 +109,10 @@ class _Call:
 
     def __call__(self, rows: Tensor, entry: Entry, index: int) -> None:
         """Attacks the examples `rows` and writes what became of them into `entry`."""
+        with buffers_kept(self.net, *self.bench.nets.values()):
+            self._judge(rows, entry, index)
+
+    def _judge(self, rows: Tensor, entry: Entry, index: int) -> None:
         batch, begin = self.bench.batch(rows), time.perf_counter()
         exact = getattr(self.evaluator, "exact", self.evaluator.kind == "minimal-norm")
         search = self.net if exact else self.bench.searched(self.net)
@@ -119,6 +123,8 @@ class _Call:
             again = right & (logits_of(search, x).argmax(1) != batch.y)
             if again.any():
                 part = Batch(batch.x[again], batch.y[again])
+                # an evaluator may have answered with the batch itself
+                x = x.clone()
                 x[again], seen[again] = self._attacked(self.net, part, rows[again.cpu()], entry, "-again")
                 right = right_of(self.net, x, batch.y)
                 entry.again += int(again.sum())
@@ -136,7 +142,8 @@ class _Call:
         cost = Cost({"net": net})
         # the fast twin may round as it likes: what it finds is confirmed
         precise = full_float32() if net is self.net else nullcontext()
-        with precise, _failing(self.name, rows), cost.counting(), self._watched(net, batch) as seen:
+        watched = self._watched(net, batch)
+        with precise, _failing(self.name, rows), cost.counting(), answering_float32(net), watched as seen:
             outcome = self._outcome(net, batch, suffix)
         x = outcome.x.detach().to(batch.x).float()
         confirmed(x, batch.x, self.threat, self.name)

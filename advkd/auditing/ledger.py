@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from advkd.protocols import Memo
 
 PARTIAL = "partial"
 ARRAYS = ("tried", "right", "distance")
+COSTS = ("seconds", "forwards", "backwards")
+WAYS = {"bf16": "searched in bf16", "compiled": "compiled"}
 
 Key = tuple[str, str]
 """Whose outcome, under what attack."""
@@ -59,14 +62,27 @@ class Entry:
 
 
 class Ledger:
-    """The entries of an audit of `n` examples; with a folder, every `save` survives a kill."""
+    """The entries of an audit of `n` examples; with a folder, every `save` survives a kill.
 
-    def __init__(self, n: int, about: Mapping[str, Any], folder: Path | None = None) -> None:
+    An audit that goes on keeps the engine it was begun with, unless `asked` names another: an error.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        about: Mapping[str, Any],
+        folder: Path | None = None,
+        asked: Mapping[str, bool] = MappingProxyType({}),
+    ) -> None:
         self.n, self.about, self.folder = n, dict(about), folder
         self.entries: dict[Key, Entry] = {}
         self._images: dict[str, NDArray[np.float32]] = {}
         if folder is not None and (folder / EXAMPLES).exists():
-            self._read(folder / EXAMPLES)
+            self._read(folder / EXAMPLES, asked)
+        elif folder is not None:
+            # whose they are was written in the file that is gone
+            for path in (folder / PARTIAL).glob("*.safetensors"):
+                path.unlink()
 
     def entry(self, who: str, name: str) -> Entry:
         """The entry of one attack on one network, new if there is none."""
@@ -77,6 +93,12 @@ class Ledger:
     def of(self, who: str) -> dict[str, Entry]:
         """The entries of one network by attack."""
         return {name: entry for (owner, name), entry in self.entries.items() if owner == who}
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """What all attacks together have cost."""
+        totals = {key: sum(getattr(e, key) for e in self.entries.values()) for key in COSTS}
+        return totals | {"seconds": round(totals["seconds"], 3)}
 
     def save(self, images: Mapping[Key, Tensor] | None = None) -> None:
         """Writes everything so far, whole or not at all."""
@@ -96,7 +118,7 @@ class Ledger:
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         weights.atomic(self.folder / EXAMPLES, buffer.getvalue())
 
-    def _read(self, path: Path) -> None:
+    def _read(self, path: Path, asked: Mapping[str, bool]) -> None:
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 about = json.loads(str(file["about"]))
@@ -115,6 +137,7 @@ class Ledger:
                 remedy="remove it to begin again, or choose another out=DIR",
             ) from cause
         self._same(about, path)
+        _as_asked(about["engine"], asked, path)
 
     def _same(self, written: Mapping[str, Any], path: Path) -> None:
         nets, mine = written["nets"], self.about["nets"]
@@ -163,10 +186,26 @@ class Ledger:
         """Moves the attacked images of a finished audit into the file of the bits, (tried,C,H,W) each."""
         images = {}
         for key, entry in self.entries.items():
-            parts = sorted((self.folder / PARTIAL).glob(f"{'.'.join(key)}.images-*")) if self.folder else []
-            if parts and entry.done:
+            name = f"{'.'.join(key)}.images"
+            parts = sorted((self.folder / PARTIAL).glob(f"{name}-*")) if self.folder else []
+            # where they have been joined, some of the parts may be gone
+            joined = len(self._images.get(name, ())) == int(entry.tried.sum())
+            if parts and entry.done and not joined:
                 images[key] = torch.cat([weights.read(part, EXAMPLES)[0]["x"] for part in parts])
         if images:
             self.save(images)
-            for who, name in images:
-                self.forget(who, name)
+        for key, entry in self.entries.items():
+            if entry.done:
+                self.forget(*key)
+
+
+def _as_asked(engine: Mapping[str, bool], asked: Mapping[str, bool], path: Path) -> None:
+    """Refuses an audit that was searched on another engine than is asked for."""
+    for key, on in asked.items():
+        if engine[key] != on:
+            raise error(
+                EXAMPLES,
+                f"belongs to an audit that was {'' if engine[key] else 'not '}{WAYS[key]}",
+                given=f"{path}, asked for {key} {str(on).lower()}",
+                remedy="choose another out=DIR, or remove the folder to audit again",
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,33 +57,46 @@ class Probe:
 
     def gradient(self, loss: str) -> tuple[Tensor, Tensor] | None:
         """The loss (B,) and its gradient at the images; None where no gradient reaches them."""
-        measure = load("losses", loss)()
-
-        def risen(part: Batch) -> tuple[Tensor, Tensor]:
-            return ascending(lambda x: measure(self.net(x), part.y), part.x)
-
-        try:
-            with evaluating(self.net), buffers_kept(self.net):
-                values, gradients = zip(*map(risen, self.parts), strict=True)
-        # the network is somebody's code and fails in its own way
-        except Exception as cause:
-            if any(words in str(cause) for words in CUT_OFF):
-                return None
-            problem = f"fails when its gradient is asked for: {type(cause).__name__}: {cause}"
-            raise error("model", problem, remedy="repair it, or set a smaller batch_size") from cause
-        return torch.cat(values), torch.cat(gradients)
+        return gradient(self.net, "model", self.parts, loss)
 
     @property
     def parts(self) -> list[Batch]:
         """The examples, `size` at a time."""
-        pairs = (torch.split(of, self.size) for of in (self.batch.x, self.batch.y))
-        return [Batch(x, y) for x, y in zip(*pairs, strict=True)]
+        return parts(self.batch, self.size)
 
     def logits(self, x: Tensor | None = None) -> Tensor:
         """What the network answers, its buffers as before."""
         images = self.batch.x if x is None else x
         with buffers_kept(self.net):
             return torch.cat([logits_of(self.net, part) for part in torch.split(images, self.size)])
+
+
+def parts(batch: Batch, size: int) -> list[Batch]:
+    """A batch, `size` examples at a time."""
+    pairs = (torch.split(of, size) for of in (batch.x, batch.y))
+    return [Batch(x, y) for x, y in zip(*pairs, strict=True)]
+
+
+def gradient(net: nn.Module, who: str, parts: Sequence[Batch], loss: str) -> tuple[Tensor, Tensor] | None:
+    """The loss (B,) of `net` and its gradient at the images of all parts; None where none reaches them.
+
+    Raises `AdvkdError` that names `who` where the network fails.
+    """
+    measure = load("losses", loss)()
+
+    def risen(part: Batch) -> tuple[Tensor, Tensor]:
+        return ascending(lambda x: measure(net(x), part.y), part.x)
+
+    try:
+        with evaluating(net), buffers_kept(net):
+            values, gradients = zip(*map(risen, parts), strict=True)
+    # the network is somebody's code and fails in its own way
+    except Exception as cause:
+        if any(words in str(cause) for words in CUT_OFF):
+            return None
+        problem = f"fails when its gradient is asked for: {type(cause).__name__}: {cause}"
+        raise error(who, problem, remedy="repair it, or set a smaller batch_size") from cause
+    return torch.cat(values), torch.cat(gradients)
 
 
 def left_in_train_mode(net: nn.Module) -> tuple[str, ...]:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from advkd.config.case import OFFICIAL, Plan
 from advkd.protocols import Evaluator
 from advkd.types import Threat
 
 NEEDS = "needs another network, {}"
+BLIND = "no gradient reaches the image"
 
 
-def skipped(evaluator: Evaluator, nets: Collection[str], blind: bool) -> str:
-    """Why an evaluator cannot judge a network; empty if it can."""
-    missing = [name for name in getattr(evaluator, "nets", ()) if name not in nets]
+def skipped(evaluator: Evaluator, who: str, nets: Collection[str], blind: Callable[[str], bool]) -> str:
+    """Why an evaluator cannot judge the network `who`; empty if it can.
+
+    `nets` are the names of the further networks there are, `blind` says of a network, by the name of its
+    mark, whether no gradient reaches the image in it.
+    """
+    asked = getattr(evaluator, "nets", ())
+    missing = [name for name in asked if name not in nets]
     if missing:
         return NEEDS.format(missing[0])
-    if blind and evaluator.knowledge == "white-box":
-        return "no gradient reaches the image"
-    return ""
+    if evaluator.knowledge == "white-box":
+        apart = "; its attacks without gradients can be run by themselves"
+        return f"{BLIND}{apart * getattr(evaluator, 'mixed', False)}" if blind(who) else ""
+    # what asks the judged network for no gradient takes those of the networks it brings along
+    cut = [name for name in asked if blind(f"nets.{name}")]
+    return f"{BLIND} in {cut[0]}" if cut else ""
 
 
 def left_out(plan: Plan, threat: Threat, skips: Sequence[str], complete: bool) -> list[str]:

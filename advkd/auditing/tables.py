@@ -34,10 +34,8 @@ def verdict_table(out: Console, verdict: Verdict) -> None:
     for name in names(verdict):
         cells = [percent(row.alone(name)) if name in row.entries else "-" for row in verdict.rows.values()]
         table.add_row(name, *cells, end_section=name == names(verdict)[-1])
-    bound = "" if verdict.complete else "<= "
-    table.add_row(
-        "worst case", *[f"{bound}{percent(row.robust)}" for row in verdict.rows.values()], style="bold"
-    )
+    bounds = ["<= " * (not row.complete) + percent(row.robust) for row in verdict.rows.values()]
+    table.add_row("worst case", *bounds, style="bold")
     table.add_row("95 % interval", *[percent(row.interval["robust"]) for row in verdict.rows.values()])
     for what in ("worst", "spread"):
         cells = [percent(row.about["classes"][what]) for row in verdict.rows.values()]
@@ -50,8 +48,9 @@ def _beside(out: Console, verdict: Verdict) -> None:
     def say(text: str, style: str = "") -> None:
         out.print(Text(text, style=style), soft_wrap=True)
 
-    if not verdict.complete:
-        say("the budget ran out: the worst case is an upper bound", "yellow")
+    bounds = [who for who, row in verdict.rows.items() if not row.complete]
+    if bounds:
+        say(f"the attacks have not come to their end ({', '.join(bounds)}): <= is an upper bound", "yellow")
     if any(len(set(map(str, row.alone(name)))) > 1 for row in verdict.rows.values() for name in row.entries):
         say("a range: not run on examples that an earlier attack had broken", "dim")
     for name, notes in verdict.notes.items():

@@ -19,11 +19,16 @@ from advkd.result import Interval, wilson
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One network: its entries by attack (`clean` among them) and the classes `y` (n,) of the examples."""
+    """One network: its entries by attack (`clean` among them) and the classes `y` (n,) of the examples.
+
+    `complete` is False where the budget ran out or no attack came to its end: `robust` is then an upper
+    bound.
+    """
 
     entries: Mapping[str, Entry]
     y: Tensor
     classes: int
+    complete: bool = True
 
     @property
     def n(self) -> int:
@@ -79,6 +84,7 @@ class Row:
         return {
             "clean": self.clean,
             "robust": self.robust,
+            "complete": self.complete,
             "interval": {name: list(ends) for name, ends in self.interval.items()},
             "attacks": self.attacks,
             "details": {name: self._detail(name) for name in self.entries},
@@ -105,9 +111,8 @@ class Row:
 class Verdict:
     """What an audit says of a network, and how far to believe it.
 
-    `rows` by network, the judged one first. `complete` is False where the budget ran out: `robust` is
-    then an upper bound. `flags` are reasons to doubt it, `not_tried` what was left out. `agreement`
-    compares teacher and student: the same answer when clean, the same fate under attack.
+    `rows` by network, the judged one first. `flags` are reasons to doubt it, `not_tried` what was left
+    out. `agreement` compares teacher and student: the same answer when clean, the same fate under attack.
     """
 
     rows: Mapping[str, Row]
@@ -116,7 +121,6 @@ class Verdict:
     flags: Sequence[Flag]
     points: Sequence[Point]
     not_tried: Sequence[str]
-    complete: bool
     cost: Mapping[str, Any]
     environment: Mapping[str, Any]
     agreement: Mapping[str, float] = field(default_factory=dict)
@@ -139,6 +143,11 @@ class Verdict:
         return self.main.robust
 
     @property
+    def complete(self) -> bool:
+        """Whether its attacks have come to their end."""
+        return self.main.complete
+
+    @property
     def notes(self) -> dict[str, list[str]]:
         """What a reader of a number has to know, by attack."""
         return {name: entry.notes for name, entry in self.main.entries.items() if entry.notes}
@@ -152,7 +161,6 @@ class Verdict:
             "suite": self.suite,
             "threat": self.threat,
             "n_test": self.main.n,
-            "complete": self.complete,
             "judged": main,
             **rows.pop(main),
             **rows,

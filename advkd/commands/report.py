@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from rich.console import Console
 
@@ -19,7 +21,7 @@ def report(words: tuple[str, ...]) -> None:
     the folder itself, or into report/ for several. Nothing is run.
     """
     own, folders = own_words(words, ("out",))
-    strange = [word for word in folders if "=" in word]
+    strange = [word for word in folders if "=" in word and not Path(word).exists()]
     if strange:
         raise AdvkdError(unknown("word", "word", strange[0], ["out="], "all other words are folders"))
     from advkd import reporting

@@ -12,6 +12,7 @@ from advkd import api
 from advkd.auditing.case import resolve_case
 from advkd.auditing.open import case_folder, judged
 from advkd.auditing.scope import NEEDS
+from advkd.comparing.origin import held
 from advkd.comparing.plan import Cell
 from advkd.config.case import Resolved, hash_of
 from advkd.config.entries import CLEAN
@@ -88,11 +89,16 @@ def _whole(found: Judged, audit: Path) -> Judged:
 
 
 def _train(cell: Cell, folder: Path) -> None:
-    # a folder without a checkpoint is begun again
-    if (folder / RUN).exists() and any(folder.glob("checkpoint.*")):
-        api.resume(folder)
-    else:
-        api.train(cell.run, out=folder)
+    try:
+        # a folder without a checkpoint is begun again
+        if (folder / RUN).exists() and any(folder.glob("checkpoint.*")):
+            api.resume(folder)
+        else:
+            api.train(cell.run, out=folder)
+    except AdvkdError:
+        # unless another comparison has ended it in between
+        if not (folder / RESULT).exists():
+            raise
 
 
 def _as_asked(run: Run, engine: Mapping[str, bool], folder: Path) -> None:
@@ -114,8 +120,8 @@ def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Scores
     case = judge.case(student)
     case = _called(replace(case, target=source.path, model=source.model), Path(source.path).parent.name)
     terms = {key: run.resolved[key] for key in ("data", "split", "threat", "teacher")}
-    audit = cells / f"teacher-{hash_of(terms)}" / f"{case.suite}-{case.hash}"
-    return _judged(case, created(audit)).scores
+    place = held(run, cells / f"teacher-{hash_of(terms)}")
+    return _judged(case, created(place / f"{case.suite}-{case.hash}")).scores
 
 
 def _called(case: Resolved, name: str) -> Resolved:

@@ -23,7 +23,7 @@ from advkd.comparing.waiting import freed, waited
 from advkd.config.layers import load_yaml, yaml_text
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
-from advkd.errors import AdvkdError, Interrupted, error
+from advkd.errors import Interrupted, error
 from advkd.folder import EXAMPLES, RESULT, RUN, created, locked
 from advkd.models.trained import Trained
 from advkd.pyfile import imported
@@ -183,9 +183,10 @@ def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Sco
         if one.judged is not None and "teacher" in cell.run.nets:
             try:
                 return waited(partial(teacher_judged, cell.run, one.folder, judge, cells))
-            except AdvkdError as cause:
-                # the students are compared without it
+            # whatever it is, the students are compared without it
+            except Exception as cause:
                 log.warning("the teacher is not judged: %s", cause)
+                log.debug("the teacher", exc_info=True)
                 return None
     return None
 

@@ -51,6 +51,19 @@ def hold(cells: Iterable[Cell], folder: Path) -> None:
         raise error("out", "holds students of something that has changed since", given=names, remedy=remedy)
 
 
+def held(run: Run, place: Path) -> Path:
+    """The folder `place` of an audit of the teacher of `run`; refused if teacher or images have changed."""
+    now = {"images": _images(run), **_teacher(run)}
+    before = _noted(place)
+    if any(before.get(what, now[what]) != now[what] for what in now):
+        remedy = "remove it to have the teacher audited again"
+        problem = "holds the audit of another teacher, or on other images"
+        raise error("out", problem, given=place, remedy=remedy)
+    if not place.exists():
+        weights.atomic(created(place) / FILE, (json.dumps(now, indent=2) + "\n").encode())
+    return place
+
+
 def _noted(place: Path) -> Mapping[str, str]:
     try:
         found: Mapping[str, str] = json.loads((place / FILE).read_text(encoding="utf-8"))
@@ -69,18 +82,22 @@ def _teacher(run: Run) -> dict[str, str]:
     if source is None:
         return {}
     file = Path(source.path).expanduser()
-    return {"teacher": _digits(file / BEST if file.is_dir() else file)}
+    file = file / BEST if file.is_dir() else file
+    # of a file that is not there every cell will say so
+    return {"teacher": _digits(file)} if file.exists() else {}
 
 
 def _code(run: Run) -> Iterator[tuple[str, str]]:
     """The files of all members that other packages, or a file of the user's, have brought in."""
+    files: set[Path] = set()
     for member in _members([getattr(run, field.name) for field in fields(run)]):
         kind = member if inspect.isfunction(member) else type(member)
         if kind.__module__.partition(".")[0] not in OWN:
             # what was typed into a notebook has no file
             with contextlib.suppress(TypeError, OSError):
-                file = Path(inspect.getfile(kind))
-                yield f"code of {file.name}", _digits(file)
+                files.add(Path(inspect.getfile(kind)))
+    for name in sorted({file.name for file in files}):
+        yield f"code of {name}", "+".join(sorted(_digits(file) for file in files if file.name == name))
 
 
 def _members(node: Any) -> Iterator[Any]:

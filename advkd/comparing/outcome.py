@@ -79,6 +79,8 @@ class Comparison:
         ranked = self.ranked
         if len(ranked) < 2:
             return "Fewer than two entrants have been judged: there is nothing to compare."
+        if not set.intersection(*(set(of) for of in self.judged.values())):
+            return "No seed was judged of every entrant, so none can be said to be ahead."
         most, seeds = self.mean(ranked[0], ROBUST), len(self.seeds)
         best = [label for label in ranked if math.isclose(self.mean(label, ROBUST), most)]
         clean = listed([f"{100 * self.mean(label, CLEAN):.1f} %" for label in best])
@@ -168,13 +170,13 @@ def concluded(
 ) -> Comparison:
     """The comparison of cells that have been made, of their teacher and what their training took.
 
-    Raises `AdvkdError` where two audits are not on the same terms.
+    A cell whose audit is not on the terms of most others counts as failed.
     """
+    made = _alike(made)
     judged: dict[str, dict[int, Judged]] = {}
     for cell, one in zip(plan.cells, made, strict=True):
         if one.judged is not None:
             judged.setdefault(cell.label, {})[cell.run.seed] = one.judged
-    _alike([(label, seed, one) for label, of in judged.items() for seed, one in of.items()])
     robust = _bits(judged, lambda one: one.survivors)
     clean = _bits(judged, lambda one: one.right[CLEAN])
     return Comparison(
@@ -195,14 +197,19 @@ def _bits(judged: Mapping[str, Mapping[int, Judged]], of: Any) -> dict[str, dict
     return {label: {seed: of(one) for seed, one in seeds.items()} for label, seeds in judged.items()}
 
 
-def _alike(all_of_them: Sequence[tuple[str, int, Judged]]) -> None:
-    for label, seed, one in all_of_them[1:]:
-        first, other = all_of_them[0][2].terms, one.terms
-        differs = [key for key in first if first[key] != other[key]]
-        if differs:
-            raise error(
-                "compare",
-                f"the students were judged on different {' and '.join(differs)}",
-                given="; ".join(f"{first[key]} and, {label} seed {seed}, {other[key]}" for key in differs),
-                remedy="remove the audit that does not belong here",
-            )
+def _alike(made: Sequence[Made]) -> list[Made]:
+    terms = [one.judged.terms for one in made if one.judged is not None]
+    most = max(terms, key=terms.count, default={})
+    return [one if one.judged is None or one.judged.terms == most else _odd(one, most) for one in made]
+
+
+def _odd(one: Made, most: Mapping[str, str]) -> Made:
+    terms = one.judged.terms if one.judged else {}
+    differs = [key for key in most if terms[key] != most[key]]
+    told = error(
+        "compare",
+        f"it was judged on other {' and '.join(differs)} than the others",
+        given="; ".join(f"{terms[key]}, the others {most[key]}" for key in differs),
+        remedy=f"see what kept its audit from being as theirs, and remove {one.audit} to audit it again",
+    )
+    return Made(one.folder, error=str(told))

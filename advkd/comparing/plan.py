@@ -140,7 +140,16 @@ def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
             given="; ".join(apart),
             remedy="give such words to all: key=value without a label",
         )
-    attacks_on(next(iter(runs.values())), request.suite)
+    attacks = attacks_on(next(iter(runs.values())), request.suite)
+    asking = [name for name, attack in attacks.items() if "teacher" in getattr(attack, "nets", ())]
+    without = [label for label, run in runs.items() if run.teacher is None]
+    if asking and 0 < len(without) < len(runs):
+        raise error(
+            "presets",
+            f"have no teacher, which {', '.join(asking)} of suite {request.suite} ask of all",
+            given=", ".join(without),
+            remedy="leave them theirs: it is asked for the verdict, even of those that learn from none",
+        )
 
 
 def attacks_on(run: Run, suite: str) -> Mapping[str, Evaluator]:

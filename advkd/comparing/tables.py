@@ -47,7 +47,7 @@ def predicted(out: Console, plan: Plan, costs: dict[str, Estimate], left: Sequen
         table.add_column(heading, justify="left" if heading == "entrant" else "right")
     for label, cost in costs.items():
         numbers = (f"{plan.runs[label].epochs}", f"{cost.flops / 1e12:.3g}", f"{cost.seconds:.0f}")
-        table.add_row(label, *numbers, f"{sum(cell.label == label for cell in left)}")
+        table.add_row(Text(label), *numbers, f"{sum(cell.label == label for cell in left)}")
     out.print(table)
     total = duration(sum(costs[cell.label].seconds for cell in left))
     rest = f"{len(plan.cells) - len(left)} of {len(plan.cells)} cells are trained already"
@@ -70,7 +70,7 @@ def concluded(out: Console, comparison: Comparison) -> None:
 
 def _methods(out: Console, comparison: Comparison) -> None:
     tested = [verdict for verdict in comparison.methods if verdict.p is not None]
-    heading = "paired over seeds:" if tested else "not tested, which takes more than one seed"
+    heading = "paired over seeds:" if tested else "not tested, which takes more than one seed of both"
     say(out, f"these methods, {heading}", "bold")
     best = comparison.ranked[:1]
     apart = [v for v in tested if v.verdict != "not distinguishable" or {v.a, v.b} & {*best}]
@@ -87,7 +87,7 @@ def _table(comparison: Comparison) -> Table:
     for heading in ("", "clean", "robust", "seeds", "TFLOP a seed"):
         table.add_column(heading, justify="left" if heading == "" else "right")
     for label in comparison.ranked:
-        table.add_row(label, *_cells(comparison, label))
+        table.add_row(Text(label), *_cells(comparison, label))
     return table
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from advkd.config.run import Spec
 from advkd.errors import AdvkdError, Problem, unknown
+from advkd.registry import load
 from advkd.types import Threat
 
 log = logging.getLogger("advkd")
@@ -36,6 +37,11 @@ def lengths(spec: Any, threat: Threat) -> list[Problem]:
 def crossed(spec: Spec) -> list[Problem]:
     """The problems of a run as a whole: steps too long, networks nobody provides, weights of two."""
     problems = lengths(spec, spec.threat)
+    problems += _asking(spec)
+    if isinstance(spec.student, load("models", "trained")):
+        remedy = "write student=MODEL, or student=RUN_FOLDER to go on from a network that was trained"
+        problem = "is how a teacher is made; a student would begin untrained"
+        problems.append(Problem(place="student", problem=problem, given="trained", remedy=remedy))
     needed = getattr(spec.method, "nets", ("teacher",))
     for net in needed:
         if net not in NETS:
@@ -59,6 +65,21 @@ def crossed(spec: Spec) -> list[Problem]:
             )
         )
     return problems
+
+
+def _asking(spec: Spec) -> Iterator[Problem]:
+    """Evaluators of a run that ask another network: a run hands them the judged one alone."""
+    for place, evaluator in {
+        "validation": spec.validation,
+        **{f"evaluation.{name}": evaluator for name, evaluator in spec.evaluation.items()},
+    }.items():
+        if nets := getattr(evaluator, "nets", ()):
+            yield Problem(
+                place=place,
+                problem="asks another network, which a run does not hand to its attacks",
+                given=", ".join(nets),
+                remedy="leave it out, and judge the run by it: advkd eval FOLDER '+evaluators.NAME={...}'",
+            )
 
 
 def _members(node: Any, place: str) -> Iterator[tuple[str, Any]]:

@@ -41,7 +41,7 @@ def resolve(*words: str) -> Run:
     raw = over(setting, preset)
     written = {f"preset {of_preset}": preset, f"setting {of_setting}": setting}
     raw |= {"preset": Path(of_preset).stem, "setting": of_setting}
-    raw = applied(raw, [w for w in parsed if w.op != "set" or w.path not in ("preset", "setting")], problems)
+    raw = applied(raw, [w for w in parsed if w.op != "set" or w.path not in chosen], problems)
     raw["teacher"] = _teacher(raw.get("teacher"), setting, raw.get("validation"))
     try:
         return from_raw(raw, problems)
@@ -148,8 +148,8 @@ def file_or_name(raw: Any) -> Any:
     if not isinstance(raw, dict):
         return raw
     name = str(raw.get("use"))
-    source, option = split_name(name)
-    if option is not None and source in entries("models"):
+    # a folder that happens to be called like a model does not take its name: ./NAME is the folder
+    if split_name(name)[0] in entries("models"):
         return raw
     if "/" in name or name.endswith((".pt", ".pth", ".safetensors")) or Path(name).is_dir():
         return {**raw, "use": "file", "path": name}

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from advkd.errors import AdvkdError, Problem, error
+
+KEY = "value: "
+"""What makes the text of a value a YAML document."""
+
+OTHERWISE = re.compile(r"[-+]?0[0-7_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+"""Numbers of YAML in eights (010 is 8) and in sixties (1:30 is 90)."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +73,43 @@ def _key(name: str, text: str) -> tuple[str, ...]:
 
 
 def value_of(text: str, place: str) -> Any:
-    """A YAML value; text that only looks like YAML is an error that shows it."""
+    """A YAML value; text that only looks like YAML, or that YAML reads otherwise, is an error."""
     if not text:
         return ""
     try:
-        content = OmegaConf.create(f"value: {text}")
+        _as_written(text, place)
+        content = OmegaConf.create(f"{KEY}{text}")
         return OmegaConf.to_container(content, resolve=False)["value"]  # type: ignore[index, call-overload]
     except (YAMLError, OmegaConfBaseException) as cause:
         first = str(cause).split("\n")[0]
         raise error(place, f"is not a YAML value: {first}", given=text, remedy="quote it") from None
+
+
+def _as_written(text: str, place: str) -> None:
+    """Raises for text of which YAML leaves something out, and for numbers it counts in eights or sixties."""
+    quoted = f"""quote it for YAML as well: '{place}="..."'"""
+    if "\n" in text:
+        remedy = "write it in one line; in double quotes \\n is a line break"
+        raise error(place, "a value is one line", given=repr(text), remedy=remedy)
+    document = yaml.compose(f"{KEY}{text}", yaml.SafeLoader)
+    assert document is not None
+    value: yaml.Node = document.value[0][1]
+    # a comment that is all there is lies before the end of the empty value
+    rest = text.strip() if value.value == "" else text[value.end_mark.index - len(KEY) :].strip()
+    if rest.startswith("#"):
+        raise error(place, f"YAML takes {rest} for a comment", given=text, remedy=quoted)
+    for scalar in _scalars(value):
+        if scalar.style is None and OTHERWISE.fullmatch(scalar.value):
+            read = yaml.safe_load(scalar.value)
+            if isinstance(read, int | float):
+                remedy = f"write a number without leading zeros or colons; for text, {quoted}"
+                raise error(place, f"YAML reads {scalar.value} as {read}", given=text, remedy=remedy)
+
+
+def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+        return
+    for child in node.value:
+        for inner in child if isinstance(child, tuple) else (child,):
+            yield from _scalars(inner)

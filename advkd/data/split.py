@@ -16,7 +16,8 @@ def stratified(y: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     """
     part = []
     for label in torch.unique(y).tolist():
-        rows = _shuffled(y, label, seed, "split")
+        # the mask lies on the CPU, and labels may not
+        rows = _shuffled(y, label, seed, "split").cpu()
         n = min(max(round(fraction * len(rows)), 1), len(rows) - 1)
         part.append(rows[:n])
     chosen = torch.zeros(len(y), dtype=torch.bool)
@@ -41,6 +42,13 @@ def limited(y: Tensor, limit: int | None, seed: int) -> Tensor:
         for label, share in zip(labels.tolist(), shares.tolist(), strict=True)
     ]
     return torch.cat(rows).sort().values
+
+
+def spread(y: Tensor, n: int, seed: int) -> Tensor:
+    """Sorted indices of at most `n` images, of every class of `y` (N,) if `n` is enough for that."""
+    if n >= len(torch.unique(y)):
+        return limited(y, n, seed)
+    return torch.randperm(len(y), generator=streams(seed)("limit"))[:n].sort().values
 
 
 def _shuffled(y: Tensor, label: int, seed: int, purpose: str) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.errors import at_least_one
-from advkd.evaluators.official import TARGETS, classes_of, common, without_link
+from advkd.evaluators.official import TARGETS, classes_of, common, startable, without_link
 from advkd.isolation import isolated
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Memo, Passes
@@ -74,6 +74,7 @@ class AutoAttack:
         classes, notes = classes_of(net, batch.x), [f"pyautoattack {metadata.version('pyautoattack')}"]
         with isolated(net, self.seed), _said(notes):
             suite = pyautoattack.AutoAttack(net, **common(threat, self.seed, batch.x.device))
+            notes += startable(suite.square, batch.x)
             if classes <= TARGETS:
                 suite.apgd_targeted.n_target_classes = suite.fab.n_target_classes = classes - 1
                 if classes < 4:
@@ -82,7 +83,7 @@ class AutoAttack:
                     f"not the standard suite: {classes} classes; {', '.join(suite.attacks_to_run)} "
                     f"toward {classes - 1} wrong classes"
                 )
-            _remembering((suite.apgd, suite.apgd_targeted, suite.fab, suite.square), memo)
+            _remembering((suite.apgd, suite.apgd_targeted, suite.fab, suite.square), memo, notes)
             x, _ = suite.run_standard_evaluation(batch.x, batch.y, batch_size=self.batch_size)
         return Outcome(x.detach(), tuple(notes))
 
@@ -104,15 +105,34 @@ class AutoAttackFast(AutoAttack):
         return super().named(classes).replace("autoattack", "autoattack-fast")
 
 
-def _remembering(attacks: tuple[object, ...], memo: Memo) -> None:
-    """Puts `memo` before each attack: every call seeds itself, so an answer of before is the same answer."""
+def _remembering(attacks: tuple[object, ...], memo: Memo, notes: list[str]) -> None:
+    """Puts `memo` before each attack: every call seeds itself, so an answer of before is the same answer.
+
+    What a call adds to `notes` is remembered before its answer, so that no answer is found without them.
+    """
     count = 0
 
     def through(perturb: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
         def called(x: Tensor, y: Tensor) -> Tensor:
             nonlocal count
             count += 1
-            return memo(f"batch-{count}", lambda: perturb(x, y)).to(x)
+            key, known, fresh = f"batch-{count}", len(notes), False
+
+            def said() -> Tensor:
+                text = "\n".join(notes[known:])
+                return memo(f"{key}-notes", lambda: torch.tensor(list(text.encode()), dtype=torch.uint8))
+
+            def compute() -> Tensor:
+                nonlocal fresh
+                fresh, found = True, perturb(x, y)
+                said()
+                return found
+
+            answer = memo(key, compute).to(x)
+            if not fresh:
+                before = bytes(said().tolist()).decode().splitlines()
+                notes.extend(note for note in before if note not in notes)
+            return answer
 
         return called
 

@@ -13,6 +13,9 @@ from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
 from advkd.types import Batch, Real, Threat
 
+FIRST = 1.0
+"""The weight searched first; the toolbox doubles it until there is an error, and would begin with 0.01."""
+
 CHANGES = 5
 """How often the toolbox halves a step at most, and how often it doubles one."""
 
@@ -28,8 +31,8 @@ class CWL2:
     adversarial-robustness-toolbox.
     """
 
-    steps: int = 100
-    searches: int = 5
+    steps: int = 50
+    searches: int = 12
     learning_rate: Real = 0.01
 
     kind: ClassVar[Kind] = "minimal-norm"
@@ -45,6 +48,7 @@ class CWL2:
         options = {
             "max_iter": self.steps,
             "binary_search_steps": self.searches,
+            "initial_const": FIRST,
             "learning_rate": self.learning_rate,
         }
         return Art(name="CarliniL2Method", options=options)(net, batch, threat, generator)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from advkd.errors import at_least_one, error
 from advkd.isolation import isolated
@@ -47,6 +49,38 @@ def without_link(text: str) -> str:
     return text.replace(" See flags_doc.md for details.", "")
 
 
+def startable(square: Any, x: Tensor) -> tuple[str, ...]:
+    """Lets Square of the official code start on any images `x` (B,C,H,W); what a reader has to know of it.
+
+    Under l2 it first tiles the image, and fails where the tiles do not fit. There it gets a canvas they
+    do fit, of which the network sees the image alone; what it changes beside the image is lost to it.
+    """
+    height, width = x.shape[2:]
+    if square.norm != "L2" or _tiled(height, width):
+        return ()
+    more = next(more for more in count(1) if _tiled(height + more, width + more))
+    net, run = square.predict, square.attack_single_run
+
+    def predict(x: Tensor) -> Any:
+        return net(x[..., :height, :width].contiguous())
+
+    def attack_single_run(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        queries, found = run(F.pad(x, (0, more, 0, more)), y)
+        return queries, found[..., :height, :width].contiguous()
+
+    square.predict, square.attack_single_run = predict, attack_single_run
+    canvas = f"{height + more}x{width + more}"
+    return (f"square under l2 on a canvas of {canvas}: the official code fails on {height}x{width}",)
+
+
+def _tiled(height: int, width: int) -> bool:
+    """Whether the first tiles of the official code lie inside the image."""
+    side = height // 5
+    if side < 2:
+        return side == 1
+    return all((height - 5 * side) // 2 + of // side * side <= of for of in (height, width))
+
+
 @dataclass(frozen=True, kw_only=True)
 class APGDCE:
     """Auto-PGD on cross-entropy, of the official code. Source: Croce, Hein, ICML 2020 (arXiv 2003.01690)."""
@@ -78,9 +112,9 @@ class APGDCE:
 class APGDT:
     """Auto-PGD on the targeted DLR loss, toward each of the likeliest wrong classes in turn.
 
-    The loss divides by the spread of the four largest logits. With three classes the spread is that of
-    all three; with two the plain difference is taken, since its ratio to the spread would be constant:
-    both are ours, the official code fails there. Source: Croce, Hein, ICML 2020 (arXiv 2003.01690).
+    The loss divides by the spread of the four largest logits. With fewer than four classes the plain
+    difference is taken, since its ratio to the spread of all is constant toward the class that is least
+    likely: that is ours, the official code fails there. Source: Croce, Hein, ICML 2020 (arXiv 2003.01690).
     """
 
     steps: int = 100
@@ -104,8 +138,7 @@ class APGDT:
         class FewClasses(APGDAttack_targeted):  # type: ignore[misc]
             def dlr_loss_targeted(self, x: Tensor, y: Tensor) -> Tensor:
                 rows = torch.arange(len(x), device=x.device)
-                ahead = x[rows, self.y_target] - x[rows, y]
-                return ahead if x.shape[1] == 2 else ahead / (x.amax(1) - x.amin(1) + 1e-12)
+                return x[rows, self.y_target] - x[rows, y]
 
         seed, classes = drawn(generator), classes_of(net, batch.x)
         attack = (FewClasses if classes < 4 else APGDAttack_targeted)(
@@ -175,4 +208,6 @@ class Square:
         seed = drawn(generator)
         options = common(threat, seed, batch.x.device)
         attack = SquareAttack(net, n_queries=self.queries, resc_schedule=False, **options)
-        return perturbed(attack, net, batch, seed)
+        notes = startable(attack, batch.x)
+        outcome = perturbed(attack, net, batch, seed)
+        return replace(outcome, notes=(*notes, *outcome.notes))

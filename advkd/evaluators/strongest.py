@@ -38,7 +38,7 @@ def strongest(
             part = Batch(batch.x[standing], batch.y[standing])
             x, value, wrong = _once(net, part, target[standing], attack, loss, threat, generator)
             better = wrong | (value > highest[standing])
-            best[standing[better]], highest[standing[better]] = x[better], value[better]
+            best[standing[better]], highest[standing[better]] = x[better], value[better].to(highest)
             standing = standing[~wrong]
     return best
 

@@ -38,12 +38,20 @@ class _Seen:
 class Console:
     """Epoch, step, images/s, loss parts, validation accuracies, time left.
 
-    A live line in a terminal; elsewhere one line per epoch. `close` ends the live line.
+    A live line in a terminal; elsewhere one line per epoch. `close` ends the live line. `advkd run` has one
+    of its own; a script gets one by `+reporters.console={}`.
     """
 
-    terminal: Terminal = field(default_factory=Terminal)
+    terminal: Terminal = field(default_factory=Terminal, init=False)
     _seen: _Seen = field(default_factory=_Seen, init=False)
     _live: list[Live] = field(default_factory=list, init=False)
+
+    @classmethod
+    def on(cls, terminal: Terminal) -> Console:
+        """One that writes to `terminal` in place of standard output."""
+        made = cls()
+        object.__setattr__(made, "terminal", terminal)
+        return made
 
     def __call__(self, record: Record) -> None:
         """Show one record."""

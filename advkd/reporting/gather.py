@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from advkd.config.entries import CLEAN
 from advkd.errors import AdvkdError, error
 from advkd.folder import EXAMPLES, RESULT, RUN
 from advkd.reporting.material import Judged, Material, Row
@@ -134,16 +135,34 @@ def _refuse_differences(rows: Sequence[Row]) -> None:
 
 
 def _told_apart(rows: Sequence[Row]) -> list[Row]:
-    """Runs of one preset that are no seeds of each other get the names of their folders beside it."""
-    hashes: dict[str, set[str]] = {}
+    """Runs of one name that are no seeds of each other get the folder of the first of their kind beside it.
+
+    Two runs of one configuration and seed get the folder of each; a copy of a run is left out.
+    """
+    rows = list({_content(row): row for row in reversed(rows)}.values())[::-1]
+    places: dict[tuple[str, str], str] = {}
     for row in rows:
-        hashes.setdefault(row.name, set()).add(row.hash)
-    named = [
-        replace(row, name=f"{row.name} ({row.folder.name})") if len(hashes[row.name]) > 1 else row
-        for row in rows
-    ]
-    twice = Counter((row.name, row.seed) for row in named)
+        # the folder of a cell ends in its seed
+        places.setdefault((row.name, row.hash), row.folder.name.removesuffix(f"-{row.seed}"))
+    variants = Counter(name for name, _ in places)
+    shared = Counter((name, place) for (name, _), place in places.items())
+
+    def named(row: Row) -> str:
+        place = places[row.name, row.hash]
+        if variants[row.name] == 1:
+            return row.name
+        return f"{row.name} ({place if shared[row.name, place] == 1 else row.hash})"
+
+    told = [replace(row, name=named(row)) for row in rows]
+    twice = Counter((row.name, row.seed) for row in told)
     return [
-        replace(row, name=f"{row.name} ({row.folder.name})") if twice[row.name, row.seed] > 1 else row
-        for row in named
+        replace(row, name=f"{row.name} ({row.folder})") if twice[row.name, row.seed] > 1 else row
+        for row in told
     ]
+
+
+def _content(row: Row) -> Hashable:
+    """What a copy of a run has in common with it."""
+    if row.judged is None or not row.hash:
+        return row.folder
+    return row.name, row.hash, row.seed, row.judged.right[CLEAN].tobytes(), row.judged.survivors.tobytes()

@@ -103,7 +103,8 @@ class Trained:
     def best(self) -> int:
         """The index of the epoch whose student was kept."""
         robust = self.robust if len(self.robust) else np.zeros(len(self.clean))
-        return max(range(len(self.clean)), key=lambda i: (robust[i], self.clean[i], -i))
+        # a training that was killed may have left one of the two without the other
+        return max(range(min(len(self.clean), len(robust))), key=lambda i: (robust[i], self.clean[i], -i))
 
 
 @dataclass(frozen=True, kw_only=True)

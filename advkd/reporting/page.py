@@ -19,7 +19,7 @@ from advkd.reporting.material import Judged, Material
 from advkd.reporting.table import methods, students
 from advkd.reporting.teacher import teacher, teachers
 from advkd.reporting.verdicts import verdicts
-from advkd.reporting.words import beneath, duration, given, headline
+from advkd.reporting.words import beneath, duration, equal, given, headline
 
 PACKAGE = "advkd.reporting"
 OPTIONAL = ("differences", "command", "hash", "environment")
@@ -83,11 +83,12 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
     seeds = comparison.get("seeds") or sorted({r.seed for r in material.rows if r.seed is not None})
     if seeds:
         yield "seeds", f"{len(seeds)} ({', '.join(map(str, seeds))})"
-    epochs = {len(row.trained.clean) for row in material.rows if row.trained and len(row.trained.clean)}
+    ended = [row.trained for row in material.rows if row.trained and (row.judged or len(material.rows) == 1)]
+    epochs = {len(trained.clean) for trained in ended if len(trained.clean)}
     if epochs:
         yield "epochs", " to ".join(str(end) for end in sorted({min(epochs), max(epochs)}))
-    if comparison.get("equal"):
-        yield "made equal", str(comparison["equal"])
+    if made_equal := equal(comparison):
+        yield "made equal", made_equal
     if scores := teacher(material):
         yield "teacher", f"{percent(scores.clean)} % clean, {percent(scores.robust)} % robust"
     costs = [row.cost for row in material.rows if "train_seconds" in row.cost]
@@ -107,6 +108,7 @@ def notes(material: Material) -> Iterator[str]:
         )
     if len(teachers(material)) > 1:
         yield "These students have learned from different teachers, so none is shown beside them."
+    yield from _spared(material)
     if material.comparison is not None:
         yield _of_costs(material)
     unaudited = [g.name for g in material.groups if any(judged.audit is None for judged in g.judged)]
@@ -115,6 +117,19 @@ def notes(material: Material) -> Iterator[str]:
             f"Not audited: {', '.join(unaudited)}. No check has doubted these numbers yet; "
             "advkd eval RUN suite=standard does."
         )
+
+
+def _spared(material: Material) -> Iterator[str]:
+    """Attacks that have not met every image that stands, as a suite's `subset` asks."""
+    judged = [one for group in material.groups for one in group.judged if one.complete]
+    for attack in dict.fromkeys(name for one in judged for name in one.attacks):
+        ran = [one for one in judged if attack in one.right and one.survivors.any()]
+        shares = [float((one.survivors & ~one.tried[attack]).sum() / one.survivors.sum()) for one in ran]
+        if any(shares):
+            yield (
+                f"{attack} was tried on some of the images that stood until then. Of those that count as "
+                f"robust, {percent(min(shares))} to {percent(max(shares))} %, by student, have not met it."
+            )
 
 
 def _of_costs(material: Material) -> str:

@@ -84,9 +84,14 @@ def _audited(about: Mapping[str, Any], ledger: Mapping[str, Any], arrays: Arrays
         terms={
             "threat": about["threat"],
             "images": ledger["images"],
-            # one that was left out for want of a network makes a verdict of another kind
+            # what was left out, for want of a network or of time, makes a verdict of another kind
             "attacks": json.dumps(
-                {**{key: options.get(key) for key in OF_TERMS}, "made": names}, sort_keys=True
+                {
+                    **{key: options.get(key) for key in OF_TERMS},
+                    "made": names,
+                    **({} if about["complete"] else {"complete": False}),
+                },
+                sort_keys=True,
             ),
         },
         right={name: arrays[f"{who}.{name}"] for name in names},

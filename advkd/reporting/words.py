@@ -6,7 +6,7 @@ import math
 import shlex
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from advkd.auditing.tables import percent
 from advkd.reporting.material import Group, Material
@@ -44,9 +44,14 @@ def in_common(each: Iterable[Collection[Seed]]) -> set[Seed]:
 
 
 def measured(group: Group, what: str) -> str:
-    """`clean` or `robust` of a method in per cent: with its interval, or ± SD over seeds."""
-    told = spread(group.values(what))
+    """`clean` or `robust` of a method in per cent: with its interval, or ± SD over seeds; `≤` if a bound."""
+    told = ("" if what != "robust" or whole(group) else "≤ ") + spread(group.values(what))
     return told if len(group.judged) > 1 else f"{told} ({percent(group.spread(what))})"
+
+
+def whole(group: Group) -> bool:
+    """Whether every audit of a method ran to its end; one that did not gives an upper bound."""
+    return all(judged.complete for judged in group.judged)
 
 
 def count(number: float | None) -> str:
@@ -103,7 +108,8 @@ def headline(material: Material) -> str:
     even = [group for group in others if math.isclose(group.mean("robust") or 0, most)]
     below = others[len(even) :]
     leads = f"{listed([group.name for group in [first, *even]])} {'share' if even else 'has'}"
-    says = f"{leads} the highest robust accuracy, {percent(most)} %"
+    bound = "" if all(whole(group) for group in [first, *even]) else "at most "
+    says = f"{leads} the highest robust accuracy, {bound}{percent(most)} %"
     if below:
         says += f", {100 * (most - (below[0].mean('robust') or 0)):.1f} points above {below[0].name}"
     return f"{says}. Whether that could be chance has not been tested here: advkd compare does."
@@ -112,13 +118,22 @@ def headline(material: Material) -> str:
 def beneath(material: Material) -> str:
     """What a reader of the headline has to know at once: how exact it is, or what winning costs."""
     if material.single is None:
-        return _costs(ranked(material), (material.comparison or {}).get("equal"))
+        return _costs(ranked(material), equal(material.comparison or {}))
     judged = material.judged
     said = f"95 % interval of robust accuracy {percent(judged.scores.interval('robust'))} % (Wilson)."
-    return said if judged.complete else f"{said} The budget ran out: this is an upper bound."
+    return (
+        said if judged.complete else f"{said} The attacks have not come to their end: this is an upper bound."
+    )
 
 
-def _costs(groups: Sequence[Group], equal: str | None) -> str:
+def equal(comparison: Mapping[str, Any]) -> str | None:
+    """What a comparison has made equal; nothing where its words have set the epochs apart."""
+    epochs = comparison.get("epochs")
+    apart = isinstance(epochs, Mapping) and len({*epochs.values()}) > 1
+    return None if apart and comparison.get("equal") == "epochs" else comparison.get("equal")
+
+
+def _costs(groups: Sequence[Group], made_equal: str | None) -> str:
     key = cost_key(groups)
     known = [group for group in groups if group.mean(key)]
     if not known or known[0] is not groups[0]:
@@ -131,7 +146,7 @@ def _costs(groups: Sequence[Group], equal: str | None) -> str:
         more = f"{own / least:.{1 if own >= 1.1 * least else 2}f} times as much as {cheapest.name}"
         said = f"{said}, {more}, the cheapest, which reaches {percent(cheapest.mean('robust'))} %."
         unequal = " They were given equal epochs, not equal compute (equal=compute)."
-        return said + unequal * (equal == "epochs")
+        return said + unequal * (made_equal == "epochs")
     same = [group.name for group in known[1:] if (group.mean(key) or 0) <= ALIKE * own]
     told = [f"as much as {listed(same)}"] if same else []
     told += ["less than every other method"] if len(same) + 1 < len(known) else []

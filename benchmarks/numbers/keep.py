@@ -72,16 +72,18 @@ def keep(comparison: Path, name: str) -> None:
     about: dict[str, Any] = json.loads((comparison / "result.json").read_text(encoding="utf-8"))
     arrays = {}
     for row in compared(comparison, about):
-        if row.judged is not None:
-            arrays[f"{row.name}|{row.seed}|{CLEAN}"] = row.judged.right[CLEAN]
-            arrays[f"{row.name}|{row.seed}|robust"] = row.judged.survivors
+        if row.judged is None:
+            print(f"left out, {row.name}, seed {row.seed}, has failed: {row.error}", file=sys.stderr)
+            continue
+        arrays[f"{row.name}|{row.seed}|{CLEAN}"] = row.judged.right[CLEAN]
+        arrays[f"{row.name}|{row.seed}|robust"] = row.judged.survivors
     FOLDER.mkdir(exist_ok=True)
     packed = io.BytesIO()
     np.savez_compressed(packed, allow_pickle=False, **arrays)
-    weights.atomic(FOLDER / f"{name}.npz", packed.getvalue())
     content = {"date": datetime.date.today().isoformat(), **{key: about[key] for key in KEPT}}
     # all other verdicts follow from the bits as well, and would be thousands of lines
     content["methods"] = [verdict for verdict in about["methods"] if verdict["p"] is not None]
+    weights.atomic(FOLDER / f"{name}.npz", packed.getvalue())
     weights.atomic(FOLDER / f"{name}.json", (json.dumps(content, indent=2) + "\n").encode())
 
 

@@ -14,6 +14,7 @@ from audit_parts import BRIEF, untrained
 from killed import audit
 
 import advkd
+from advkd.auditing.ledger import Ledger
 from advkd.errors import AdvkdError
 from advkd.types import Threat
 
@@ -110,3 +111,42 @@ def test_an_attack_that_fails_leaves_those_before_it(robust, digits, threat, tmp
     verdict = advkd.audit(Tired(well=True), digits, threat, out=tmp_path, **BRIEF)
     assert verdict.complete
     assert (verdict.main.entries["fgsm"].right.numpy() == before).all()
+
+
+def ledger(folder: Path) -> Ledger:
+    about = {"images": "a", "nets": {}, "plan": "p", "batch_size": 2, "engine": {}}
+    return Ledger(4, about, folder)
+
+
+def test_images_are_joined_once_whenever_the_joining_is_killed(tmp_path, monkeypatch):
+    begun = ledger(tmp_path)
+    entry = begun.entry("model", "pgd")
+    entry.tried[:] = entry.done = True
+    for part in (0, 1):
+        begun.memo("model", "pgd")(f"images-{part:06}", lambda part=part: torch.full((2, 1, 2, 2), part))
+    begun.save()
+    unlink, removed = Path.unlink, []
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".safetensors":
+            removed.append(path)
+            if len(removed) == 2:
+                raise KeyboardInterrupt
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            begun.join_images()
+    ledger(tmp_path).join_images()
+    with np.load(tmp_path / "examples.npz") as file:
+        assert file["model.pgd.images"][:, 0, 0, 0].tolist() == [0, 0, 1, 1]
+    assert not list(tmp_path.glob("partial/*"))
+
+
+def test_what_is_left_of_an_audit_that_was_removed_is_not_used(tmp_path):
+    ledger(tmp_path).memo("model", "pgd")("batch-1", lambda: torch.zeros(1))
+    (found,) = tmp_path.glob("partial/*")
+    (found.parent / "mine.txt").write_text("not of an audit")
+    assert ledger(tmp_path).memo("model", "pgd")("batch-1", lambda: torch.ones(1)).item() == 1
+    assert (found.parent / "mine.txt").exists()

@@ -6,10 +6,13 @@ import json
 
 import pytest
 import torch
+from audit_parts import Linear
 from click.testing import CliRunner
 from PIL import Image
 
 from advkd.cli import main
+from advkd.evaluators.official import APGDT
+from advkd.types import Batch, Threat
 
 NET = """
 import torch
@@ -50,3 +53,20 @@ def test_the_full_suite(classes, tmp_path):
     assert "autoattack" not in found["details"]
     assert len(found["classes"]["robust"]) == classes
     assert found["n_test"] == 4 * classes
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.02), ("l2", 0.06)])
+def test_the_targeted_attack_reaches_each_of_two_wrong_classes(norm, eps):
+    """On logits linear in the pixels, far from the edge of the box, what can be broken is known."""
+    net = Linear(3)
+    x = 0.5 + 0.1 * torch.randn(100, 1, 4, 4, generator=torch.Generator().manual_seed(2)).clamp(-2, 2)
+    logits = net(x).detach()
+    y = logits.argmax(1)
+    apart = (net.weight[y][:, None] - net.weight[None]).detach()
+    reach = eps * (apart.abs().sum(2) if norm == "linf" else apart.norm(dim=2))
+    lead = (logits.gather(1, y[:, None]) - logits - reach).scatter(1, y[:, None], torch.inf)
+    falls, clear = lead.amin(1) < 0, lead.abs().amin(1) > 1e-2
+    assert 0.2 < falls.double().mean() < 0.8
+    attack = APGDT(steps=20)
+    found = attack(net, Batch(x, y), Threat(norm=norm, eps=eps), torch.Generator().manual_seed(0)).x
+    assert torch.equal((net(found).argmax(1) != y)[clear], falls[clear])

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import multiprocessing
 import os
 import shutil
 import signal
@@ -69,11 +70,17 @@ def test_ctrl_c_ends_all_processes_and_the_same_command_goes_on(tmp_path):
 
 
 def test_processes_end_with_an_error_of_the_comparison(tmp_path):
+    processes = []
+
     def fails(index, cell, made):
+        processes.extend(multiprocessing.active_children())
         raise ZeroDivisionError("planted")
 
     with pytest.raises(ZeroDivisionError):
         advkd.compare(*WORDS, "seeds=0,1", "jobs=2", out=tmp_path / "it", told=fails)
+    for process in processes:
+        process.join(30)
+    assert [process.exitcode for process in processes] == [-signal.SIGTERM] * 2
     assert len(list(tmp_path.glob("cells/*/eval/*/result.json"))) < 4
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ import yaml
 from click.testing import CliRunner
 from compare_parts import SMALL, SUITE
 
+import advkd
 from advkd import weights
 from advkd.cli import main
+from advkd.comparing.origin import _code
+from advkd.pyfile import imported
 
 LOSS = """
 from dataclasses import dataclass
@@ -61,6 +65,50 @@ def test_another_teacher_under_the_same_name_is_noticed(tmp_path, monkeypatch):
     assert re.search(
         r"(?s)changed since.*rslad-\w+-0: teacher; ard-\w+-0: teacher", run(tmp_path / "given" / "c", *words)
     )
+
+
+def test_the_verdict_on_another_teacher_is_not_taken(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("ADVKD_CACHE", str(tmp_path))
+    run(tmp_path / "made", "presets=rslad,ard")
+    (made,) = tmp_path.glob("teachers/*/student.safetensors")
+    teacher, (numbers, about) = tmp_path / "teacher.safetensors", weights.read(made, "teacher")
+    words = ("presets=rslad,ard", f"teacher={teacher}")
+
+    def judged() -> dict | None:
+        for cell in (tmp_path / "c" / "cells").glob("[ar]*-0"):
+            shutil.rmtree(cell)
+        run(tmp_path / "c" / "it", *words)
+        return json.loads((tmp_path / "c" / "it" / "result.json").read_text())["teacher"]
+
+    weights.write(teacher, numbers, about)
+    first = judged()
+    assert first is not None
+    weights.write(teacher, {key: 1.5 * value for key, value in numbers.items()}, about)
+    assert judged() is None
+    assert "holds the audit of another teacher" in caplog.text
+    (place,) = (tmp_path / "c" / "cells").glob("teacher-*")
+    shutil.rmtree(place)
+    assert judged() not in (None, first)
+
+
+def test_a_teacher_that_is_not_there_is_told_by_its_cells(tmp_path):
+    (tmp_path / "empty").mkdir()
+    said = run(tmp_path / "c", "presets=rslad,ard", f"teacher={tmp_path / 'empty'}")
+    assert said.count("failed") > 1
+    assert "no such file" in said
+
+
+def test_of_two_files_of_one_name_both_are_watched(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "loss.py").write_text(LOSS.format(1).replace('"scaled"', f'"{name}"'))
+        imported(tmp_path / name / "loss.py", "load")
+    terms = "method.branches.untargeted.terms"
+    more = f"+{terms}.more={{loss: two, target: label, weight: end, scale: 1}}"
+    resolved = advkd.resolve("preset=pgd-at", f"{terms}.robust.loss=one", more)
+    before = dict(_code(resolved))
+    (tmp_path / "two" / "loss.py").write_text("")
+    assert dict(_code(resolved)) != before
 
 
 def test_other_images_and_an_edited_member_are_noticed(tmp_path):

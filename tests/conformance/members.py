@@ -155,7 +155,7 @@ OF_OTHERS: dict[tuple[str, str], Callable[[], list[Any]]] = {
     ("methods", "branches"): lambda: [method_of("path-dual"), method_of("path-dual method.branch_bn=split")],
     ("methods", "mart"): lambda: [method_of("mart")],
     ("reporters", "console"): lambda: [
-        Console(terminal=Terminal(file=io.StringIO(), force_terminal=live)) for live in (False, True)
+        Console.on(Terminal(file=io.StringIO(), force_terminal=live)) for live in (False, True)
     ],
 }
 """Members that are made of more than plain options."""

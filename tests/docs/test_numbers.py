@@ -74,6 +74,11 @@ def test_a_failure_leaves_what_was_kept(keep, compared, tmp_path, monkeypatch):
     (folder / "result.json").write_text(json.dumps(about))
     keep.keep(folder, "mine")
     before = (tmp_path / "mine.npz").read_bytes()
+    older = {key: value for key, value in about.items() if key != "tflop"} | {"rows": about["rows"][:2]}
+    (folder / "result.json").write_text(json.dumps(older))
+    with pytest.raises(KeyError):
+        keep.keep(folder, "mine")
+    assert (tmp_path / "mine.npz").read_bytes() == before
 
     def cut(file, **arrays):
         target = file if hasattr(file, "write") else file.open("wb")

@@ -11,7 +11,7 @@ from torch.utils.data import TensorDataset
 import advkd
 from advkd.config.build import member
 from advkd.evaluators.art import Art
-from advkd.types import Threat
+from advkd.types import Batch, Threat
 
 
 @pytest.fixture
@@ -71,9 +71,14 @@ def test_what_does_not_exist_is_named(name, options, says, net, data):
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_attack_that_computes_in_float64_is_answered(net, data):
-    few = TensorDataset(*(of[:2] for of in data.tensors))
+    asked = []
+    net.register_forward_pre_hook(lambda module, args: asked.append(args[0].dtype))
+    batch = Batch(*(of[:2] for of in data.tensors))
     attack = Art(name="HopSkipJump", options={"max_iter": 1, "max_eval": 20, "init_eval": 5, "init_size": 5})
-    assert advkd.evaluate(net, few, Threat(eps=0.08), {"art": attack}).n == 2
+    outcome = attack(net, batch, Threat(eps=0.08), torch.Generator().manual_seed(0))
+    assert len(asked) > 10
+    assert set(asked) == {torch.float32} == {outcome.x.dtype}
+    assert (outcome.x != batch.x).flatten(1).any(1).all()
 
 
 @pytest.mark.parametrize("name", ["AutoAttack", "UniversalPerturbation", "ProjectedGradientDescent"])

@@ -65,6 +65,28 @@ def test_the_network_is_left_as_found(net, data):
     assert batch_norms(net)
 
 
+class Counting(nn.Module):
+    """Counts what it is asked in a buffer, in eval mode too."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("asked", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked += len(x)
+        return self.net(x)
+
+
+def test_buffers_that_move_in_eval_mode_are_put_back(net, data):
+    counting, teacher = Counting(net), Counting(small_net(6, seed=5).float())
+    advkd.evaluate(counting, data, Threat(eps=0.05), SUITE)
+    assert counting.asked == 0
+    brief = {"evaluators": {"pgd": {"use": "pgd", "steps": 2}, "transfer": "transfer"}}
+    advkd.audit(counting, data, Threat(eps=0.05), nets={"teacher": teacher}, curves={"images": 0}, **brief)
+    assert counting.asked == teacher.asked == 0
+
+
 def test_evaluation_is_in_eval_mode(net, data):
     trained = advkd.evaluate(net, data, Threat(eps=0.05), SUITE)
     assert (
@@ -111,6 +133,12 @@ def test_an_attack_that_leaves_the_threat_is_refused(shift, net, data):
 def test_wilson_is_scipys(right, n):
     wanted = binomtest(right, n).proportion_ci(method="wilson")
     assert wilson(right, n) == pytest.approx((wanted.low, wanted.high), abs=1e-6)
+
+
+def test_an_interval_holds_its_fraction_to_the_last_digit():
+    for n in range(1, 6000):
+        assert wilson(0, n)[0] == 0
+        assert wilson(n, n)[1] == 1
 
 
 def test_a_result_of_nothing_but_clean():

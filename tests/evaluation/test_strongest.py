@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from parts import undecided
+from parts import small_net, undecided
+from torch.utils.data import TensorDataset
 
+import advkd
 from advkd.cost import Cost
 from advkd.evaluators.gradient import CWLinf, PGDEvaluator
 from advkd.evaluators.strongest import strongest
@@ -43,3 +45,43 @@ def test_an_image_that_stands_costs_what_is_declared(kind, restarts, net, batch)
         evaluator(net, batch, Threat(eps=1e-6), torch.Generator())
     counted = cost.passes["net_forwards"] / len(batch.y), cost.passes["net_backwards"] / len(batch.y)
     assert counted == evaluator.passes(5)
+
+
+class Wide(torch.nn.Module):
+    """Answers in another precision."""
+
+    def __init__(self, net: torch.nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.net, self.dtype = net, dtype
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x).to(self.dtype)
+
+
+def test_a_network_that_answers_in_float64_is_attacked_all_the_same(net, batch):
+    evaluator, threat = PGDEvaluator(steps=4), Threat(eps=0.05)
+    single, double = (
+        logits_of(net, evaluator(judged, batch, threat, torch.Generator().manual_seed(0)).x).argmax(1)
+        for judged in (net, Wide(net, torch.float64))
+    )
+    assert (double != batch.y).any()
+    assert (single != double).double().mean() <= 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_every_evaluator_is_answered_in_float32(dtype, net, batch):
+    few = {
+        "apgd-ce": {"steps": 5},
+        "fab-t": {"steps": 5},
+        "square": {"queries": 30},
+        "kl-teacher": {"steps": 3},
+    }
+    data = TensorDataset(batch.x[:20], batch.y[:20])
+    options = {"evaluators": {name: {"use": name, **rest} for name, rest in few.items()}, "cascade": False}
+    nets = {"teacher": Wide(small_net(6, seed=5).float(), torch.float64)}
+    verdict = advkd.audit(
+        Wide(net, dtype), data, Threat(eps=0.05), nets=nets, curves={"images": 0}, **options
+    )
+    assert all(verdict.main.entries[name].broken.any() for name in few)
+    attacks = {name: load("evaluators", name)(**few[name]) for name in ("fab-t", "square")}
+    assert advkd.evaluate(Wide(net, dtype), data, Threat(eps=0.05), attacks).robust < 1

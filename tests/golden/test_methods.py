@@ -35,7 +35,7 @@ def ours(
     preset: str, student: nn.Module, teacher: nn.Module, batch: Batch, threat: Threat, **more: Any
 ) -> Any:
     generator = torch.Generator().manual_seed(SEED)
-    loss, paths = loss_of(
+    return loss_of(
         preset,
         student=student,
         teacher=teacher,
@@ -43,10 +43,8 @@ def ours(
         y=batch.y,
         threat=threat,
         generator=generator,
-        progress=0.5,
-        **more,
+        **{"progress": 0.5, **more},
     )
-    return loss, paths["untargeted"]
 
 
 def difference(
@@ -59,7 +57,8 @@ def difference(
     **more: Any,
 ) -> tuple[float, float, float]:
     """Largest difference in path end, loss and gradient."""
-    loss, path = ours(preset, student, teacher, batch, threat, **more)
+    loss, paths = ours(preset, student, teacher, batch, threat, **more)
+    path = paths["untargeted"]
     got = torch.autograd.grad(loss, list(student.parameters()))
     wanted_loss, end = formula(student, teacher, batch.x, batch.y, SEED)
     wanted = torch.autograd.grad(wanted_loss, list(student.parameters()))
@@ -154,23 +153,30 @@ def test_path_dual_with_one_end_point_reduces(
     assert max(difference("path-dual", formula, student, teacher, batch, threat, method=change)) <= 1e-12
 
 
+@pytest.mark.parametrize("branch", ["untargeted", "targeted"])
 def test_path_dual_sums_its_drawn_points(
-    student: nn.Module, teacher: nn.Module, batch: Batch, threat: Threat
+    branch: str, student: nn.Module, teacher: nn.Module, batch: Batch, threat: Threat
 ) -> None:
-    """With `draw: all` the path term is the weighted sum of its formula."""
-    all_points = {"terms": {"path": {"draw": "all"}, "robust": {"scale": 0}, "clean": {"scale": 0}}}
-    change = {"branches": {"untargeted": all_points, "targeted": None}}
-    loss, path = ours("path-dual", student, teacher, batch, threat, method=change)
+    """With `draw: all` the path term is the weighted sum of its formula.
+
+    Where the path has a goal, the margin is to that: the class the teacher finds likeliest of the wrong ones.
+    """
+    none = {"robust": {"scale": 0}, **({"clean": {"scale": 0}} if branch == "untargeted" else {})}
+    change = {"branches": {"untargeted": None, "targeted": None}}
+    change["branches"][branch] = {"terms": {"path": {"draw": "all"}, **none}}
+    loss, paths = ours("path-dual", student, teacher, batch, threat, method=change)
+    path = paths[branch]
     with torch.no_grad():
         student.eval()
         p = torch.stack([torch.softmax(student(x), 1) for x in path.x[1:]])
         student.train()
     rows = torch.arange(len(batch.y))
-    own = p[:, rows, batch.y]
-    rest = p.clone()
-    rest[:, rows, batch.y] = -1
-    weight = torch.exp(-(own - rest.max(2).values).abs() / 0.25)
-    weight = weight / weight.sum(0)
     soft = teacher(batch.x)
+    own = p[:, rows, batch.y]
+    rest, wrong = p.clone(), soft.clone()
+    rest[:, rows, batch.y] = wrong[rows, batch.y] = -torch.inf
+    rival = rest.max(2).values if branch == "untargeted" else p[:, rows, wrong.argmax(1)]
+    weight = torch.exp(-(own - rival).abs() / 0.25)
+    weight = weight / weight.sum(0)
     wanted = 5 / 12 * sum((weight[k] * f.kl(soft, student(path.x[k + 1]))).mean() for k in range(10))
     torch.testing.assert_close(loss, wanted, **TIGHT)

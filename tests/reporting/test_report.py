@@ -208,12 +208,6 @@ def test_a_line_of_metrics_that_was_being_written_is_left_out(copied, tmp_path):
     assert len(gathered(copied[:1]).rows[0].trained.clean) == len(whole.clean)
 
 
-def test_variants_of_one_preset_are_told_apart(copied):
-    edited(copied[1] / "run.yaml", lambda c: c.update(hash="11111111"))
-    names = [group.name for group in gathered(copied).groups]
-    assert names == [f"{PRESETS[0]} ({folder.name})" for folder in copied]
-
-
 def test_an_older_run_has_fewer_pictures_and_says_so(copied, tmp_path):
     (copied[0] / "paths.npz").unlink()
     page = report(copied[0], tmp_path).read_text()
@@ -242,5 +236,7 @@ def test_the_command_writes_where_it_is_told_and_runs_no_network(compared, cells
     assert {file.name for file in (tmp_path / "new").iterdir()} == {"report.html", "report.md", "table.csv"}
     assert runner.invoke(main, ["report", *map(str, cells)]).exit_code == 0
     assert (tmp_path / "report" / "report.html").exists()
+    shutil.copytree(cells[0], tmp_path / "lr=0.1")
+    assert runner.invoke(main, ["report", "lr=0.1"]).exit_code == 0
     for words in ([], ["outt=x"], [str(tmp_path)]):
         assert runner.invoke(main, ["report", *words]).exit_code == 2

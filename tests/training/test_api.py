@@ -100,12 +100,14 @@ def test_cost_is_counted_in_images(preset, student, teacher, tiny, tmp_path):
     assert (cost["teacher_forwards"] / images, cost["teacher_backwards"] / images) == teacher
 
 
-def test_a_student_can_go_on_from_a_file(tiny, tmp_path):
+@pytest.mark.parametrize("said", [True, False], ids=["model named", "model of the file"])
+def test_a_student_can_go_on_from_a_file(said, tiny, tmp_path):
     words = [word for word in tiny if not word.startswith("student")]
     start = {"use": "tiny-cnn", "width": 4}
     first = advkd.train(advkd.resolve(*tiny, "preset=standard", "epochs=6"), out=tmp_path / "a")
     file = tmp_path / "a" / "student.safetensors"
-    word = f"student={{use: file, path: {file}, model: {start}}}".replace("'", "")
+    model = f", model: {start}" if said else ""
+    word = f"student={{use: file, path: {file}{model}}}".replace("'", "")
     run = advkd.resolve(*words, "preset=pgd-at", "epochs=1", "optimizer.lr=1e-9", word)
     assert advkd.train(run, out=tmp_path / "b").clean == pytest.approx(first.clean, abs=0.1)
     file.unlink()

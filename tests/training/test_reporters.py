@@ -14,7 +14,7 @@ from advkd.types import Record
 
 
 def trained(tiny, folder, terminal):
-    progress = Console(terminal=terminal)
+    progress = Console.on(terminal)
     advkd.train(advkd.resolve(*tiny, "preset=pgd-at"), out=folder, reporters=[progress])
     progress.close()
     return terminal.file.getvalue()
@@ -37,6 +37,13 @@ def test_a_live_line_in_a_terminal(tiny, tmp_path):
     text = trained(tiny, tmp_path / "run", terminal)
     assert "step 8/8" in text
     assert "epoch 3/3" in text
+
+
+def test_a_script_asks_for_it_by_its_name(tiny, tmp_path, capsys):
+    run = advkd.resolve(*tiny, "preset=standard", "+reporters.console={}")
+    assert run.hash == advkd.resolve(*tiny, "preset=standard").hash
+    advkd.train(run, out=tmp_path / "run")
+    assert "student: 3 epochs of 8 steps" in capsys.readouterr().out
 
 
 def test_jsonl_keeps_epochs_not_steps(tmp_path):

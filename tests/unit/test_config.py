@@ -198,8 +198,13 @@ def test_what_is_wrong_is_named(word, says):
 
 def test_all_problems_come_at_once():
     with pytest.raises(AdvkdError) as caught:
-        resolved("epohcs=3", "student.widht=3", "optimizer.lr=fast", "~method.branches.nowhere")
-    assert len(caught.value.problems) >= 1
+        resolved("epohcs=3", "+epochs=3", "~epochs", "~method.branches.nowhere")
+    # words that cannot be applied come before what is wrong with values
+    assert [problem.place for problem in caught.value.problems] == [
+        "epochs",
+        "epochs",
+        "method.branches.nowhere",
+    ]
     with pytest.raises(AdvkdError) as caught:
         resolved("epohcs=3", "student.widht=3", "optimizer.lr=fast")
     assert {problem.place for problem in caught.value.problems} == {"epohcs", "student.widht", "optimizer.lr"}

@@ -1,0 +1,96 @@
+"""Of several folders: seeds stay together, variants apart, copies count once, bounds are told as bounds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from advkd.errors import AdvkdError
+from advkd.reporting.gather import gathered
+from advkd.reporting.material import Material
+from advkd.reporting.page import notes
+from advkd.reporting.words import headline, measured
+
+
+@pytest.fixture
+def cells(compared, tmp_path):
+    """Two seeds of `path-dual` and two of `rslad`, to be spoilt."""
+    found = sorted((compared / "cells").iterdir())
+    return [shutil.copytree(cell, tmp_path / "a" / cell.name) for cell in found]
+
+
+def rehashed(cell, name, digits):
+    """A copy of a cell as the training of another configuration has left it."""
+    folder = shutil.copytree(cell, cell.parent / name)
+    run = yaml.safe_load((folder / "run.yaml").read_text())
+    (folder / "run.yaml").write_text(yaml.safe_dump({**run, "hash": digits}))
+    return folder
+
+
+def incomplete(cell):
+    """The audit of a cell as a budget that ran out leaves it."""
+    (file,) = cell.glob("eval/*/result.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "complete": False}))
+
+
+def test_seeds_of_a_variant_stay_together(cells):
+    mine, digits = [cell for cell in cells if cell.name.startswith("rslad")], "1" * 8
+    others = [rehashed(cell, f"rslad-{digits}-{seed}", digits) for seed, cell in enumerate(mine)]
+    groups = gathered([*mine, *others]).groups
+    stem = mine[0].name.removesuffix("-0")
+    assert [group.name for group in groups] == [f"rslad ({stem})", f"rslad (rslad-{digits})"]
+    assert [[row.seed for row in group.rows] for group in groups] == [[0, 1], [0, 1]]
+
+
+def test_variants_in_folders_of_one_name_get_their_hashes(cells):
+    one, two = cells[0], rehashed(cells[0], "other", "1" * 8)
+    moved = shutil.copytree(two, one.parents[1] / "b" / one.name)
+    names = [group.name for group in gathered([one, moved]).groups]
+    assert names == [f"path-dual ({gathered([one]).rows[0].hash})", f"path-dual ({'1' * 8})"]
+
+
+def test_a_copy_of_a_student_is_no_second_seed(cells, tmp_path):
+    copy = shutil.copytree(cells[0], tmp_path / "b" / cells[0].name)
+    (group,) = gathered([cells[0], copy, cells[1]]).groups
+    assert [row.seed for row in group.rows] == [0, 1]
+
+
+def test_an_audit_that_ran_out_of_time_is_not_put_beside_a_whole_one(cells):
+    incomplete(cells[0])
+    material = gathered([cells[0], cells[-1]])
+    # both have the evaluation of their own runs
+    assert all(row.judged and row.judged.audit is None for row in material.rows)
+    audits = [next(cell.glob("eval/*")) for cell in (cells[0], cells[-1])]
+    with pytest.raises(AdvkdError, match="different attacks"):
+        gathered(audits)
+
+
+def test_of_bounds_the_highest_is_said_to_be_one(cells):
+    audits = [next(cell.glob("eval/*")) for cell in (cells[0], cells[-1])]
+    assert "at most" not in headline(gathered(audits))
+    for cell in (cells[0], cells[-1]):
+        incomplete(cell)
+    material = gathered(audits)
+    assert "the highest robust accuracy, at most " in headline(material)
+    assert all(measured(group, "robust").startswith("≤ ") for group in material.groups)
+    assert not any(measured(group, "clean").startswith("≤") for group in material.groups)
+
+
+def test_an_attack_that_spared_images_is_named(cells):
+    audits = [next(cell.glob("eval/*")) for cell in cells]
+    rows = [row for row in gathered(audits).rows if row.judged]
+    assert not [note for note in notes(Material(rows=rows)) if "have not met it" in note]
+    one = rows[0].judged
+    attack, standing = one.attacks[-1], one.survivors.nonzero()[0]
+    tried = one.tried[attack].copy()
+    tried[standing[: len(standing) // 2]] = False
+    spared = replace(one, tried={**one.tried, attack: tried})
+    told = notes(Material(rows=[replace(rows[0], judged=spared), *rows[1:]]))
+    (note,) = [note for note in told if "have not met it" in note]
+    share = 100 * (len(standing) // 2) / len(standing)
+    assert note.startswith(f"{attack} was tried on some of the images")
+    assert f"0.0 to {share:.1f} %, by student" in note
