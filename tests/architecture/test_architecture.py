@@ -46,6 +46,12 @@ def test_files_and_functions_stay_small():
                 assert node.end_lineno - node.lineno < 40, f"{file}:{node.lineno} {node.name}"
 
 
+def test_no_two_test_files_have_one_name():
+    # pytest would import the first in place of the second
+    names = [file.name for file in (ROOT / "tests").rglob("*.py")]
+    assert sorted({*names}) == sorted(names)
+
+
 def test_nothing_assumes_one_device():
     for file in SOURCES:
         text = file.read_text()
