@@ -1,6 +1,6 @@
 """The numbers that are printed follow from the bits that are kept."""
 
-import importlib.util
+import importlib
 import itertools
 import json
 import shutil
@@ -17,12 +17,15 @@ FILES = sorted((ROOT / "docs" / "numbers").glob("*.json"))
 LINES = (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8").splitlines()
 
 
-@pytest.fixture(scope="module")
-def keep():
-    spec = importlib.util.spec_from_file_location("keep", ROOT / "benchmarks" / "numbers" / "keep.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def keep(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks" / "numbers")
+    return importlib.import_module("keep")
+
+
+@pytest.fixture
+def engines(keep):
+    return importlib.import_module("engines")
 
 
 def test_there_are_some():
@@ -37,12 +40,20 @@ def test_the_table_follows_from_the_bits(keep, file):
     assert (found_heads, found) == (heads, rows)
 
 
-def table_below(command):
+def table_below(command, lines=LINES):
     """The first table after the line of a command, in the same section."""
-    after = LINES[LINES.index(command) + 1 :]
+    after = lines[lines.index(command) + 1 :]
     section = itertools.takewhile(lambda line: not line.startswith("#"), after)
     rest = itertools.dropwhile(lambda line: not line.startswith("|"), section)
     return list(itertools.takewhile(lambda line: line.startswith("|"), rest))
+
+
+@pytest.mark.parametrize("data", ["digits"])
+def test_the_table_of_engines_follows_from_the_bits(engines, data):
+    names = (f"engine-{data}-bf16", f"engine-{data}-float32")
+    lines = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").splitlines()
+    command = f"    python benchmarks/numbers/engines.py {names[0]} {names[1]}"
+    assert table_below(command, lines) == engines.table(*names)
 
 
 @pytest.mark.parametrize("label", ["a|b", "a"])
