@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ def changes(entrant: Entrant, runs: Mapping[str, Run]) -> Iterator[str]:
             continue
         # a component may be written as a name, and is resolved to its options
         if any(_within(key, other) or _within(other, key) for other in apart):
-            yield f"{entrant.label} sets {key}={value}"
+            yield f"{entrant.label} sets {key}={_word(value)}"
 
 
 def _apart(runs: Mapping[str, Run]) -> dict[str, dict[str, Any]]:
@@ -50,12 +51,17 @@ def _told(values: Mapping[str, Any]) -> str:
     """Every value and whose it is."""
     holders: dict[str, list[str]] = {}
     for label, value in values.items():
-        holders.setdefault(str(value), []).append(label)
+        holders.setdefault(_word(value), []).append(label)
     commonest = max(holders, key=lambda value: len(holders[value])) if len(values) > FEW else None
     told = [f"{value} for {', '.join(names)}" for value, names in holders.items() if value != commonest]
     if commonest is not None:
         told.append(f"{commonest} for the other {len(holders[commonest])}")
     return "; ".join(told)
+
+
+def _word(value: Any) -> str:
+    """A value as it would be typed."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _within(key: str, path: str) -> bool:

@@ -27,7 +27,7 @@ WEIGHT = "method.branches.untargeted.terms.path.weight"
         (("presets=rslad,ard", "vary=epochs:1,2"), "presets: goes with neither preset nor vary"),
         (("presets=rslad,ard", "preset=mart"), "presets: goes with neither preset nor vary"),
         (("presets=rslad,ard", "rslad.threat.eps=0.1"), "threat.eps: 0.1 for rslad; 0.2 for ard"),
-        (("presets=rslad,ard", "ard.split.test=40"), "split.test: None for rslad; 40 for ard"),
+        (("presets=rslad,ard", "ard.split.test=40"), "split.test: null for rslad; 40 for ard"),
         (("presets=rslad,ard", "ard.data.test=x"), "ard: data.test: unknown option"),
         (("preset=rslad", "vary=threat.eps:0.1,0.2"), "do       give such words to all"),
         (("presets=rslad,ard", f"suite={UNKNOWN}"), "evaluators.x: unknown evaluator"),
