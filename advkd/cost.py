@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from advkd.modes import device_of
+
 
 class Cost:
     """Counts images forwarded and backpropagated through each network inside `counting`."""
@@ -25,8 +27,7 @@ class Cost:
         self.images = 0
         self._here: list[float] = []
         self._warm_up_before = 0.0
-        tensors = (p for net in nets.values() for p in net.parameters())
-        self._device = next((p.device for p in tensors), torch.device("cpu"))
+        self._device = device_of(nn.ModuleList(nets.values()))
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
 

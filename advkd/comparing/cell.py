@@ -17,6 +17,7 @@ from advkd.comparing.plan import Cell
 from advkd.config.case import Resolved, hash_of
 from advkd.config.entries import CLEAN
 from advkd.config.run import Run
+from advkd.engine import asked_for
 from advkd.errors import AdvkdError, error
 from advkd.folder import RESULT, RUN, LockedError, created
 from advkd.reporting.material import Judged, Scores
@@ -103,10 +104,9 @@ def _train(cell: Cell, folder: Path) -> None:
 
 def _as_asked(run: Run, engine: Mapping[str, bool], folder: Path) -> None:
     """Refuses a student that another engine has trained; no engine is part of a cell's name."""
-    asked = {"bf16": {"float32": False, "bf16": True}, "compiled": {"never": False, "always": True}}
     words = {"bf16": run.precision, "compiled": run.compile}
-    for key, values in asked.items():
-        if values.get(words[key], engine[key]) != engine[key]:
+    for key, asked in asked_for(run.compile, run.precision).items():
+        if engine[key] != asked:
             given = f"{folder}: {key} {str(engine[key]).lower()}, asked for {words[key]}"
             remedy = "remove it, or choose an out=DIR that lies elsewhere"
             raise error("out", "holds a student that another engine has trained", given=given, remedy=remedy)
@@ -120,7 +120,7 @@ def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Scores
     case = judge.case(student)
     case = _called(replace(case, target=source.path, model=source.model), Path(source.path).parent.name)
     terms = {key: run.resolved[key] for key in ("data", "split", "threat", "teacher")}
-    place = held(run, cells / f"teacher-{hash_of(terms)}")
+    place = held(student, cells / f"teacher-{hash_of(terms)}")
     return _judged(case, created(place / f"{case.suite}-{case.hash}")).scores
 
 

@@ -51,10 +51,13 @@ def hold(cells: Iterable[Cell], folder: Path) -> None:
         raise error("out", "holds students of something that has changed since", given=names, remedy=remedy)
 
 
-def held(run: Run, place: Path) -> Path:
-    """The folder `place` of an audit of the teacher of `run`; refused if teacher or images have changed."""
-    now = {"images": _images(run), **_teacher(run)}
-    before = _noted(place)
+def held(student: Path, place: Path) -> Path:
+    """The folder `place` of an audit of the teacher of a cell, `student`, that `hold` has let pass.
+
+    Refused if it is of another teacher, or on other images, than those the cell has noted.
+    """
+    noted, before = _noted(student), _noted(place)
+    now = {what: noted[what] for what in ("images", "teacher") if what in noted}
     if any(before.get(what, now[what]) != now[what] for what in now):
         remedy = "remove it to have the teacher audited again"
         problem = "holds the audit of another teacher, or on other images"
