@@ -16,7 +16,7 @@ from advkd.modes import answering_float32, buffers_kept, device_of, evaluating, 
 from advkd.protocols import Evaluator
 from advkd.result import Result
 from advkd.streams import streams
-from advkd.types import Batch, Threat
+from advkd.types import Threat
 
 SLACK = 1e-6
 """Rounding of float32 that a distance may show beyond eps."""
@@ -45,8 +45,7 @@ def evaluate(
     random = streams(seed)
     with evaluating(net), buffers_kept(net), full_float32(), answering_float32(net):
         for index, rows in enumerate(torch.split(torch.arange(len(images)), batch_size)):
-            batch = images.batch(rows)
-            batch = Batch(batch.x.to(device), batch.y.to(device))
+            batch = images.batch(rows).to(device)
             right[CLEAN].append(right_of(net, batch.x, batch.y).cpu())
             for key, name in names.items():
                 begin = time.perf_counter()

@@ -85,7 +85,7 @@ def traced(
 ) -> dict[str, Traced]:
     """Both paths of the images of one chunk, by branch, with what student and teacher say along them."""
     device = device_of(nets["student"])
-    batch = Batch(batch.x.to(device), batch.y.to(device))
+    batch = batch.to(device)
     step = Step(nets=nets, threat=threat, streams=random)
     judge = "teacher" if "teacher" in nets else "student"
     samplers = {AWAY: load("paths", AWAY)(), TOWARD: load("paths", TOWARD)(goal="runner-up", judge=judge)}

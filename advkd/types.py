@@ -120,6 +120,10 @@ class Batch:
     x: Tensor
     y: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on `device`."""
+        return Batch(self.x.to(device), self.y.to(device))
+
 
 @dataclass(frozen=True, eq=False)
 class Path:

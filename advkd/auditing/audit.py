@@ -31,7 +31,6 @@ from advkd.fingerprints import data_fingerprint
 from advkd.modes import buffers_kept
 from advkd.registry import load
 from advkd.streams import streams
-from advkd.types import Batch
 
 PROBED = 64
 
@@ -85,7 +84,7 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
     for name, net in audit.nets.items():
         if net not in [subject.net for subject in audit.subjects]:
             admit(net, f"nets.{name}", some, audit.classes, size, audit.device)
-    firsts = _few(some, torch.arange(n), audit.device)
+    firsts = some.batch(torch.arange(n)).to(audit.device)
     engine = engine_for(first.net, audit.plan, images.shape, audit.classes, len(images))
     about = {
         "images": data_fingerprint(images.x, images.y),
@@ -95,7 +94,7 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
         "engine": engine.about,
     }
     ledger = Ledger(len(images), about, audit.folder, asked_for(audit.plan.compile, audit.plan.precision))
-    few = _few(images, spread(images.y, n, audit.plan.seed), audit.device)
+    few = images.batch(spread(images.y, n, audit.plan.seed)).to(audit.device)
     budget = seconds(audit.plan.budget)
     return Bench(
         images=images,
@@ -110,11 +109,6 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
         searched=Searches(Engine(**ledger.about["engine"]), few),
         report=audit.report,
     )
-
-
-def _few(images: Images, rows: Tensor, device: torch.device) -> Batch:
-    batch = images.batch(rows)
-    return Batch(batch.x.to(device), batch.y.to(device))
 
 
 class _Judged:

@@ -81,8 +81,7 @@ class Bench:
 
     def batch(self, rows: Tensor) -> Batch:
         """Examples on the device, in float32."""
-        batch = self.images.batch(rows)
-        return Batch(batch.x.to(self.device), batch.y.to(self.device))
+        return self.images.batch(rows).to(self.device)
 
     def alike(self, one: nn.Module, other: nn.Module) -> float:
         """The share of the images on which two networks give the same answer."""

@@ -9,17 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from advkd.config.case import Plan
-from advkd.engine import Engine, decided, flops_of
-from advkd.modes import buffers_kept, device_of, evaluating, logits_of
+from advkd.engine import Engine, decided
+from advkd.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
 from advkd.types import Batch, Shape
 from advkd.walk import ascending
 
 CHUNKS = (64, 16)
 """Images per compiled call; fixed sizes, since every other one would be compiled anew."""
-
-LARGE = 2e7
-"""FLOP of one forward pass of one image, below which compiled calls of such chunks lose to whole batches."""
 
 ALIKE = 0.9
 """Median cosine, over images, of the margin's gradient on both networks, below which float32 searches."""
@@ -34,8 +31,7 @@ def engine_for(net: nn.Module, plan: Plan, shape: Shape, classes: int, images: i
     """How the attacks of a plan on `images` images of `shape` run `net`, from what they cost at most."""
     found = [evaluator.passes(classes) for evaluator in plan.evaluators.values()]
     passes = sum(forward + 2 * backward for cost in found if cost for forward, backward in [cost])
-    chunked = plan.compile == "auto" and flops_of(net, shape, device_of(net)) < LARGE
-    return decided(net, shape, passes * images, "never" if chunked else plan.compile, plan.precision)
+    return decided(net, shape, passes * images, plan.compile, plan.precision)
 
 
 class Search(nn.Module):

@@ -15,14 +15,13 @@ from torch import Tensor, nn
 
 import advkd
 from advkd.auditing import search
-from advkd.auditing.case import resolve_case
 from advkd.auditing.search import Search, Searches
 from advkd.data.digits import Digits
 from advkd.engine import Engine
 from advkd.errors import AdvkdError
 from advkd.modes import logits_of
 from advkd.outcome import Outcome
-from advkd.registry import _registered, load
+from advkd.registry import _registered
 from advkd.types import Batch, Threat
 
 FAST = BRIEF | {"precision": "bf16", "compile": "never"}
@@ -207,11 +206,3 @@ def test_exact_evaluators_search_the_network_itself(robust, digits, threat):
     assert torch.equal(one.right, other.right)
     assert torch.equal(one.distance.nan_to_num(), other.distance.nan_to_num())
     assert one.again == 0
-
-
-@pytest.mark.parametrize(("width", "compiled"), [(4, False), (64, True)])
-def test_only_a_large_network_is_searched_compiled(width, compiled, monkeypatch):
-    monkeypatch.setattr("advkd.engine.cannot_compile", lambda device: "")
-    net = load("models", "tiny-cnn")(width=width)(10, (3, 32, 32))
-    plan = resolve_case("net.py:net", "suite=standard", "setting=cifar10")
-    assert search.engine_for(net, plan, (3, 32, 32), 10, 100_000).compiled is compiled
