@@ -84,8 +84,13 @@ class Cost:
             "warm_up_seconds": round(self.warm_up, 3),
             "images_per_second": round(self.images / self.seconds, 2) if self.seconds else 0.0,
             **{name: self.passes[name] for name in names},
+            **{f"{name}_parameters": _parameters(net) for name, net in self._nets.items()},
             "peak_memory_mb": peak_memory_mb(self._device),
         }
+
+
+def _parameters(net: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in net.parameters())
 
 
 def peak_memory_mb(device: torch.device) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
@@ -90,24 +89,20 @@ def judging(out: Console, cls: Any) -> None:
 
 def options(out: Console, cls: Any, shown: set[Any]) -> None:
     """The options of a member with types and defaults, then those of the groups they are made of."""
-    from advkd.config.build import entry_annotation, options_of, without_none
+    from advkd.config.build import groups_of, options_of
 
     shown.add(cls)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("option", "type", "default"):
         table.add_column(heading)
-    groups: list[type] = []
     for name, (annotation, default) in options_of(cls).items():
         written = "null" if default is None else repr(default)
         text = "(needs a value)" if default is inspect.Parameter.empty else written
         table.add_row(name, Text(typed(annotation)), Text(text))
-        inner = without_none(entry_annotation(annotation) or annotation)
-        if inspect.isclass(inner) and dataclasses.is_dataclass(inner):
-            groups.append(inner)
     if table.row_count:
         out.print()
         out.print(table)
-    for group in groups:
+    for group in groups_of(cls).values():
         if group not in shown:
             out.print()
             out.print(Text(f"{group.__name__}: {inspect.getdoc(group)}"), soft_wrap=True)
@@ -177,4 +172,6 @@ def results(out: Console, result: Result) -> None:
         f"teacher {cost['teacher_forwards']:,} forward {cost['teacher_backwards']:,} backward"
     )
     out.print(f"images passed: {passes}", highlight=False)
+    sizes = [f"{who} {cost[key]:,}" for who in ("student", "teacher") if (key := f"{who}_parameters") in cost]
+    out.print(f"parameters: {', '.join(sizes)}", highlight=False)
     out.print(f"run folder: {result.folder}", highlight=False, soft_wrap=True)

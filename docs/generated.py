@@ -1,10 +1,11 @@
-"""The pages nobody writes by hand: the cards of all methods, the members of every slot."""
+"""The pages nobody writes by hand: the cards of all methods, the members of every slot, all words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from advkd.registry import SLOTS, YAML_SLOTS, Entry, entries
 from advkd.sources import source_of
@@ -13,9 +14,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def write(folder: Path) -> None:
-    """`cards.md`, `cards/NAME.md` and one page per slot, in `folder`; a page that is the same is left."""
+    """`cards.md`, `cards/NAME.md`, `words.md`, one page per slot; a page that is the same is left."""
     (folder / "cards").mkdir(parents=True, exist_ok=True)
-    pages = {"cards": table_of_cards(), "members": members()}
+    pages = {"cards": table_of_cards(), "members": members(), "words": words()}
     pages |= {f"cards/{card.parent.name}": moved(card.read_text(encoding="utf-8")) for card in cards()}
     pages |= {slot: slot_page(slot) for slot in SLOTS}
     for name, text in pages.items():
@@ -87,19 +88,55 @@ def _entry(entry: Entry) -> Iterator[str]:
     yield f"```\n{source_of(entry).text.strip()}\n```"
     if entry.slot in YAML_SLOTS:
         return
-    options = list(_options(entry))
-    if options:
-        yield "\n".join(["| option | type | default |", "|---|---|---|", *options])
+    from advkd.registry import load
+
+    yield from _options(load(entry.slot, entry.name), set())
 
 
-def _options(entry: Entry) -> Iterator[str]:
+def words() -> str:
+    """What can be said of a run and of an audit: every key, its type, its default."""
+    import inspect
+
+    from advkd.config.case import Case
+    from advkd.config.run import Spec
+
+    parts = [
+        "# Words",
+        "The keys of a run and of an audit, with the types that their values have. What needs a value has "
+        "one from the setting, the preset or the suite. A key of a group is written behind the group's: "
+        "`split.train=1000`.",
+    ]
+    shown: set[type] = set()
+    for title, cls in (("A run", Spec), ("An audit", Case)):
+        texts = [inspect.getdoc(base) or "" for base in cls.__mro__ if base is not object]
+        parts += [f"## {title}", *texts, *_options(cls, shown)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _options(cls: Any, shown: set[type]) -> Iterator[str]:
+    """The table of options, if there are any, then those of the groups that are not in `shown`."""
+    import inspect
+
+    from advkd.config.build import groups_of
+
+    rows = list(_rows(cls))
+    if rows:
+        yield "\n".join(["| option | type | default |", "|---|---|---|", *rows])
+    for group in groups_of(cls).values():
+        if group not in shown:
+            shown.add(group)
+            yield f"**{group.__name__}.** {inspect.getdoc(group)}"
+            yield from _options(group, shown)
+
+
+def _rows(cls: Any) -> Iterator[str]:
     import inspect
 
     from advkd.config.build import options_of
-    from advkd.registry import load
     from advkd.tables import typed
 
-    for name, (annotation, default) in options_of(load(entry.slot, entry.name)).items():
-        shown = "needs a value" if default is inspect.Parameter.empty else f"`{default!r}`"
+    for name, (annotation, default) in options_of(cls).items():
+        written = "null" if default is None else repr(default)
+        shown = "needs a value" if default is inspect.Parameter.empty else f"`{written}`"
         kind = typed(annotation).replace("|", "\\|")
         yield f"| `{name}` | {kind} | {shown} |"

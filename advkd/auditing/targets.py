@@ -54,10 +54,15 @@ def _run(case: Resolved, folder: Path, classes: int, shape: Shape) -> list[Subje
 
 def _single(case: Resolved, classes: int, shape: Shape) -> Subject:
     target = case.target
+    is_file = Path(target).suffix in (".safetensors", ".pt", ".pth")
+    if case.model is not None and not is_file:
+        raise error(
+            "model", "is for a file of weights, which this target is not", given=target, remedy="leave it out"
+        )
     file, colon, function = target.rpartition(":")
     if colon and file.endswith(".py"):
         return Subject("model", returned(Path(file).expanduser(), function))
-    if Path(target).suffix in (".safetensors", ".pt", ".pth"):
+    if is_file:
         return _file("model", File(path=target, model=case.model), classes, shape)
     name, rest = split_name(target)
     options: dict[str, Any] = {}

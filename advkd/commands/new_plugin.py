@@ -23,5 +23,7 @@ def new_plugin(name: str, slot: str, out: Path | None) -> None:
 
     plural, folder = slot_named(slot), out or Path(name)
     shown = (f"advkd list {plural}", *write(name, plural, folder))
-    lines = (f"python -m pip install -e {folder}", *shown, f"python -m pytest {folder}")
-    Console().print(f"{folder} holds advkd-{name}; go on with", *lines, sep="\n  ", highlight=False)
+    lines = (f"python -m pip install -e '{folder}[test]'", *shown, f"python -m pytest {folder}")
+    Console().print(
+        f"{folder} holds advkd-{name}; go on with", *lines, sep="\n  ", highlight=False, markup=False
+    )

@@ -68,6 +68,19 @@ def entry_annotation(annotation: Any) -> Any:
     return None
 
 
+def groups_of(cls: Any) -> dict[str, type]:
+    """The dataclasses among the options of `cls`, alone or in a mapping, that are no members of a slot."""
+    of = {
+        name: without_none(entry_annotation(annotation) or annotation)
+        for name, (annotation, _) in options_of(cls).items()
+    }
+    return {
+        name: inner
+        for name, inner in of.items()
+        if inspect.isclass(inner) and dataclasses.is_dataclass(inner)
+    }
+
+
 def entry_named(annotation: Any, key: str, raw: Any) -> Any:
     """An entry of a mapping of members; one without `use` means the member its key names."""
     return {"use": key, **raw} if slot_of(annotation) and isinstance(raw, dict) else raw

@@ -91,10 +91,19 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
         yield "made equal", made_equal
     if scores := teacher(material):
         yield "teacher", f"{percent(scores.clean)} % clean, {percent(scores.robust)} % robust"
+    if sizes := list(_sizes(material)):
+        yield "parameters", "; ".join(sizes)
     costs = [row.cost for row in material.rows if "train_seconds" in row.cost]
     if costs:
         many = "in all" if len(costs) > 1 else f"at {costs[0]['images_per_second']:.0f} images/s"
         yield "training", f"{duration(sum(cost['train_seconds'] for cost in costs))} {many}"
+
+
+def _sizes(material: Material) -> Iterator[str]:
+    for who in ("student", "teacher"):
+        known = sorted({row.cost[key] for row in material.rows if (key := f"{who}_parameters") in row.cost})
+        if known:
+            yield f"{who} {' to '.join(f'{size:,}' for size in dict.fromkeys((known[0], known[-1])))}"
 
 
 def notes(material: Material) -> Iterator[str]:

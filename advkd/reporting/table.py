@@ -22,6 +22,8 @@ COSTS = (
     "teacher_forwards",
     "teacher_backwards",
     "peak_memory_mb",
+    "student_parameters",
+    "teacher_parameters",
 )
 PASSES = COSTS[4:8]
 

@@ -175,12 +175,13 @@ def test_images_of_another_range(x, says, tmp_path):
         ("nowhere.py:net", "target: no such file"),
         ("timm:resnet1", "unknown timm model"),
         ("timm:resnet18", "target: was trained for 1000 classes, the data has 10"),
+        ("tiny-cnn model=resnet18", "model: is for a file of weights, which this target is not"),
         ("robustbench:Some2020Net", "pip install 'advkd[robustbench]'"),
     ],
 )
 def test_what_cannot_be_opened(target, says, monkeypatch):
     monkeypatch.setitem(sys.modules, "robustbench", None)
-    assert says in run(target, "setting=digits", *QUICK, status=2)
+    assert says in run(*target.split(), "setting=digits", *QUICK, status=2)
 
 
 def test_a_folder_that_is_no_run_and_one_that_is(tmp_path, tiny):

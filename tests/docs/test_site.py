@@ -29,6 +29,11 @@ def test_every_member_has_its_place(generated, slot):
     assert [name for name in names if f"\n## `{name}`\n" not in page] == []
 
 
+@pytest.mark.parametrize("key", ["schedule", "optimizer", "subset", "cascade", "rows"])
+def test_every_word_is_told(generated, key):
+    assert f"\n| `{key}` |" in generated.words()
+
+
 def test_every_card_is_in_the_table_with_its_formula(generated):
     page = generated.table_of_cards()
     for card in generated.cards():

@@ -98,7 +98,7 @@ def test_an_empty_folder_is_filled_and_the_next_commands_are_named(tmp_path, mon
     Path("late").mkdir()
     done = new_plugin("late", "--slot", "weighting")
     assert done.exit_code == 0
-    assert "python -m pip install -e late\n" in done.output
+    assert "python -m pip install -e 'late[test]'\n" in done.output
     assert "advkd check weighting late\n" in done.output
     assert "advkd run preset=late\n" in done.output
     written = {path.relative_to("late").as_posix() for path in Path("late").rglob("*.*")}

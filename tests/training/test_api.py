@@ -67,9 +67,11 @@ def test_what_a_run_leaves(tiny, tmp_path):
     assert set(content["attacks"]) == set(run.evaluation)
     costs = (
         "seconds train_seconds images_per_second student_forwards student_backwards teacher_forwards "
-        "teacher_backwards peak_memory_mb warm_up_seconds"
+        "teacher_backwards peak_memory_mb warm_up_seconds student_parameters teacher_parameters"
     )
     assert set(costs.split()) == set(content["cost"])
+    size = sum(parameter.numel() for parameter in advkd.load(tmp_path / "run").parameters())
+    assert content["cost"]["student_parameters"] == size
     examples = np.load(tmp_path / "run" / "examples.npz", allow_pickle=False)
     survived = np.all([examples[f"student.{name}"] for name in ("clean", *run.evaluation)], axis=0)
     assert survived.mean() == content["robust"] == result.robust

@@ -36,8 +36,7 @@ class AdvLib:
 
     def __post_init__(self) -> None:
         trait(self.name)
-        if self.options:
-            attack(self.name, self.options)
+        attack(self.name, self.options)
 
     @property
     def kind(self) -> Kind:

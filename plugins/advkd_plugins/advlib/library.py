@@ -83,9 +83,9 @@ def attack(name: str, options: Iterable[str], closed: Iterable[str] = ()) -> Cal
 
     Raises `AdvkdError` for an option it does not take or that is not to be set, and without adv-lib.
     """
+    known = trait(name)
     function: Callable[..., Tensor] = getattr(_attacks(), name)
     taken = inspect.signature(function).parameters
-    known = trait(name)
     free = [key for key in taken if key not in {*OURS, known.eps, known.norm, *known.refused, *closed}]
     place = "advlib.options"
     problems = [
