@@ -25,7 +25,9 @@ class APGD:
 
     Source: Croce, Hein, ICML 2020 (arXiv 2003.01690), algorithm 1. The official code opens the first
     checkpoint interval with an integer step count and counts it down; the positions here are the
-    paper's, rounded up.
+    paper's, rounded up. It also halves where the share of improving steps equals `rho`, never for want of a
+    new best point at the first checkpoint, and holds the first loss after a return to the best point
+    against the last one before it.
     """
 
     steps: int = 20

@@ -23,8 +23,8 @@ class PGD:
 
     `init`: `none` starts at the image, `uniform` anywhere in the ball, `gaussian` adds
     `init_scale` * N(0,1). `step_size` is absolute when bare and relative as `1/4 eps`. The start noise
-    is projected into ball and box before the first gradient; the code of ARD, RSLAD, TRADES and AdaAD
-    leaves it outside the box by up to a few thousandths.
+    is projected into ball and box before the first gradient; published code leaves it outside the box, by a
+    few thousandths (RSLAD, TRADES, MART, AdaAD) or by up to eps (ARD, IAD).
 
     Source: Madry, Makelov, Schmidt, Tsipras, Vladu, ICLR 2018 (arXiv 1706.06083), section 2.1.
     """

@@ -25,7 +25,8 @@ class CWL2:
     """The nearest error in l2, by gradient descent under a searched weight of its margin.
 
     It counts where what it finds, brought into the threat, is still an error. For an l2 threat that is
-    its own measure; for linf it is weak, and `cw-linf` is what distillation papers mean by C&W.
+    its own measure; for linf it is weak, and `cw-linf` is what most distillation papers mean by C&W
+    (AdaAD's is this one).
 
     Source: Carlini, Wagner, S&P 2017 (arXiv 1608.04644), section VI.A, as run by
     adversarial-robustness-toolbox.

@@ -68,7 +68,7 @@ class PGDEvaluator:
 
 @dataclass(frozen=True, kw_only=True)
 class CWLinf:
-    """Projected gradient ascent on the margin loss: what distillation papers call C&W.
+    """Projected gradient ascent on the margin loss: what most distillation papers call C&W.
 
     Not the minimal-norm l2 attack of that name. Source: Carlini, Wagner, S&P 2017 (arXiv 1608.04644),
     loss f6, in the ball as by Madry et al.; 30 steps as in the code of IAD.

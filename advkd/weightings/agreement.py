@@ -20,7 +20,7 @@ SMALLEST = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Divergence:
-    """KL(teacher || student)^power at each point: where the two disagree most (power -1: agree most).
+    """KL(other || `net`)^power at each point: where the two disagree most (power -1: agree most).
 
     `at: start` compares with the teacher's view of the clean image, `here` with that of the very point;
     `net: teacher` compares the teacher at the point with the student. Divergences below 1e-6 count as
