@@ -137,5 +137,6 @@ def path_dual(s: nn.Module, t: nn.Module, x: Tensor, y: Tensor, seed: int) -> Ma
     goal = wrong.argmax(1)
     u = in_eval(s, lambda: ascend(x, noises[0], lambda a: ce(s(a), y)))
     v = in_eval(s, lambda: ascend(x, noises[1], lambda a: -ce(s(a), goal)))
-    loss = 5 / 6 * kl(soft, s(u)).mean() + 5 / 6 * kl(soft, s(v)).mean() + 1 / 6 * kl(soft, s(x)).mean()
-    return loss, u
+    at_u = s(u)
+    ends = kl(soft, at_u).mean() + ce(at_u, y).mean() + kl(soft, s(v)).mean()
+    return 5 / 6 * ends + 1 / 6 * kl(soft, s(x)).mean(), u

@@ -129,6 +129,7 @@ def one_end(ascend: dict[str, str], target: str, clean: float, robust: float) ->
     terms = {
         "robust": {"target": target, "scale": robust},
         "path": None,
+        "hard": None,
         "clean": {"scale": clean},
     }
     return {"branches": {"untargeted": {"ascend": ascend, "terms": terms}, "targeted": None}}
@@ -161,7 +162,8 @@ def test_path_dual_sums_its_drawn_points(
 
     Where the path has a goal, the margin is to that: the class the teacher finds likeliest of the wrong ones.
     """
-    none = {"robust": {"scale": 0}, **({"clean": {"scale": 0}} if branch == "untargeted" else {})}
+    others = ("robust", "clean", "hard") if branch == "untargeted" else ("robust",)
+    none = {term: {"scale": 0} for term in others}
     change = {"branches": {"untargeted": None, "targeted": None}}
     change["branches"][branch] = {"terms": {"path": {"draw": "all"}, **none}}
     loss, paths = ours("path-dual", student, teacher, batch, threat, method=change)

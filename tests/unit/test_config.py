@@ -160,10 +160,10 @@ def test_branches_and_terms_come_and_go():
     run = resolved(
         "~method.branches.targeted",
         "drop=method.branches.untargeted.terms.path",
-        "+method.branches.untargeted.terms.hard={loss: ce, target: label, weight: end, scale: 0.5}",
+        "+method.branches.untargeted.terms.more={loss: ce, target: label, weight: end, scale: 0.5}",
     )
     assert set(run.method.branches) == {"untargeted"}
-    assert set(run.method.branches["untargeted"].terms) == {"robust", "clean", "hard"}
+    assert set(run.method.branches["untargeted"].terms) == {"robust", "clean", "hard", "more"}
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ def test_branches_and_terms_come_and_go():
     [
         ("method.branches.untargted.terms.robust.scale=2", "nearest  untargeted"),
         (
-            "method.branches.untargeted.terms.hard={loss: ce}",
-            r"write \+method\.branches\.untargeted\.terms\.hard",
+            "method.branches.untargeted.terms.more={loss: ce}",
+            r"write \+method\.branches\.untargeted\.terms\.more",
         ),
         ("+method.branches.targeted={}", "is there already"),
         ("+epochs=3", "not a new entry"),
