@@ -21,6 +21,7 @@ from advkd.auditing.verdict import Verdict
 from advkd.config.case import Resolved
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
+from advkd.cost import restart_peak
 from advkd.data.images import Images
 from advkd.device import chosen, environment
 from advkd.errors import Interrupted
@@ -159,6 +160,7 @@ def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporte
             report=report,
             about=about,
         )
+        restart_peak(device)
         training = Training(run, parts)
         if go_on:
             keep_before(folder / run_folder.METRICS, training.resumes_at())

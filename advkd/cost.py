@@ -28,8 +28,6 @@ class Cost:
         self._here: list[float] = []
         self._warm_up_before = 0.0
         self._device = device_of(nn.ModuleList(nets.values()))
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
 
     @property
     def warm_up(self) -> float:
@@ -93,10 +91,16 @@ def _parameters(net: nn.Module) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
+def restart_peak(device: torch.device) -> None:
+    """From here on `peak_memory_mb` counts anew what `device`, if a GPU, has held at most."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory_mb(device: torch.device) -> float:
     """The largest resident memory of this process so far, plus what `device`, if a GPU, has held at most.
 
-    A training counts anew on its GPU; what a process has held resident cannot be counted anew.
+    What a process has held resident cannot be counted anew.
     """
     unit = 2**20 if sys.platform == "darwin" else 2**10
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -41,6 +41,17 @@ def environment(device: torch.device) -> dict[str, str | int]:
         **versions,
         "platform": f"{platform.system()} {platform.machine()}",
         "device": str(device),
+        **_gpu(device),
         "processors": os.cpu_count() or 0,
         "threads": torch.get_num_threads(),
+    }
+
+
+def _gpu(device: torch.device) -> dict[str, str | int]:
+    if device.type != "cuda":
+        return {}
+    return {
+        "gpu": torch.cuda.get_device_name(device),
+        "cuda": torch.version.cuda or "",
+        "cudnn": torch.backends.cudnn.version() or 0,  # type: ignore[no-untyped-call]
     }

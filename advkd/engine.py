@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
+import shutil
 import sysconfig
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FunctionType
@@ -17,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.errors import error
 from advkd.folding import fold
-from advkd.modes import device_of, evaluating
+from advkd.modes import device_of, evaluating, full_float32
 from advkd.types import Shape
 
 Compile = Literal["auto", "always", "never"]
@@ -43,6 +46,10 @@ class Engine:
         """`net` behind this engine; its parameters and buffers stay where they are."""
         return Fast(net, self)
 
+    def precise(self) -> AbstractContextManager[None]:
+        """What training in float32 runs inside: no TF32 in its stead."""
+        return nullcontext() if self.bf16 else full_float32()
+
     @property
     def about(self) -> dict[str, bool]:
         """As checkpoints and `result.json` hold it."""
@@ -59,7 +66,7 @@ class Fast(nn.Module):
     def __init__(self, net: nn.Module, engine: Engine) -> None:
         super().__init__()
         self.engine = engine
-        self.net = net.to(memory_format=torch.channels_last)
+        self.net = net.to(memory_format=_layout(device_of(net)))
         self.train(net.training)
         # not a child: state, parameters and modes are those of `net`
         self.__dict__.update(twin=twin_of(self.net), likes=[])
@@ -70,10 +77,8 @@ class Fast(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B,N)."""
-        answer = (self._train if self.training else self._eval)(
-            x.contiguous(memory_format=torch.channels_last)
-        )
-        return answer.float()
+        run = self._train if self.training else self._eval
+        return run(x.contiguous(memory_format=_layout(x.device))).float()
 
     def like(self, net: nn.Module) -> Fast:
         """`net` behind the same engine; whoever counts the passes of this network counts that one's too."""
@@ -89,6 +94,11 @@ class Fast(nn.Module):
         mine, twins = _storage(self.net), _storage(self.__dict__["twin"])
         if mine != twins:
             raise RuntimeError(f"the frozen twin has parted from its network in {len(mine ^ twins)} tensors")
+
+
+def _layout(device: torch.device) -> torch.memory_format:
+    # on MPS many versions of torch have wrong BatchNorm gradients in the other layout (pytorch #175189)
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def plain(net: nn.Module) -> nn.Module:
@@ -175,7 +185,8 @@ def flops_of(net: nn.Module, shape: Shape, device: torch.device) -> float:
 def fast_bf16(device: torch.device) -> bool:
     """Whether bf16 is faster than float32 here."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
 
@@ -185,13 +196,20 @@ def cannot_compile(device: torch.device) -> str:
     if device.type == "cuda":
         from torch.utils._triton import has_triton
 
-        return "" if has_triton() else "triton is missing"
-    from torch._inductor.cpp_builder import get_cpp_compiler
+        if not has_triton():
+            return "triton is missing"
+        # triton builds its driver with one of these on first use
+        if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
+            return "there is no C compiler"
+    elif device.type == "cpu":
+        from torch._inductor.cpp_builder import get_cpp_compiler
 
-    try:
-        get_cpp_compiler()
-    # torch raises an error of its own, which has moved between versions
-    except Exception:
-        return "there is no C++ compiler"
+        try:
+            get_cpp_compiler()
+        # torch raises an error of its own, which has moved between versions
+        except Exception:
+            return "there is no C++ compiler"
+    else:
+        return f"torch compiles for processors and CUDA, and not reliably for {device.type}"
     header = Path(sysconfig.get_paths()["include"]) / "Python.h"
     return "" if header.exists() else f"the headers of Python are missing ({header.name})"

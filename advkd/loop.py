@@ -87,8 +87,9 @@ class Training:
         self._say("train.epochs", self.run.epochs, parts=sizes)
         while self.epoch < self.run.epochs:
             begin = time.perf_counter()
-            self._epoch()
-            self._epoch_end()
+            with self.engine.precise():
+                self._epoch()
+                self._epoch_end()
             with self.modified.worn():
                 self._validate()
             self._say("epoch.seconds", time.perf_counter() - begin)

@@ -72,7 +72,7 @@ def momentum_over(net: nn.Module, forwards: int) -> Iterator[None]:
 @contextmanager
 def full_float32() -> Iterator[None]:
     """Float32 means float32 inside the block: no convolution or product is rounded to TF32 or bf16."""
-    switches = _switches()
+    switches, word = _switches(), _word()
     before = [getattr(place, name) for place, name, _ in switches]
     try:
         for place, name, exact in switches:
@@ -81,6 +81,17 @@ def full_float32() -> Iterator[None]:
     finally:
         for (place, name, _), value in zip(switches, before, strict=True):
             setattr(place, name, value)
+        if word:
+            # the switches do not know "medium": without its word torch finds a state it calls mixed
+            torch.set_float32_matmul_precision(word)
+
+
+def _word() -> str:
+    """What `torch.set_float32_matmul_precision` was given; empty where the newer switches have been used."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return ""
 
 
 def _switches() -> list[tuple[Any, str, object]]:

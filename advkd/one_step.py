@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from advkd.config.build import member
 from advkd.config.layers import named, over
 from advkd.errors import error
-from advkd.modes import buffers_kept
+from advkd.modes import buffers_kept, full_float32
 from advkd.protocols import Method
 from advkd.step import Step
 from advkd.streams import drawn, global_seed
@@ -48,7 +48,7 @@ def loss_of(
     source = torch.Generator().manual_seed(0) if generator is None else generator
     step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
     batch = Batch(x, y)
-    with buffers_kept(student), global_seed(_ahead(source)):
+    with buffers_kept(student), global_seed(_ahead(source)), full_float32():
         if hasattr(built, "build"):
             built.build(nets)
         paths = dict(built.paths(batch, step))
@@ -61,7 +61,11 @@ def loss_of(
 
 
 def _ahead(generator: torch.Generator) -> int:
-    """A seed from the state of a generator, which keeps all it is to draw."""
+    """A seed from the state of a generator, which keeps all it is to draw; an error for one of a GPU."""
+    if generator.device.type != "cpu":
+        problem = "all noise is drawn on the processor, whatever the device"
+        remedy = "pass torch.Generator().manual_seed(...)"
+        raise error("loss_of generator", problem, given=generator.device, remedy=remedy)
     return drawn(torch.Generator().set_state(generator.get_state()))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import torch
 
@@ -44,7 +44,8 @@ def global_seed(*key: object) -> Iterator[None]:
         yield
 
 
-def forked() -> AbstractContextManager[None]:
+@contextmanager
+def forked() -> Iterator[None]:
     """Puts torch's global generators back after the block: those of the CPU and of the GPUs in use.
 
     A GPU on which nothing lies is left alone, and a process that has not begun with CUDA does not begin here.
@@ -52,4 +53,11 @@ def forked() -> AbstractContextManager[None]:
     begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if begun else ()
     used = [index for index in devices if torch.cuda.memory_reserved(index)]
-    return torch.random.fork_rng(devices=used)
+    # fork_rng cannot ask MPS, whose generator belongs to no numbered device
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    with torch.random.fork_rng(devices=used):
+        try:
+            yield
+        finally:
+            if mps is not None:
+                torch.mps.set_rng_state(mps)

@@ -88,7 +88,9 @@ def fitting_batch(net: nn.Module, who: str, images: Images, device: torch.device
 def free_memory(device: torch.device) -> float:
     """Bytes that are free on the device; 4 GB where nothing says."""
     if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
+        # what the allocator keeps for later is free too
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return float(torch.cuda.mem_get_info(device)[0] + kept)
     try:
         return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (ValueError, OSError, AttributeError):

@@ -22,13 +22,13 @@ from advkd.auditing.search import Searches, engine_for
 from advkd.auditing.verdict import Row, Verdict
 from advkd.config.case import hash_of, seconds
 from advkd.config.entries import CLEAN, entry_names
-from advkd.cost import peak_memory_mb
+from advkd.cost import peak_memory_mb, restart_peak
 from advkd.data.images import Images
 from advkd.data.split import limited, spread
 from advkd.device import environment
 from advkd.engine import Engine, asked_for
 from advkd.fingerprints import data_fingerprint
-from advkd.modes import buffers_kept
+from advkd.modes import buffers_kept, full_float32
 from advkd.registry import load
 from advkd.streams import streams
 
@@ -37,7 +37,8 @@ PROBED = 64
 
 def audited(audit: Audit) -> Verdict:
     """Judges every subject, going on from what the folder holds; every network is left as found."""
-    with buffers_kept(*audit.named.values()):
+    restart_peak(audit.device)
+    with buffers_kept(*audit.named.values()), full_float32():
         return _audited(audit)
 
 
@@ -76,7 +77,8 @@ def _audited(audit: Audit) -> Verdict:
 
 def _bench(audit: Audit, images: Images, begin: float) -> Bench:
     first = audit.subjects[0]
-    size = audit.plan.batch_size or fitting_batch(first.net, first.who, images, audit.device)
+    fitting = (fitting_batch(net, who, images, audit.device) for who, net in audit.named.items())
+    size = audit.plan.batch_size or min(fitting)
     for subject in audit.subjects:
         admit(subject.net, subject.who, images, audit.classes, size, audit.device)
     n = min(PROBED, size, len(images))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from advkd.cost import Cost
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import confirmed, inside, right_of
-from advkd.modes import answering_float32, buffers_kept, full_float32, logits_of
+from advkd.modes import answering_float32, buffers_kept, logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator
 from advkd.streams import streams
@@ -89,7 +90,7 @@ class Bench:
         same = [
             logits_of(one, x).argmax(1) == logits_of(other, x).argmax(1) for x in map(self._images, parts)
         ]
-        return torch.cat(same).double().mean().item()
+        return torch.cat(same).cpu().double().mean().item()
 
     def _images(self, rows: Tensor) -> Tensor:
         return self.batch(rows).x
@@ -116,16 +117,16 @@ class _Call:
         exact = getattr(self.evaluator, "exact", self.evaluator.kind == "minimal-norm")
         search = self.net if exact else self.bench.searched(self.net)
         x, seen = self._attacked(search, batch, rows, entry)
-        right = right_of(self.net, x, batch.y)
+        right = self._right(x, batch.y)
         if search is not self.net:
             # success on the twin alone is none: these are attacked again, on the judged network itself
-            again = right & (logits_of(search, x).argmax(1) != batch.y)
+            again = right & (self._in_pieces(partial(logits_of, search), x).argmax(1) != batch.y)
             if again.any():
                 part = Batch(batch.x[again], batch.y[again])
                 # an evaluator may have answered with the batch itself
                 x = x.clone()
                 x[again], seen[again] = self._attacked(self.net, part, rows[again.cpu()], entry, "-again")
-                right = right_of(self.net, x, batch.y)
+                right = self._right(x, batch.y)
                 entry.again += int(again.sum())
         entry.tried[rows], entry.right[rows] = True, right.cpu()
         entry.distance[rows] = self.threat.distance(x, batch.x).cpu()
@@ -134,15 +135,21 @@ class _Call:
         if self.bench.keep_images and not self.stream:
             self.bench.ledger.memo(self.who, self.name)(f"images-{index:06}", lambda: x.cpu())
 
+    def _right(self, x: Tensor, y: Tensor) -> Tensor:
+        return self._in_pieces(partial(right_of, self.net), x, y)
+
+    def _in_pieces(self, ask: Callable[..., Tensor], *of: Tensor) -> Tensor:
+        """The answers of a network; a suite of others attacks more images at once than it may hold."""
+        parts = zip(*(torch.split(tensor, self.bench.batch_size) for tensor in of), strict=True)
+        return torch.cat([ask(*part) for part in parts])
+
     def _attacked(
         self, net: nn.Module, batch: Batch, rows: Tensor, entry: Entry, suffix: str = ""
     ) -> tuple[Tensor, Tensor]:
         """The attacked images, inside the threat, and (B,) bool: seen to be misclassified on the way."""
         cost = Cost({"net": net})
-        # the fast twin may round as it likes: what it finds is confirmed
-        precise = full_float32() if net is self.net else nullcontext()
         watched = self._watched(net, batch)
-        with precise, _failing(self.name, rows), cost.counting(), answering_float32(net), watched as seen:
+        with _failing(self.name, rows), cost.counting(), answering_float32(net), watched as seen:
             outcome = self._outcome(net, batch, suffix)
         x = outcome.x.detach().to(batch.x).float()
         confirmed(x, batch.x, self.threat, self.name)
@@ -198,9 +205,11 @@ def _failing(name: str, rows: Tensor) -> Iterator[None]:
     except (AdvkdError, OutOfTime):
         raise
     except Exception as cause:
+        full = isinstance(cause, torch.OutOfMemoryError)
+        remedy = "write a smaller batch_size=" if full else "repair the model or drop the attack"
         raise error(
             f"evaluators.{name}",
             f"failed on the examples {int(rows[0])} to {int(rows[-1])}: {type(cause).__name__}: {cause}",
             given=name,
-            remedy="repair the model or drop the attack; finished attacks are kept, the same command goes on",
+            remedy=f"{remedy}; finished attacks are kept, the same command goes on",
         ) from cause

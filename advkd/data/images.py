@@ -21,7 +21,7 @@ class Images(Dataset[tuple[Tensor, int]]):
             remedy = "give whole numbers (N,): y.ravel(), or y.argmax(1) where they are one-hot"
             given = f"{y.dtype}, {tuple(y.shape)}"
             raise error("data", "labels are not one class for each image", given=given, remedy=remedy)
-        self.x, self.y = x, y.long()
+        self.x, self.y = x, y.long().cpu()
 
     def __len__(self) -> int:
         return len(self.x)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_avg_fn, update_bn
 
 from advkd.errors import error
 from advkd.step import Step
@@ -91,7 +91,10 @@ class SWA(Average):
 
     def build(self, student: nn.Module) -> None:
         """Makes room for the average."""
-        self._kept["average"] = AveragedModel(student, use_buffers=self.statistics == "averaged")
+        # torch's own choice on GPUs divides the integers among the buffers, which it then refuses
+        mean = get_swa_avg_fn()  # type: ignore[no-untyped-call]
+        buffers = self.statistics == "averaged"
+        self._kept["average"] = AveragedModel(student, avg_fn=mean, use_buffers=buffers)
 
     def epoch_end(self, student: nn.Module, images: Callable[[], Iterable[Tensor]], progress: float) -> None:
         """The epoch enters the mean."""

@@ -186,6 +186,18 @@ def test_an_answer_that_is_no_number_is_wrong_and_none_is_rounded_to_tf32():
     assert torch.backends.cudnn.allow_tf32
 
 
+@pytest.mark.parametrize("word", ["highest", "high", "medium"])
+def test_the_precision_of_products_is_put_back_by_its_word(word):
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision(word)
+        with full_float32():
+            assert not torch.backends.cuda.matmul.allow_tf32
+        assert torch.get_float32_matmul_precision() == word
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 @pytest.mark.parametrize("place", ["cuda.matmul", "cudnn.conv", "mkldnn.matmul"])
 def test_whoever_uses_torchs_newer_switches_is_measured_in_float32_too(place):
     switch = operator.attrgetter(place)(torch.backends)

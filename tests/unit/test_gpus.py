@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-import torch
+import contextlib
+from types import SimpleNamespace
 
-from advkd import streams
+import pytest
+import torch
+from torch.optim import swa_utils
+
+from advkd import AdvkdError, engine, streams
+from advkd.auditing.admission import free_memory
 from advkd.cost import peak_memory_mb
+from advkd.modifiers.average import SWA
+from advkd.one_step import _ahead
+
+
+def noting(asked):
+    """`fork_rng` that writes down which devices it was given."""
+
+    def fork_rng(devices):
+        asked.append(list(devices))
+        return contextlib.nullcontext()
+
+    return fork_rng
 
 
 def test_a_process_without_cuda_does_not_begin_with_it(monkeypatch):
     asked = []
-    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: asked.append(list(devices)))
+    monkeypatch.setattr(torch.random, "fork_rng", noting(asked))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    streams.forked()
+    with streams.forked():
+        pass
     assert asked == [[]]
 
 
 def test_generators_of_the_gpus_in_use_alone_are_put_back(monkeypatch):
     asked = []
-    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: asked.append(list(devices)))
+    monkeypatch.setattr(torch.random, "fork_rng", noting(asked))
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda index: 100 * (index in (1, 3)))
-    streams.forked()
+    with streams.forked():
+        pass
     assert asked == [[1, 3]]
 
 
@@ -31,3 +51,51 @@ def test_peak_memory_is_that_of_the_device_in_use(monkeypatch):
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: held[device.index])
     assert peak_memory_mb(torch.device("cuda:1")) > 2**20 > peak_memory_mb(torch.device("cuda:0"))
     assert peak_memory_mb(torch.device("cpu")) < 2**20
+
+
+def test_memory_that_the_allocator_keeps_is_free(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100, 1000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 700)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 200)
+    assert free_memory(torch.device("cuda")) == 600
+
+
+def test_the_generator_of_mps_is_put_back(monkeypatch):
+    state = [7]
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: state[0])
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda value: state.__setitem__(0, value))
+    with streams.forked():
+        state[0] = 9
+    assert state == [7]
+
+
+def test_epochs_are_averaged_where_torch_has_many_tensors_at_once(monkeypatch):
+    # this makes torch take its way for GPUs on a processor
+    monkeypatch.setattr(swa_utils, "_get_foreach_kernels_supported_devices", lambda: ["cpu"])
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    swa = SWA(since=0)
+    swa.build(net)
+    for progress in (0.5, 1.0):
+        swa.epoch_end(net, list, progress)
+    assert swa.weights().keys() == net.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("found", "says"), [({"gcc"}, ""), ({"clang"}, ""), (set(), "there is no C compiler")]
+)
+def test_triton_needs_a_compiler_of_c(monkeypatch, found, says):
+    monkeypatch.setattr("torch.utils._triton.has_triton", lambda: True)
+    monkeypatch.setattr("shutil.which", lambda name: name if name in found else None)
+    monkeypatch.setattr("pathlib.Path.exists", lambda path: True)
+    monkeypatch.delenv("CC", raising=False)
+    assert engine.cannot_compile(torch.device("cuda")) == says
+
+
+def test_nothing_is_compiled_for_mps():
+    assert "not reliably for mps" in engine.cannot_compile(torch.device("mps"))
+
+
+def test_a_generator_of_a_gpu_is_refused():
+    with pytest.raises(AdvkdError, match="drawn on the processor"):
+        _ahead(SimpleNamespace(device=torch.device("cuda")))
