@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from advkd.streams import global_seed
 from advkd.types import Record
 
 PHASES = 10
-"""Moments of training at which a step is counted: a term may be switched on late."""
+"""Parts of training that are told apart: a term may be switched on late."""
 
 BATCH = 16
 """Images per counted step; the operations of an image do not depend on their number."""
@@ -35,7 +36,7 @@ class Estimate:
 
 
 def estimated(run: Run, splits: Splits, *, timed: bool) -> Estimate:
-    """The cost of a run: `PHASES` counted steps and, if `timed`, two at full size on this machine.
+    """The cost of a run: a counted step of each part of it and, if `timed`, two at full size on this machine.
 
     The networks are untrained ones of the right kind: what a step costs does not depend on weights.
     """
@@ -43,15 +44,24 @@ def estimated(run: Run, splits: Splits, *, timed: bool) -> Estimate:
     images = len(splits.train) // size * size
     few = min(BATCH, size)
     counted = _training(replace(run, epochs=PHASES, batch_size=few), splits, few)
-    flops = 0.0
-    for epoch in range(PHASES):
-        counted.epoch = epoch
-        counter = _counter()
+
+    @cache
+    def flops(phase: int) -> int:
+        counted.epoch, counter = phase, _counter()
         with global_seed("estimate"), counter:
             counted.step(0, torch.arange(few))
-        flops += counter.get_total_flops() / few / PHASES
-    whole = flops * images * run.epochs
+        return int(counter.get_total_flops())
+
+    whole = _summed(flops, 0, PHASES - 1) / few / PHASES * images * run.epochs
     return Estimate(whole, _seconds(run, splits, size) if timed else 0.0)
+
+
+def _summed(flops: Callable[[int], int], first: int, last: int) -> int:
+    """The sum over phases; what is switched on stays on, so where both ends agree so does all between."""
+    if flops(first) == flops(last):
+        return (last - first + 1) * flops(first)
+    middle = (first + last) // 2
+    return _summed(flops, first, middle) + _summed(flops, middle + 1, last)
 
 
 def lengthened(runs: Mapping[str, Run]) -> dict[str, tuple[int, float]]:

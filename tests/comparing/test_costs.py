@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from made_comparison import comparison
 
+from advkd.comparing.estimate import _summed
 from advkd.reporting import report
 from advkd.reporting.figures.scatter import pareto
 from advkd.reporting.gather import compared as compared_rows
@@ -117,3 +118,15 @@ def standing(judged, count):
     bits = np.arange(len(judged.right["clean"])) < count
     whole = np.ones_like(bits)
     return replace(judged, right={"clean": whole, "pgd": bits}, tried={"clean": whole, "pgd": whole})
+
+
+@pytest.mark.parametrize("begins", [[0], [3], [9], [2, 7], [1, 2, 3], []])
+def test_what_begins_late_is_counted_from_there_on(begins):
+    asked = []
+
+    def flops(phase):
+        asked.append(phase)
+        return 5 + sum(100 * (phase >= begin) for begin in begins)
+
+    assert _summed(flops, 0, 9) == sum(5 + sum(100 * (p >= begin) for begin in begins) for p in range(10))
+    assert len(set(asked)) <= (2 if begins in ([0], []) else 10)
