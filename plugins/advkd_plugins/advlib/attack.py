@@ -44,7 +44,8 @@ class AdvLibAttack:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise error("steps", "an attack takes at least one step", given=self.steps)
-        attack(self.name, self.options, CLOSED)
+        if self.options:
+            attack(self.name, self.options, CLOSED)
 
     def __call__(
         self, objective: Objective, start: Tensor, threat: Threat, generator: torch.Generator

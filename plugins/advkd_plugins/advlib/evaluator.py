@@ -36,7 +36,8 @@ class AdvLib:
 
     def __post_init__(self) -> None:
         trait(self.name)
-        attack(self.name, self.options)
+        if self.options:
+            attack(self.name, self.options)
 
     @property
     def kind(self) -> Kind:
