@@ -48,9 +48,14 @@ def table_below(command, lines=LINES):
     return list(itertools.takewhile(lambda line: line.startswith("|"), rest))
 
 
-@pytest.mark.parametrize("data", ["digits"])
-def test_the_table_of_engines_follows_from_the_bits(engines, data):
-    names = (f"engine-{data}-bf16", f"engine-{data}-float32")
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("engine-digits-bf16", "engine-digits-float32"),
+        ("fashion-mnist-three-seeds", "engine-fashion-mnist-float32"),
+    ],
+)
+def test_the_table_of_engines_follows_from_the_bits(engines, names):
     lines = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").splitlines()
     command = f"    python benchmarks/numbers/engines.py {names[0]} {names[1]}"
     assert table_below(command, lines) == engines.table(*names)
