@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from advkd import checkpoint, weights
+from advkd import checkpoint
 from advkd.config.layers import load_yaml, yaml_text
 from advkd.config.resolve import from_raw
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, Problem, error
+from advkd.files import write_arrays, write_bytes, write_json
 from advkd.result import Result
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
@@ -59,7 +57,7 @@ def begin(folder: Path, run: Run, given: Mapping[str, str], images: Mapping[str,
     those of the images by part.
     """
     about = {"hash": run.hash, **({GIVEN: dict(given)} if given else {}), IMAGES: dict(images)}
-    weights.atomic(folder / RUN, yaml_text({**about, **run.resolved}).encode())
+    write_bytes(folder / RUN, yaml_text({**about, **run.resolved}).encode())
     (folder / METRICS).unlink(missing_ok=True)
 
 
@@ -184,7 +182,5 @@ def finish(folder: Path, content: Mapping[str, Any], result: Result, y: Tensor) 
         for name, right in row.right.items()
     }
     arrays["y"] = y.cpu().numpy()
-    buffer = BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    weights.atomic(folder / EXAMPLES, buffer.getvalue())
-    weights.atomic(folder / RESULT, (json.dumps(content, indent=2) + "\n").encode())
+    write_arrays(folder / EXAMPLES, arrays)
+    write_json(folder / RESULT, content)

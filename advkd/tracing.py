@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from advkd import weights
 from advkd.data.images import Images
 from advkd.data.split import limited
+from advkd.files import write_arrays
 from advkd.modes import device_of, evaluating
 from advkd.protocols import Attack
 from advkd.registry import load
@@ -75,9 +74,7 @@ def leave(folder: Path, nets: Mapping[str, nn.Module], images: Images, threat: T
     arrays["y"] = chunks[0][AWAY].path.y[shown].cpu().numpy()
     about = {"n": len(rows), "seed": seed, "threat": str(threat), "steps": STEPS, "step_size": STEP}
     arrays["about"] = np.array(json.dumps(about))
-    buffer = BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    weights.atomic(folder / PATHS, buffer.getvalue())
+    write_arrays(folder / PATHS, arrays)
 
 
 def traced(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 from torch import nn
 from torch.utils.data import Dataset
 
-from advkd import weights
 from advkd.auditing.audit import audited
 from advkd.auditing.case import limiting_nobody
 from advkd.auditing.ledger import Entry
@@ -23,6 +21,7 @@ from advkd.config.layers import named, over
 from advkd.device import chosen
 from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.evaluation import images_for
+from advkd.files import write_json
 from advkd.folder import RESULT, RUN, created, locked
 from advkd.modes import device_of
 from advkd.splits import judging
@@ -112,7 +111,7 @@ def _left(audit: Audit, folder: Path | None) -> Verdict:
             verdict = audited(audit)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
-        weights.atomic(folder / RESULT, (json.dumps(verdict.about, indent=2) + "\n").encode())
+        write_json(folder / RESULT, verdict.about)
     return verdict
 
 

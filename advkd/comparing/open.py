@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from advkd import weights
 from advkd.comparing.cell import Judge, Made, made, teacher_judged
 from advkd.comparing.estimate import estimates
 from advkd.comparing.origin import hold
@@ -24,6 +22,7 @@ from advkd.config.layers import load_yaml, yaml_text
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
 from advkd.errors import Interrupted, error
+from advkd.files import write_bytes, write_json
 from advkd.folder import EXAMPLES, RESULT, RUN, created, locked
 from advkd.models.trained import Trained
 from advkd.pyfile import imported
@@ -73,7 +72,7 @@ def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) ->
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
         comparison = concluded(plan, folder, done, teacher, tflop)
-        weights.atomic(folder / RESULT, (json.dumps(comparison.about, indent=2) + "\n").encode())
+        write_json(folder / RESULT, comparison.about)
         if comparison.judged:
             report(folder)
         else:
@@ -104,7 +103,7 @@ def _begun(folder: Path, plan: Plan) -> Path:
                 remedy="choose another out=DIR beside it; finished cells are taken from there",
             )
     created(folder)
-    weights.atomic(folder / PLAN, yaml_text(about).encode())
+    write_bytes(folder / PLAN, yaml_text(about).encode())
     return folder
 
 

@@ -12,10 +12,10 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from advkd import weights
 from advkd.comparing.plan import Cell
 from advkd.config.run import Run
 from advkd.errors import error
+from advkd.files import write_json
 from advkd.fingerprints import data_fingerprint
 from advkd.folder import RUN, created
 from advkd.loop import BEST
@@ -40,7 +40,7 @@ def hold(cells: Iterable[Cell], folder: Path) -> None:
         now = {"images": images, **_teacher(cell.run), **dict(_code(cell.run))}
         place = folder / cell.name
         if not (place / RUN).exists():
-            weights.atomic(created(place) / FILE, (json.dumps(now, indent=2) + "\n").encode())
+            write_json(created(place) / FILE, now)
             continue
         before = _noted(place)
         if other := sorted(what for what in before.keys() & now.keys() if before[what] != now[what]):
@@ -63,7 +63,7 @@ def held(student: Path, place: Path) -> Path:
         problem = "holds the audit of another teacher, or on other images"
         raise error("out", problem, given=place, remedy=remedy)
     if not place.exists():
-        weights.atomic(created(place) / FILE, (json.dumps(now, indent=2) + "\n").encode())
+        write_json(created(place) / FILE, now)
     return place
 
 

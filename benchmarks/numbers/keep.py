@@ -9,7 +9,6 @@ to these bits.
 from __future__ import annotations
 
 import datetime
-import io
 import json
 import statistics
 import sys
@@ -19,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from advkd import weights
 from advkd.config.entries import CLEAN
+from advkd.files import write_arrays, write_json
 from advkd.reporting.gather import compared
 from advkd.reporting.markdown import table as table_of
 from advkd.reporting.words import spread
@@ -78,13 +77,11 @@ def keep(comparison: Path, name: str) -> None:
         arrays[f"{row.name}|{row.seed}|{CLEAN}"] = row.judged.right[CLEAN]
         arrays[f"{row.name}|{row.seed}|robust"] = row.judged.survivors
     FOLDER.mkdir(exist_ok=True)
-    packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **arrays)
     content = {"date": datetime.date.today().isoformat(), **{key: about[key] for key in KEPT}}
     # all other verdicts follow from the bits as well, and would be thousands of lines
     content["methods"] = [verdict for verdict in about["methods"] if verdict["p"] is not None]
-    weights.atomic(FOLDER / f"{name}.npz", packed.getvalue())
-    weights.atomic(FOLDER / f"{name}.json", (json.dumps(content, indent=2) + "\n").encode())
+    write_arrays(FOLDER / f"{name}.npz", arrays)
+    write_json(FOLDER / f"{name}.json", content)
 
 
 if __name__ == "__main__":
