@@ -184,7 +184,7 @@ def _begun(run: Run, folder: Folder, given: Given, splits: Splits, go_on: bool) 
     """The marks of what was given, written for a new run and compared for one that goes on."""
     marks, images = given.marks(splits), given.images(splits)
     if go_on:
-        run_folder.same(folder, marks, images)
+        run_folder.check_same_inputs(folder, marks, images)
     else:
         run_folder.begin(folder, run, marks, images)
     return marks

@@ -50,13 +50,13 @@ def evaluate(
             for key, name in names.items():
                 begin = time.perf_counter()
                 outcome = attacks[key](net, batch, threat, random("evaluate", key, index))
-                confirmed(outcome.x, batch.x, threat, name)
+                check_in_threat(outcome.x, batch.x, threat, name)
                 right.setdefault(name, []).append(right_of(net, outcome.x, batch.y).cpu())
                 seconds[name] += time.perf_counter() - begin
     return Result(right={name: torch.cat(parts) for name, parts in right.items()}, seconds=seconds)
 
 
-def confirmed(x: Tensor, start: Tensor, threat: Threat, name: str) -> None:
+def check_in_threat(x: Tensor, start: Tensor, threat: Threat, name: str) -> None:
     """Raises unless every image lies inside the ball around its start and inside the box."""
     if not torch.isfinite(x).all() or not inside(x, start, threat).all():
         distance = threat.distance(x, start).max()

@@ -67,7 +67,7 @@ def given_to(folder: Path, place: str) -> Mapping[str, str]:
     return found
 
 
-def same(folder: Path, given: Mapping[str, str], images: Mapping[str, str]) -> None:
+def check_same_inputs(folder: Path, given: Mapping[str, str], images: Mapping[str, str]) -> None:
     """Raises unless a run is given, to go on, what it was begun with.
 
     Of a run that was begun without marks of its images nothing is known, and it goes on.

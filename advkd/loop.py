@@ -180,7 +180,7 @@ class Training:
         step = self._surroundings(index, batch, rows)
         self.optimizer.zero_grad(set_to_none=True)
         paths = self.method.paths(batch, step)
-        found = self.modified.lowered(self.method, paths, batch, step)
+        found = self.modified.backward(self.method, paths, batch, step)
         if not all(math.isfinite(value) for value in found.values()):
             raise error(
                 f"epoch {self.epoch + 1}, step {index + 1}",

@@ -52,8 +52,7 @@ def loss_of(
         if hasattr(built, "build"):
             built.build(nets)
         paths = dict(built.paths(batch, step))
-        value, gradients = _collected(built, paths, batch, step, student)
-    loss = value
+        loss, gradients = _collected(built, paths, batch, step, student)
     for parameter, gradient in gradients:
         carried = (parameter * gradient).sum()
         loss = loss + (carried - carried.detach())

@@ -199,7 +199,7 @@ class Evaluator(Protocol):
         """Forward and backward passes an image costs at most; None where that is not known."""
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
-        """The images this attack ends with, and what it cost."""
+        """The attacked images (B,C,H,W), inside the threat, and notes for the reader of the number."""
 
 
 class Reporter(Protocol):

@@ -62,7 +62,7 @@ def walked(
     return Path(torch.stack([point for point, _ in pairs]), y, goal, logits)
 
 
-def ascending(objective: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+def value_and_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """The objective (B,) at `x` and its gradient; only the input gets one."""
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()

@@ -17,7 +17,7 @@ from advkd.auditing.ledger import Entry, Ledger
 from advkd.cost import Cost
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
-from advkd.evaluation import confirmed, inside, right_of
+from advkd.evaluation import check_in_threat, inside, right_of
 from advkd.modes import answering_float32, buffers_kept, logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator
@@ -152,7 +152,7 @@ class _Call:
         with _failing(self.name, rows), cost.counting(), answering_float32(net), watched as seen:
             outcome = self._outcome(net, batch, suffix)
         x = outcome.x.detach().to(batch.x).float()
-        confirmed(x, batch.x, self.threat, self.name)
+        check_in_threat(x, batch.x, self.threat, self.name)
         entry.forwards += cost.passes["net_forwards"]
         entry.backwards += cost.passes["net_backwards"]
         entry.notes += [note for note in outcome.notes if note not in entry.notes]

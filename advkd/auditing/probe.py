@@ -14,7 +14,7 @@ from advkd.errors import error
 from advkd.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
 from advkd.types import Batch, Threat
-from advkd.walk import ascending
+from advkd.walk import value_and_gradient
 
 CUT_OFF = ("does not require grad", "appears to not have been used in the graph")
 """What torch says of a graph that does not hold the image."""
@@ -85,7 +85,7 @@ def gradient(net: nn.Module, who: str, parts: Sequence[Batch], loss: str) -> tup
     measure = load("losses", loss)()
 
     def risen(part: Batch) -> tuple[Tensor, Tensor]:
-        return ascending(lambda x: measure(net(x), part.y), part.x)
+        return value_and_gradient(lambda x: measure(net(x), part.y), part.x)
 
     try:
         with evaluating(net), buffers_kept(net):

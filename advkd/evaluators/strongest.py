@@ -22,7 +22,7 @@ def strongest(
     target: Tensor | None = None,
     everywhere: bool = False,
 ) -> Tensor:
-    """Images (B,C,H,W): for each sample the first wrong point with the highest loss, else the highest.
+    """For each sample the misclassified point of highest loss, else the point of highest loss, (B,C,H,W).
 
     Samples already wrong when clean are not attacked, unless `everywhere`; each restart takes those still
     right. `target` (B,...) is what the loss compares with, the labels if absent.

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy as ce
 
 from advkd.evaluation import inside
 from advkd.modes import evaluating, logits_of
@@ -16,7 +16,7 @@ from advkd.step import Step
 from advkd.testing.checks import check, require
 from advkd.testing.parts import CLASSES, batch, changed, state, step
 from advkd.types import Batch, Path
-from advkd.walk import Probe, ascending, walked
+from advkd.walk import Probe, value_and_gradient, walked
 
 
 def walk_of(here: Step) -> Walk:
@@ -28,7 +28,7 @@ def walk_of(here: Step) -> Walk:
         aim, sign = (y, 1) if goal is None else (goal, -1)
         yield (at := x)
         for _ in range(3):
-            _, gradient = ascending(lambda z: sign * F.cross_entropy(probe(z), aim, reduction="none"), at)
+            _, gradient = value_and_gradient(lambda z: sign * ce(probe(z), aim, reduction="none"), at)
             yield (at := here.threat.project(at + here.threat.eps / 2 * gradient.sign(), x))
 
     def walk(x: Tensor, y: Tensor, goal: Tensor | None = None) -> Path:

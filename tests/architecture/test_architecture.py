@@ -43,7 +43,7 @@ def test_files_and_functions_stay_small():
     for file in SOURCES:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                assert node.end_lineno - node.lineno < 40, f"{file}:{node.lineno} {node.name}"
+                assert node.end_lineno - node.lineno + 1 < 40, f"{file}:{node.lineno} {node.name}"
 
 
 def test_no_two_test_files_have_one_name():
@@ -61,8 +61,8 @@ def test_nothing_assumes_one_device():
 
 def test_the_core_knows_no_method_by_name():
     presets = {path.stem for path in ROOT.glob("plugins/advkd_plugins/*/*.yaml")}
-    # words of other meanings, and the teacher's default preset
-    presets -= {"standard", "trades"}
+    # the name of a suite, too
+    presets -= {"standard"}
     for file in ROOT.glob("advkd/**/*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -22,7 +22,7 @@ from advkd.reporting.figures.scatter import best_for_their_cost, clean_robust, p
 from advkd.reporting.figures.weights import binned, weights
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import Group, Judged, Material, Paths, Row, Strips, Trained
-from advkd.reporting.table import methods
+from advkd.reporting.table import legend, methods
 from advkd.reporting.words import ranked
 
 YES = np.ones(8, dtype=bool)
@@ -106,6 +106,7 @@ def test_what_was_not_tried_has_no_overlap_and_a_bound_for_an_accuracy():
     assert isinstance(breaks(material), Missing)
     heads, [(_, shown)] = methods(material)
     assert [shown[heads.index(name)].text for name in ("fgsm", "pgd")] == ["75.0", "≤ 87.5"]
+    assert "≤: tried only on images that earlier attacks had left standing" in legend(material)
 
 
 def test_who_survives_what():
