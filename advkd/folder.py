@@ -15,8 +15,9 @@ from advkd import checkpoint
 from advkd.config.layers import load_yaml, yaml_text
 from advkd.config.resolve import from_raw
 from advkd.config.run import Run
-from advkd.errors import AdvkdError, Problem, error
+from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.files import write_arrays, write_bytes, write_json
+from advkd.membercode import code_of
 from advkd.result import Result
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
@@ -24,6 +25,8 @@ GIVEN = "given"
 """The key of `run.yaml` under which stands what the configuration does not name."""
 IMAGES = "images"
 """The key of `run.yaml` under which stand the marks of the images a run was begun with, by part."""
+CODE = "code"
+"""The key of `run.yaml` under which stand the fingerprints of other packages' code."""
 
 
 def made(run: Run, out: str | Path | None) -> Path:
@@ -57,6 +60,7 @@ def begin(folder: Path, run: Run, given: Mapping[str, str], images: Mapping[str,
     those of the images by part.
     """
     about = {"hash": run.hash, **({GIVEN: dict(given)} if given else {}), IMAGES: dict(images)}
+    about |= {CODE: code} if (code := code_of(run)) else {}
     write_bytes(folder / RUN, yaml_text({**about, **run.resolved}).encode())
     (folder / METRICS).unlink(missing_ok=True)
 
@@ -67,10 +71,10 @@ def given_to(folder: Path, place: str) -> Mapping[str, str]:
     return found
 
 
-def check_same_inputs(folder: Path, given: Mapping[str, str], images: Mapping[str, str]) -> None:
-    """Raises unless a run is given, to go on, what it was begun with.
+def check_same_inputs(folder: Path, run: Run, given: Mapping[str, str], images: Mapping[str, str]) -> None:
+    """Raises unless a run is given, to go on, what it was begun with, and its members' code is the same.
 
-    Of a run that was begun without marks of its images nothing is known, and it goes on.
+    Of a run that was begun without marks of its images or code nothing is known, and it goes on.
     """
     before = given_to(folder, "resume")
     differ = [name for name in ("data", "student", "teacher") if before.get(name) != given.get(name)]
@@ -81,7 +85,11 @@ def check_same_inputs(folder: Path, given: Mapping[str, str], images: Mapping[st
             given=f"{folder}: {before or 'nothing given'}, now {dict(given) or 'nothing given'}",
             remedy="give the same: advkd.resume(folder, data=..., student=..., teacher=...)",
         )
-    marks = load_yaml(folder / RUN, "resume").get(IMAGES, {})
+    begun = load_yaml(folder / RUN, "resume")
+    code, marks = code_of(run), begun.get(IMAGES, {})
+    if changed := [name for name, mark in begun.get(CODE, {}).items() if code.get(name) != mark]:
+        remedy = "put it back as it was, or start a new run"
+        raise error("resume", f"the {' and the '.join(changed)} has changed", given=folder, remedy=remedy)
     if others := [part for part, mark in images.items() if marks.get(part, mark) != mark]:
         raise error(
             "resume",
@@ -113,13 +121,15 @@ class LockedError(AdvkdError):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second process out of the folder; raises `LockedError` in that process."""
+    """Keeps a second process out of the folder, which gets `LockedError`; makes Ctrl-C `Interrupted`."""
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         with lock:
             yield
     except Timeout:
         raise LockedError(folder) from None
+    except KeyboardInterrupt:
+        raise Interrupted(folder) from None
 
 
 def written(folder: Path, place: str) -> tuple[Run, str | None]:
@@ -128,7 +138,7 @@ def written(folder: Path, place: str) -> tuple[Run, str | None]:
         raise error(place, "is not the folder of a run: it has no run.yaml", given=folder, remedy="see runs/")
     raw = load_yaml(folder / RUN, place)
     started = raw.pop("hash", None)
-    for key in (GIVEN, IMAGES):
+    for key in (GIVEN, IMAGES, CODE):
         raw.pop(key, None)
     return from_raw(raw), started
 

@@ -22,6 +22,8 @@ from advkd.data.images import Images
 from advkd.engine import Engine, decided, restored
 from advkd.errors import error
 from advkd.evaluation import evaluate
+from advkd.guards import check_paths
+from advkd.modes import device_of
 from advkd.modified import Modified
 from advkd.protocols import Method, Reporter
 from advkd.remembered import Remembered
@@ -32,7 +34,6 @@ from advkd.types import Batch, Record
 from advkd.weighed import Weighed
 
 BEST, LAST = "student.safetensors", "student-last.safetensors"
-
 PASSES = 36.0
 """Forward passes a training image costs, roughly: ten attack steps and two points, there and back."""
 
@@ -56,7 +57,7 @@ class Training:
     def __init__(self, run: Run, parts: Parts) -> None:
         self.run, self.parts = run, parts
         self.student = parts.nets["student"]
-        self.device = next(self.student.parameters()).device
+        self.device = device_of(self.student)
         self.method: Method = copy.deepcopy(run.method)
         if hasattr(self.method, "build"):
             self.method.build(parts.nets)
@@ -140,7 +141,24 @@ class Training:
 
     def step(self, index: int, rows: Tensor) -> tuple[dict[str, float], list[str]]:
         """One step on the training images at `rows` (B,): its loss by part, and the branches it skipped."""
-        return self._step(index, self._batch(rows, index), rows)
+        batch = self._batch(rows, index)
+        step = self._surroundings(index, batch, rows)
+        self.optimizer.zero_grad(set_to_none=True)
+        paths = self.method.paths(batch, step)
+        check_paths(paths, batch, self.run.threat, f"epoch {self.epoch + 1}, step {index + 1}")
+        found = self.modified.backward(self.method, paths, batch, step)
+        if not all(math.isfinite(value) for value in found.values()):
+            raise error(
+                f"epoch {self.epoch + 1}, step {index + 1}",
+                "the loss is no longer a finite number",
+                given=found,
+                remedy="lower optimizer.lr or method.total; checkpoints of earlier epochs are kept",
+            )
+        self.optimizer.step()
+        self.scheduler.step()
+        self.modified.after_step(step)
+        self.cost.images += len(batch.x)
+        return found, [name for name, path in paths.items() if path is None]
 
     def _epoch_end(self) -> None:
         def images() -> Iterator[Tensor]:
@@ -175,24 +193,6 @@ class Training:
             clean=clean,
             weighed=self.weighed,
         )
-
-    def _step(self, index: int, batch: Batch, rows: Tensor) -> tuple[dict[str, float], list[str]]:
-        step = self._surroundings(index, batch, rows)
-        self.optimizer.zero_grad(set_to_none=True)
-        paths = self.method.paths(batch, step)
-        found = self.modified.backward(self.method, paths, batch, step)
-        if not all(math.isfinite(value) for value in found.values()):
-            raise error(
-                f"epoch {self.epoch + 1}, step {index + 1}",
-                "the loss is no longer a finite number",
-                given=found,
-                remedy="lower optimizer.lr or method.total; checkpoints of earlier epochs are kept",
-            )
-        self.optimizer.step()
-        self.scheduler.step()
-        self.modified.after_step(step)
-        self.cost.images += len(batch.x)
-        return found, [name for name, path in paths.items() if path is None]
 
     def _validate(self) -> None:
         result = evaluate(

@@ -86,6 +86,11 @@ class Weighting(Protocol):
         """The weight of every point for every sample."""
 
 
+def nets_of(method: object) -> tuple[str, ...]:
+    """The networks a method asks besides the student: those it declares, else the teacher."""
+    return tuple(getattr(method, "nets", ("teacher",)))
+
+
 def points_of(weighting: object, t: int) -> tuple[int, ...] | None:
     """The indices of a path of `t` points a weighting limits itself to; None when it covers the path."""
     declared = getattr(weighting, "points", None)

@@ -24,7 +24,7 @@ from advkd.types import Batch, Threat
 from advkd.types import Path as Walked
 from advkd.view import View
 from advkd.walk import Probe, walked
-from advkd.weightings.margin import margins
+from advkd.weightings.common import margins
 
 PATHS = "paths.npz"
 SHOWN, MEASURED, CHUNK = 4, 256, 64

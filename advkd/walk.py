@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from advkd.errors import error
 from advkd.types import Path
 
 
@@ -58,6 +59,10 @@ def walked(
 ) -> Path:
     """The path an attack makes; `reuse` keeps the logits it asked for (only right in eval mode)."""
     pairs = list(answered(points, probe))
+    shapes = [tuple(point.shape) for point, _ in pairs]
+    if len(set(shapes)) != 1:
+        remedy = "yield the images, then each point as it is reached"
+        raise error("attack", "its points must all have the shape of the images", given=shapes, remedy=remedy)
     logits = {k: z for k, (_, z) in enumerate(pairs) if z is not None and k and reuse}
     return Path(torch.stack([point for point, _ in pairs]), y, goal, logits)
 

@@ -61,6 +61,10 @@ class Entry:
         return {key: value for key, value in vars(self).items() if key not in ARRAYS}
 
 
+Progress = Callable[[str, str, Entry], None]
+"""Is told of an attack that has ended: on which network, its name, its entry."""
+
+
 class Ledger:
     """The entries of an audit of `n` examples; with a folder, every `save` survives a kill.
 

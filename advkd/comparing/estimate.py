@@ -19,7 +19,7 @@ from advkd.engine import flops_of
 from advkd.loop import Parts, Training
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
-from advkd.types import Record
+from advkd.types import silent
 
 PHASES = 10
 """Parts of training that are told apart: a term may be switched on late."""
@@ -117,10 +117,6 @@ def _counter() -> FlopCounterMode:
     return counter
 
 
-def _silent(record: Record) -> None:
-    """What a step says of itself is not wanted."""
-
-
 def _seconds(run: Run, splits: Splits, size: int) -> float:
     training = _training(run, splits, size)
     spent = []
@@ -144,7 +140,7 @@ def _training(run: Run, splits: Splits, size: int) -> Training:
             source = getattr(run.teacher, "model", None) or run.teacher
             nets["teacher"] = source(splits.classes, splits.shape).eval().requires_grad_(False)
     nets = {name: net.to(chosen(run.device)) for name, net in nets.items()}
-    parts = Parts(nets=nets, train=few, validation=few, folder=Path(), report=_silent, about={})
+    parts = Parts(nets=nets, train=few, validation=few, folder=Path(), report=silent, about={})
     training = Training(replace(run, compile="never", precision="float32"), parts)
     training.nets["student"].train()
     return training

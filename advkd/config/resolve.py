@@ -14,7 +14,7 @@ from advkd.config.checks import crossed
 from advkd.config.layers import Raw, named, over
 from advkd.config.run import Run, Spec
 from advkd.errors import AdvkdError, Problem, error
-from advkd.registry import entries, split_name
+from advkd.registry import entries, load, split_name
 
 RECIPE = ("epochs", "batch_size", "optimizer", "schedule", "augment")
 """What a trained teacher takes from its setting, before any word changes the student's."""
@@ -136,7 +136,7 @@ def _teacher(raw: Any, setting: Raw, validation: Any) -> Any:
     recipe = {key: setting[key] for key in RECIPE if key in setting}
     # a student whose best epoch is chosen in another way does not get another teacher for it
     if validation != setting.get("validation"):
-        own = _layer("presets", str(raw.get("preset")), [])
+        own = _layer("presets", str(raw.get("preset", load("models", "trained").preset)), [])
         recipe["validation"] = own.get("validation", setting.get("validation"))
     return over(recipe, raw)
 

@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
+from advkd.errors import at_least_one
 from advkd.modes import evaluating, logits_of
-from advkd.protocols import Attack, Loss
-from advkd.types import Batch, Threat, per_sample
+from advkd.outcome import Outcome
+from advkd.protocols import Attack, Kind, Knowledge, Loss, Passes
+from advkd.registry import load
+from advkd.types import Batch, Real, Threat, per_sample
 from advkd.walk import Probe, answered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restarted:
+    """A white-box gradient attack of `steps` steps, with `restarts` on what still stands."""
+
+    steps: int = 40
+    step_size: Real | str = "1/4 eps"
+    restarts: int = 1
+
+    kind: ClassVar[Kind] = "fixed-budget"
+    knowledge: ClassVar[Knowledge] = "white-box"
+
+    def __post_init__(self) -> None:
+        at_least_one(steps=self.steps, restarts=self.restarts)
+
+    def passes(self, classes: int) -> Passes:  # noqa: ARG002
+        """Forward and backward passes an image costs at most."""
+        return self.restarts * (self.steps + 2) + 1, self.restarts * self.steps
+
+    def found(
+        self,
+        net: nn.Module,
+        batch: Batch,
+        loss: str,
+        threat: Threat,
+        generator: torch.Generator,
+        target: Tensor | None = None,
+    ) -> Outcome:
+        """What PGD finds on the loss called `loss`, against `target` or the labels."""
+        attack = load("attacks", "pgd")(steps=self.steps, step_size=self.step_size)
+        x = strongest(net, batch, attack, load("losses", loss)(), threat, generator, self.restarts, target)
+        return Outcome(x)
 
 
 def strongest(

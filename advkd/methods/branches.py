@@ -10,6 +10,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from advkd.errors import error
+from advkd.guards import check_walk
 from advkd.methods.norms import OwnNorms
 from advkd.methods.spec import Ascend, Branch
 from advkd.methods.stream import Stream
@@ -125,7 +126,9 @@ class Branches:
                     modes.enter_context(buffers_kept(student))
                 objective = _objective(branch.ascend, branch.walk, probe, step, x, y, goal)
                 points = branch.attack(objective, x, step.threat, step.generator("attack", name))
-                return walked(points, probe, y, goal, reuse=self.attack_mode == "eval")
+                path = walked(points, probe, y, goal, reuse=self.attack_mode == "eval")
+            check_walk(path, x, f"{name}.attack ({type(branch.attack).__name__})")
+            return path
 
         return branch.path(walk, batch, step.within(name))
 

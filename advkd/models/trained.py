@@ -25,7 +25,7 @@ class Trained:
     model: ModelSource
     epochs: int
     batch_size: int
-    preset: str
+    preset: str = "trades"
     seed: int = 0
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)

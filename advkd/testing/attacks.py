@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from advkd.errors import AdvkdError
-from advkd.evaluation import inside
 from advkd.protocols import Attack
 from advkd.testing.checks import check, require
 from advkd.testing.parts import EPS, generator, images
@@ -41,7 +40,7 @@ def stays_in_ball(attack: Attack) -> None:
         threat = Threat(norm=norm, eps=EPS, box=(-9, 9))
         for k, point in enumerate(points):
             far = threat.distance(point, x).max()
-            require(inside(point, x, threat).all(), f"{norm}: point {k} is {far:.6g} away, eps is {EPS}")
+            require(threat.holds(point, x).all(), f"{norm}: point {k} is {far:.6g} away, eps is {EPS}")
 
 
 @check("attacks")

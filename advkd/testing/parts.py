@@ -60,9 +60,9 @@ def batch() -> Batch:
 
 
 def nets(others: Iterable[str] = ("teacher",)) -> dict[str, nn.Module]:
-    """A student in train mode whose BatchNorm is frozen, and frozen networks called `others`."""
+    """A student in train mode but for its Softplus, whose flag is to survive; frozen `others`, by name."""
     student = small_net(4, seed=1).train()
-    list(student.children())[1].eval()
+    list(student.children())[2].eval()
     frozen = {name: small_net(8, seed=2 + i) for i, name in enumerate(others)}
     return {"student": student, **{name: net.eval().requires_grad_(False) for name, net in frozen.items()}}
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy as ce
 
-from advkd.evaluation import inside
 from advkd.modes import evaluating, logits_of
 from advkd.protocols import PathSampler, Walk
 from advkd.step import Step
@@ -88,7 +87,7 @@ def stays_in_threat(sampler: PathSampler) -> None:
     path, here = path_of(sampler), surroundings(sampler)
     for k, x in enumerate(path.x):
         far = here.threat.distance(x, path.x[0]).max()
-        require(inside(x, path.x[0], here.threat).all(), f"point {k} is {far:.6g} away or out of the box")
+        require(here.threat.holds(x, path.x[0]).all(), f"point {k} is {far:.6g} away or out of the box")
 
 
 @check("paths")
