@@ -98,7 +98,7 @@ class Training:
             self._save()
         self.optimizer.zero_grad(set_to_none=True)
         for net in self.parts.nets.values():
-            # as a loaded network is, to the same bits
+            # the memory layout of a loaded network, so that results agree to the bit
             net.to(memory_format=torch.contiguous_format)
 
     def _equip(self, engine: Engine) -> None:

@@ -119,9 +119,9 @@ class Threat:
         return length
 
     def __str__(self) -> str:
-        eighths = self.eps * 255
-        exact = abs(eighths - round(eighths)) < 1e-9 and len(repr(self.eps)) > 6
-        return f"{self.norm} eps {round(eighths)}/255" if exact else f"{self.norm} eps {self.eps:g}"
+        levels = self.eps * 255
+        exact = abs(levels - round(levels)) < 1e-9 and len(repr(self.eps)) > 6
+        return f"{self.norm} eps {round(levels)}/255" if exact else f"{self.norm} eps {self.eps:g}"
 
 
 @dataclass(frozen=True)

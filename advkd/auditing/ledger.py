@@ -84,7 +84,7 @@ class Ledger:
         if folder is not None and (folder / EXAMPLES).exists():
             self._read(folder / EXAMPLES, asked)
         elif folder is not None:
-            # whose they are was written in the file that is gone
+            # without examples.npz nothing says which network these belong to
             for path in (folder / PARTIAL).glob("*.safetensors"):
                 path.unlink()
 

@@ -64,7 +64,7 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
     try:
         if not (folder / RESULT).exists():
             _train(cell, folder)
-        # of what is damaged it says what to do
+        # `read` raises with a remedy where the file is damaged
         _as_asked(cell.run, read(folder / RESULT)["engine"], folder)
         case = judge.case(folder)
         audit = case_folder(case)

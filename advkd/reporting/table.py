@@ -91,7 +91,7 @@ def methods(material: Material) -> tuple[list[str], list[tuple[Group, list[Cell]
     attacks = material.judged.attacks
     heads = ["seeds", "clean", "robust", *attacks, "wall time", "TFLOP", "passes", "memory"]
     rows = [(group, list(_cells(group, attacks))) for group in ranked(material)]
-    # not known of every report
+    # columns of cost that nobody knows are left out
     known = [i for i in range(len(heads)) if i < len(heads) - 4 or any(c[i].text != "-" for _, c in rows)]
     return [heads[i] for i in known], [(group, [cells[i] for i in known]) for group, cells in rows]
 
