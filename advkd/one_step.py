@@ -53,7 +53,6 @@ def loss_of(
         if hasattr(built, "build"):
             built.build(nets)
         paths = dict(built.paths(batch, step))
-        check_paths(paths, batch, threat, f"loss_of {preset}")
         loss, gradients = _collected(built, paths, batch, step, student)
     for parameter, gradient in gradients:
         carried = (parameter * gradient).sum()
@@ -73,6 +72,7 @@ def _ahead(generator: torch.Generator) -> int:
 def _collected(
     method: Method, paths: dict[str, Path | None], batch: Batch, step: Step, student: nn.Module
 ) -> tuple[Tensor, list[tuple[nn.Parameter, Tensor]]]:
+    check_paths(paths, batch, step.threat, "loss_of")
     trained = [p for p in student.parameters() if p.requires_grad]
     before = [p.grad for p in trained]
     value = batch.x.new_zeros(())
