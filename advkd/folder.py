@@ -17,7 +17,7 @@ from advkd.config.resolve import from_raw
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.files import write_arrays, write_bytes, write_json
-from advkd.membercode import code_of
+from advkd.member_code import code_of
 from advkd.result import Result
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"

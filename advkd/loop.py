@@ -23,15 +23,15 @@ from advkd.engine import Engine, decided, restored
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.guards import check_paths
+from advkd.logit_cache import Remembered
 from advkd.modes import device_of
-from advkd.modified import Modified
+from advkd.modifier_stack import Modified
 from advkd.protocols import Method, Reporter
-from advkd.remembered import Remembered
 from advkd.result import Result
 from advkd.step import Step
 from advkd.streams import global_seed, streams
 from advkd.types import Batch, Record
-from advkd.weighed import Weighed
+from advkd.weight_statistics import Weighed
 
 BEST, LAST = "student.safetensors", "student-last.safetensors"
 PASSES = 36.0

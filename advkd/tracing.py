@@ -23,7 +23,7 @@ from advkd.streams import Streams, streams
 from advkd.types import Batch, Threat
 from advkd.types import Path as Walked
 from advkd.view import View
-from advkd.walk import Probe, walked
+from advkd.walk import Recorder, walked
 from advkd.weightings.common import margins
 
 PATHS = "paths.npz"
@@ -87,17 +87,17 @@ def traced(
     judge = "teacher" if "teacher" in nets else "student"
     samplers = {AWAY: load("paths", AWAY)(), TOWARD: load("paths", TOWARD)(goal="runner-up", judge=judge)}
     attack: Attack = load("attacks", "pgd")(steps=STEPS, step_size=STEP, init="gaussian")
-    loss, probe = load("losses", "ce")(), Probe(nets["student"])
+    loss, recorder = load("losses", "ce")(), Recorder(nets["student"])
     found = {}
     for branch, sampler in samplers.items():
 
         def walk(x: Tensor, y: Tensor, goal: Tensor | None = None, branch: str = branch) -> Walked:
             def objective(at: Tensor) -> Tensor:
-                value: Tensor = loss(probe(at), y if goal is None else goal)
+                value: Tensor = loss(recorder(at), y if goal is None else goal)
                 return value if goal is None else -value
 
             points = attack(objective, x, threat, random("trace", branch, chunk))
-            return walked(points, probe, y, goal)
+            return walked(points, recorder, y, goal)
 
         path = sampler(walk, batch, step)
         view = View(path, step)

@@ -12,8 +12,8 @@ from advkd import api
 from advkd.auditing.case import resolve_case
 from advkd.auditing.open import case_folder, judged
 from advkd.auditing.scope import NEEDS
-from advkd.comparing.origin import held
 from advkd.comparing.plan import Cell
+from advkd.comparing.provenance import held
 from advkd.config.case import Resolved, hash_of
 from advkd.config.entries import CLEAN
 from advkd.config.run import Run

@@ -12,10 +12,10 @@ import torch
 
 from advkd.comparing.cell import Judge, Made, made, teacher_judged
 from advkd.comparing.estimate import estimates
-from advkd.comparing.origin import hold
 from advkd.comparing.outcome import Comparison, concluded
 from advkd.comparing.plan import ENGINE, Cell, Plan, attacks_on, planned
 from advkd.comparing.pool import Told, parallel
+from advkd.comparing.provenance import hold
 from advkd.comparing.request import parsed
 from advkd.comparing.waiting import freed, waited
 from advkd.config.layers import load_yaml, yaml_text

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from advkd.auditing.case import OF_SETTING, resolve_case
-from advkd.comparing.apart import changes, differences
+from advkd.comparing.differences import changes, differences
 from advkd.comparing.estimate import lengthened
 from advkd.comparing.request import Entrant, Request
 from advkd.config.resolve import resolve

@@ -14,7 +14,7 @@ from advkd.outcome import Outcome
 from advkd.protocols import Attack, Kind, Knowledge, Loss, Passes
 from advkd.registry import load
 from advkd.types import Batch, Real, Threat, per_sample
-from advkd.walk import Probe, answered
+from advkd.walk import Recorder, answered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +91,11 @@ def _once(
     threat: Threat,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    probe = Probe(net)
+    recorder = Recorder(net)
     best, fooled = batch.x.clone(), torch.zeros_like(batch.y, dtype=torch.bool)
     highest = torch.full(batch.y.shape, float("-inf"), dtype=batch.x.dtype, device=batch.x.device)
-    points = attack(lambda x: loss(probe(x), target), batch.x, threat, generator)
-    for x, known in answered(points, probe):
+    points = attack(lambda x: loss(recorder(x), target), batch.x, threat, generator)
+    for x, known in answered(points, recorder):
         logits = logits_of(net, x) if known is None else known
         value, wrong = loss(logits, target), logits.argmax(1) != batch.y
         better = (wrong & ~fooled) | ((wrong == fooled) & (value > highest))

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from advkd.guards import check_loss
+from advkd.methods.point_weights import Drawn, drawn, weights_of
 from advkd.methods.spec import Term
-from advkd.methods.weights import Drawn, drawn, weights_of
 from advkd.modes import logits_of, momentum_over
 from advkd.protocols import Parts
 from advkd.step import Step

@@ -15,24 +15,24 @@ from advkd.step import Step
 from advkd.testing.checks import check, require
 from advkd.testing.parts import CLASSES, batch, changed, state, step
 from advkd.types import Batch, Path
-from advkd.walk import Probe, value_and_gradient, walked
+from advkd.walk import Recorder, value_and_gradient, walked
 
 
 def walk_of(here: Step) -> Walk:
     """Three sign steps on the cross-entropy of the student: away from the label, toward a goal if given."""
     student = here.nets["student"]
-    probe = Probe(student)
+    recorder = Recorder(student)
 
     def points(x: Tensor, y: Tensor, goal: Tensor | None) -> Iterator[Tensor]:
         aim, sign = (y, 1) if goal is None else (goal, -1)
         yield (at := x)
         for _ in range(3):
-            _, gradient = value_and_gradient(lambda z: sign * ce(probe(z), aim, reduction="none"), at)
+            _, gradient = value_and_gradient(lambda z: sign * ce(recorder(z), aim, reduction="none"), at)
             yield (at := here.threat.project(at + here.threat.eps / 2 * gradient.sign(), x))
 
     def walk(x: Tensor, y: Tensor, goal: Tensor | None = None) -> Path:
         with evaluating(student):
-            return walked(points(x, y, goal), probe, y, goal)
+            return walked(points(x, y, goal), recorder, y, goal)
 
     return walk
 

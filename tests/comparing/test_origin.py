@@ -13,7 +13,7 @@ from compare_parts import SMALL, SUITE
 import advkd
 from advkd import weights
 from advkd.cli import main
-from advkd.membercode import code_of
+from advkd.member_code import code_of
 from advkd.pyfile import imported
 
 LOSS = """

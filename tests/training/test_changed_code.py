@@ -7,7 +7,7 @@ import pytest
 import advkd
 from advkd import registry
 from advkd.errors import Interrupted
-from advkd.membercode import code_of
+from advkd.member_code import code_of
 from advkd.pyfile import imported
 
 LOSS = """

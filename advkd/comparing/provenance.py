@@ -13,7 +13,7 @@ from advkd.files import write_json
 from advkd.fingerprints import data_fingerprint, file_fingerprint
 from advkd.folder import RUN, created
 from advkd.loop import BEST
-from advkd.membercode import code_of
+from advkd.member_code import code_of
 from advkd.splits import split
 from advkd.teachers import of_run
 
