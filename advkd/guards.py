@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -48,6 +49,15 @@ def check_loss(value: object, logits: Tensor, place: str) -> None:
         raise _refused(place, f"a loss gives one number a sample, shape (B,) = {shape}", given, "loss")
     if logits.requires_grad and not value.requires_grad:
         raise _refused(place, "a loss must lead back to the logits", "a value without gradient", "loss")
+
+
+def check_finite(losses: Mapping[str, float], when: str, *, trained: bool) -> None:
+    """Raises unless every loss of a step, by part, is a finite number; `trained` says a step went before."""
+    if not all(math.isfinite(value) for value in losses.values()):
+        lower = "lower optimizer.lr or method.total; checkpoints of earlier epochs are kept"
+        untrained = "nothing is trained yet, so a member is at fault: advkd check loss NAME, or attack NAME"
+        remedy = lower if trained else untrained
+        raise error(when, "the loss is no longer a finite number", given=dict(losses), remedy=remedy)
 
 
 def _refused(place: str, problem: str, given: object, slot: str) -> AdvkdError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from advkd.data.images import Images
 from advkd.engine import Engine, decided, restored
 from advkd.errors import error
 from advkd.evaluation import evaluate
-from advkd.guards import check_paths
+from advkd.guards import check_finite, check_paths
 from advkd.logit_cache import Remembered
 from advkd.modes import device_of
 from advkd.modifier_stack import Modified
@@ -145,15 +144,10 @@ class Training:
         step = self._surroundings(index, batch, rows)
         self.optimizer.zero_grad(set_to_none=True)
         paths = self.method.paths(batch, step)
-        check_paths(paths, batch, self.run.threat, f"epoch {self.epoch + 1}, step {index + 1}")
+        when = f"epoch {self.epoch + 1}, step {index + 1}"
+        check_paths(paths, batch, self.run.threat, when)
         found = self.modified.backward(self.method, paths, batch, step)
-        if not all(math.isfinite(value) for value in found.values()):
-            raise error(
-                f"epoch {self.epoch + 1}, step {index + 1}",
-                "the loss is no longer a finite number",
-                given=found,
-                remedy="lower optimizer.lr or method.total; checkpoints of earlier epochs are kept",
-            )
+        check_finite(found, when, trained=bool(self.epoch or index))
         self.optimizer.step()
         self.scheduler.step()
         self.modified.after_step(step)

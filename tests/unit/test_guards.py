@@ -40,9 +40,13 @@ class SpoiltLoss:
 
     def __call__(self, logits, target):
         each = F.kl_div(logits.log_softmax(1), target.softmax(1), reduction="none").sum(1)
-        return {"column": each[:, None], "mean": each.mean(), "detached": each.detach(), "whole": each}[
-            self.how
-        ]
+        return {
+            "column": each[:, None],
+            "mean": each.mean(),
+            "detached": each.detach(),
+            "nan": each / 0,
+            "whole": each,
+        }[self.how]
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +103,13 @@ def test_members_that_keep_to_it_are_not(student, teacher, batch, threat):
 def test_a_run_refuses_them_too(tiny, tmp_path):
     run = advkd.resolve(*tiny, "preset=pgd-at", "method.branches.untargeted.attack={use: spoilt, how: far}")
     with pytest.raises(advkd.AdvkdError, match="path untargeted, epoch 1, step 1: a path left the threat"):
+        advkd.train(run, out=tmp_path / "run")
+
+
+def test_a_first_loss_that_is_not_finite_is_no_matter_of_the_rate(tiny, tmp_path):
+    term = "method.branches.untargeted.terms.robust"
+    run = advkd.resolve(*tiny, "preset=rslad", f"{term}.loss={{use: spoilt, how: nan}}")
+    with pytest.raises(advkd.AdvkdError, match=r"epoch 1, step 1: (?s:.*)a member is at fault"):
         advkd.train(run, out=tmp_path / "run")
 
 
