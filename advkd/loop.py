@@ -145,7 +145,9 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         paths = self.method.paths(batch, step)
         when = f"epoch {self.epoch + 1}, step {index + 1}"
-        check_paths(paths, batch, self.run.threat, when)
+        if index == 0:
+            # every point of a path is read for this, which takes too long for every step
+            check_paths(paths, batch, self.run.threat, when)
         found = self.modified.backward(self.method, paths, batch, step)
         check_finite(found, when, trained=bool(self.epoch or index))
         self.optimizer.step()
