@@ -126,6 +126,9 @@ class Training:
             skipped.update(missed)
             totals.update(found)
             self._say("step.loss", sum(found.values()), step=index, parts=found)
+        if not totals:
+            problem, remedy = "every branch was skipped at every step", "advkd check path NAME"
+            raise error(f"epoch {self.epoch + 1}", problem, given=dict(skipped), remedy=remedy)
         means = {name: value / self.steps for name, value in totals.items()}
         rate = (self.cost.images - begin) / max(self.cost.seconds - seconds, 1e-9)
         self._say("train.loss", sum(means.values()), parts=means)

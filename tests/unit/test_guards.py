@@ -113,6 +113,18 @@ def test_a_first_loss_that_is_not_finite_is_no_matter_of_the_rate(tiny, tmp_path
         advkd.train(run, out=tmp_path / "run")
 
 
+def test_a_run_that_trains_nothing_is_an_error(tiny, tmp_path):
+    @dataclass(frozen=True, kw_only=True)
+    class Nothing:
+        def __call__(self, walk, batch, step):
+            return None
+
+    advkd.register("path", "nothing")(Nothing)
+    run = advkd.resolve(*tiny, "preset=pgd-at", "method.branches.untargeted.path=nothing")
+    with pytest.raises(advkd.AdvkdError, match="epoch 1: every branch was skipped at every step"):
+        advkd.train(run, out=tmp_path / "run")
+
+
 def test_an_attack_that_does_not_know_the_norm_is_refused_before_anything_is_trained(tiny, monkeypatch):
     monkeypatch.setattr(Spoilt, "norms", ("linf",), raising=False)
     words = ("preset=pgd-at", "method.branches.untargeted.attack={use: spoilt, how: whole}")
