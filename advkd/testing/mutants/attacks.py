@@ -125,7 +125,7 @@ def same_seed_same_path(points: Points, start: Tensor, *_: Any) -> Points:
     """It draws from the global generator."""
     with torch.random.fork_rng():
         share = 1 - torch.rand((), dtype=start.dtype) / 100
-    return shrunk(points, start, share.expand(len(start)))
+    return shrunk(points, start, share.to(start.device).expand(len(start)))
 
 
 @fault
