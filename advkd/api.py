@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path as Folder
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from advkd import folder as run_folder
 from advkd import tracing, weights
 from advkd.art import shaped, to_art
 from advkd.auditing import open as doors
-from advkd.auditing.open import Progress, quiet
+from advkd.auditing.ledger import Progress
 from advkd.auditing.verdict import Verdict
 from advkd.config.case import Resolved
 from advkd.config.resolve import resolve
@@ -24,7 +24,6 @@ from advkd.config.run import Run
 from advkd.cost import restart_peak
 from advkd.data.images import Images
 from advkd.device import chosen, environment
-from advkd.errors import Interrupted
 from advkd.evaluation import evaluate
 from advkd.fingerprints import data_fingerprint
 from advkd.given import Given, Pair
@@ -39,7 +38,7 @@ from advkd.result import Result
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
 from advkd.teachers import admitted, described, provided
-from advkd.types import Record, Shape, Threat
+from advkd.types import Record, Shape, Threat, silent
 
 __all__ = [
     "Result",
@@ -63,7 +62,7 @@ def train(
     student: nn.Module | None = None,
     teacher: nn.Module | None = None,
     data: DataSource | Pair | None = None,
-    out: str | Folder | None = None,
+    out: str | Path | None = None,
     reporters: Sequence[Reporter] = (),
 ) -> Result:
     """Trains a student as `run` says, evaluates it on the test split, and leaves a run folder.
@@ -73,11 +72,11 @@ def train(
     epoch. Raises `AdvkdError` for everything a user can repair; what was written before stays.
     """
     folder = run_folder.made(run, out)
-    return _guarded(run, folder, Given(student, teacher, data), reporters)
+    return _trained(run, folder, Given(student, teacher, data), reporters, go_on=False)
 
 
 def resume(
-    out: str | Folder,
+    out: str | Path,
     *,
     student: nn.Module | None = None,
     teacher: nn.Module | None = None,
@@ -88,14 +87,14 @@ def resume(
 
     A run that was given a student, a teacher or data is to be given the same again. Raises `AdvkdError`.
     """
-    folder = Folder(out).expanduser()
+    folder = Path(out).expanduser()
     run = run_folder.opened(folder)
-    return _guarded(run, folder, Given(student, teacher, data), reporters, go_on=True)
+    return _trained(run, folder, Given(student, teacher, data), reporters, go_on=True)
 
 
-def load(path: str | Folder) -> nn.Module:
+def load(path: str | Path) -> nn.Module:
     """The best student of a run folder (or the network of one of its weight files), in eval mode."""
-    file = Folder(path).expanduser()
+    file = Path(path).expanduser()
     file = file / BEST if file.is_dir() else file
     _, about = weights.read(file, "load")
     shape: Shape = tuple(about.get("shape", (3, 32, 32)))
@@ -109,7 +108,7 @@ def audit(
     *,
     suite: str = "standard",
     nets: Mapping[str, nn.Module] | None = None,
-    out: str | Folder | None = None,
+    out: str | Path | None = None,
     **options: Any,
 ) -> Verdict:
     """A robustness verdict for any network: pixels in [0,1] (B,C,H,W) to logits (B,N), on its own device.
@@ -122,7 +121,7 @@ def audit(
     return _shown(doors.audit(net, data, threat, suite=suite, nets=nets, out=out, **options))
 
 
-def judge(case: Resolved, out: str | Folder | None = None, progress: Progress = quiet) -> Verdict:
+def judge(case: Resolved, out: str | Path | None = None, progress: Progress = silent) -> Verdict:
     """Audits what a case says; leaves a folder with a report, and renews that of a run it belongs to."""
     return _shown(doors.judged(case, out, progress))
 
@@ -133,14 +132,7 @@ def _shown(verdict: Verdict) -> Verdict:
     return verdict
 
 
-def _guarded(run: Run, folder: Folder, *args: Any, go_on: bool = False) -> Result:
-    try:
-        return _trained(run, folder, *args, go_on=go_on)
-    except KeyboardInterrupt:
-        raise Interrupted(folder) from None
-
-
-def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporter], *, go_on: bool) -> Result:
+def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter], *, go_on: bool) -> Result:
     begin = time.perf_counter()
     with run_folder.locked(folder):
         splits = replace(split(given.source() or run.data, run.split), given=given.data is not None)
@@ -152,6 +144,7 @@ def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporte
         about = described(run, splits)
         if given.student is not None:
             del about["model"]
+        restart_peak(device)
         parts = Parts(
             nets=nets,
             train=splits.train,
@@ -160,14 +153,13 @@ def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporte
             report=report,
             about=about,
         )
-        restart_peak(device)
         training = Training(run, parts)
         if go_on:
             keep_before(folder / run_folder.METRICS, training.resumes_at())
         training.fit(resume=go_on)
         # a run without evaluation is judged by somebody else: the test images stay closed
-        images = splits.test() if run.evaluation else splits.validation
-        result = _judged(run, nets, images, folder)
+        judged = splits.test() if run.evaluation else splits.validation
+        result = _judged(run, nets, judged, folder)
         tracing.leave(folder, nets, splits.validation, run.threat, run.seed)
         cost = {"seconds": round(time.perf_counter() - begin, 3), **training.cost.summary()}
         net, modifiers = nets["student"].eval(), tuple(run.modifiers)
@@ -175,16 +167,16 @@ def _trained(run: Run, folder: Folder, given: Given, reporters: Iterable[Reporte
         content = run_folder.summary(run, result, environment(device))
         content["engine"] = training.engine.about
         content["given"] = list(marks)
-        content["images"] = data_fingerprint(images.x, images.y)
-        run_folder.finish(folder, content, result, images.y)
+        content["images"] = data_fingerprint(judged.x, judged.y)
+        run_folder.finish(folder, content, result, judged.y)
     return result
 
 
-def _begun(run: Run, folder: Folder, given: Given, splits: Splits, go_on: bool) -> Mapping[str, str]:
+def _begun(run: Run, folder: Path, given: Given, splits: Splits, go_on: bool) -> Mapping[str, str]:
     """The marks of what was given, written for a new run and compared for one that goes on."""
     marks, images = given.marks(splits), given.images(splits)
     if go_on:
-        run_folder.same(folder, marks, images)
+        run_folder.check_same_inputs(folder, run, marks, images)
     else:
         run_folder.begin(folder, run, marks, images)
     return marks
@@ -208,7 +200,7 @@ def _nets(
     return nets
 
 
-def _judged(run: Run, nets: Mapping[str, nn.Module], images: Images, folder: Folder) -> Result:
+def _judged(run: Run, nets: Mapping[str, nn.Module], images: Images, folder: Path) -> Result:
     found = {}
     for name, file in (("last", LAST), ("best", BEST)):
         state, _ = weights.read(folder / file, "evaluation")

@@ -31,7 +31,7 @@ class Cost:
 
     @property
     def warm_up(self) -> float:
-        """Seconds the first block took beyond the median: compiling, what is done once; of all processes."""
+        """Seconds by which the first step of each process exceeds the median step: mostly compilation."""
         beyond = self._here[0] - statistics.median(self._here) if self._here else 0.0
         return self._warm_up_before + max(beyond, 0.0)
 

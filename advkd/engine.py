@@ -81,7 +81,7 @@ class Fast(nn.Module):
         return run(x.contiguous(memory_format=_layout(x.device))).float()
 
     def like(self, net: nn.Module) -> Fast:
-        """`net` behind the same engine; whoever counts the passes of this network counts that one's too."""
+        """`net` behind the same engine; forward hooks are shared, so that `Cost` counts both."""
         other = Fast(net, self.engine)
         other._forward_hooks = self._forward_hooks
         self.__dict__["likes"].append(other)
@@ -160,7 +160,7 @@ def decided(net: nn.Module, shape: Shape, passes: float, compile: Compile, preci
 
 
 def asked_for(compile: Compile, precision: Precision) -> dict[str, bool]:
-    """What words other than `auto` say of an engine."""
+    """The engine fields that were set explicitly, not `auto`."""
     asked = {} if precision == "auto" else {"bf16": precision == "bf16"}
     return asked if compile == "auto" else asked | {"compiled": compile == "always"}
 

@@ -12,14 +12,19 @@ from torch.utils.data import Dataset
 from advkd.config.entries import CLEAN, entry_names
 from advkd.data.images import Images, checked, in_memory
 from advkd.errors import error
-from advkd.modes import answering_float32, buffers_kept, device_of, evaluating, full_float32, logits_of
+from advkd.modes import (
+    answering_float32,
+    buffers_kept,
+    classes_of,
+    device_of,
+    evaluating,
+    full_float32,
+    logits_of,
+)
 from advkd.protocols import Evaluator
 from advkd.result import Result
 from advkd.streams import streams
 from advkd.types import Threat
-
-SLACK = 1e-6
-"""Rounding of float32 that a distance may show beyond eps."""
 
 
 def evaluate(
@@ -50,15 +55,15 @@ def evaluate(
             for key, name in names.items():
                 begin = time.perf_counter()
                 outcome = attacks[key](net, batch, threat, random("evaluate", key, index))
-                confirmed(outcome.x, batch.x, threat, name)
+                check_in_threat(outcome.x, batch.x, threat, name)
                 right.setdefault(name, []).append(right_of(net, outcome.x, batch.y).cpu())
                 seconds[name] += time.perf_counter() - begin
     return Result(right={name: torch.cat(parts) for name, parts in right.items()}, seconds=seconds)
 
 
-def confirmed(x: Tensor, start: Tensor, threat: Threat, name: str) -> None:
+def check_in_threat(x: Tensor, start: Tensor, threat: Threat, name: str) -> None:
     """Raises unless every image lies inside the ball around its start and inside the box."""
-    if not torch.isfinite(x).all() or not inside(x, start, threat).all():
+    if not torch.isfinite(x).all() or not threat.holds(x, start).all():
         distance = threat.distance(x, start).max()
         raise error(
             f"evaluation.{name}",
@@ -66,14 +71,6 @@ def confirmed(x: Tensor, start: Tensor, threat: Threat, name: str) -> None:
             given=f"distance {distance:.6g}, pixels {x.min():.4g} to {x.max():.4g}",
             remedy="project with threat.project before returning",
         )
-
-
-def inside(x: Tensor, start: Tensor, threat: Threat) -> Tensor:
-    """(B,) bool: which images `x` (B,C,H,W) lie in the box and in the ball, but for float32 rounding."""
-    low, high = threat.box
-    room = threat.eps * (1 + SLACK) + SLACK * (1 if threat.norm == "linf" else start[0].numel() ** 0.5)
-    flat = x.flatten(1)
-    return (threat.distance(x, start) <= room) & (flat.amin(1) >= low) & (flat.amax(1) <= high)
 
 
 def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.device) -> tuple[Images, int]:
@@ -86,7 +83,7 @@ def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.
     x = images.batch(torch.zeros(1, dtype=torch.long)).x.to(device)
     try:
         with buffers_kept(net):
-            classes = logits_of(net, x).shape[1]
+            classes = classes_of(net, x)
     # the network is somebody's code and fails in its own way
     except Exception as cause:
         problem = f"fails on an image {tuple(x.shape[1:])}: {type(cause).__name__}: {cause}"

@@ -1,8 +1,12 @@
-"""Short names for networks and images, made of every number in them."""
+"""Short names made of every number in a network, in images, in a configuration."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +27,16 @@ def data_fingerprint(x: Tensor, y: Tensor) -> str:
     digest.update(_bytes(x))
     digest.update(_bytes(y))
     return digest.hexdigest()[:16]
+
+
+def file_fingerprint(path: Path) -> str:
+    """Sixteen digits that name the content of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def digits(values: Mapping[str, Any]) -> str:
+    """Eight digits that name plain values, in whatever order they are."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _bytes(values: Tensor) -> memoryview:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from advkd import checkpoint, weights
+from advkd import checkpoint
 from advkd.config.layers import load_yaml, yaml_text
 from advkd.config.resolve import from_raw
 from advkd.config.run import Run
-from advkd.errors import AdvkdError, Problem, error
+from advkd.errors import AdvkdError, Interrupted, Problem, error
+from advkd.files import write_arrays, write_bytes, write_json
+from advkd.member_code import code_of
 from advkd.result import Result
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
@@ -26,6 +25,8 @@ GIVEN = "given"
 """The key of `run.yaml` under which stands what the configuration does not name."""
 IMAGES = "images"
 """The key of `run.yaml` under which stand the marks of the images a run was begun with, by part."""
+CODE = "code"
+"""The key of `run.yaml` under which stand the fingerprints of other packages' code."""
 
 
 def made(run: Run, out: str | Path | None) -> Path:
@@ -59,7 +60,8 @@ def begin(folder: Path, run: Run, given: Mapping[str, str], images: Mapping[str,
     those of the images by part.
     """
     about = {"hash": run.hash, **({GIVEN: dict(given)} if given else {}), IMAGES: dict(images)}
-    weights.atomic(folder / RUN, yaml_text({**about, **run.resolved}).encode())
+    about |= {CODE: code} if (code := code_of(run)) else {}
+    write_bytes(folder / RUN, yaml_text({**about, **run.resolved}).encode())
     (folder / METRICS).unlink(missing_ok=True)
 
 
@@ -69,10 +71,10 @@ def given_to(folder: Path, place: str) -> Mapping[str, str]:
     return found
 
 
-def same(folder: Path, given: Mapping[str, str], images: Mapping[str, str]) -> None:
-    """Raises unless a run is given, to go on, what it was begun with.
+def check_same_inputs(folder: Path, run: Run, given: Mapping[str, str], images: Mapping[str, str]) -> None:
+    """Raises unless a run is given, to go on, what it was begun with, and its members' code is the same.
 
-    Of a run that was begun without marks of its images nothing is known, and it goes on.
+    Of a run that was begun without marks of its images or code nothing is known, and it goes on.
     """
     before = given_to(folder, "resume")
     differ = [name for name in ("data", "student", "teacher") if before.get(name) != given.get(name)]
@@ -83,7 +85,11 @@ def same(folder: Path, given: Mapping[str, str], images: Mapping[str, str]) -> N
             given=f"{folder}: {before or 'nothing given'}, now {dict(given) or 'nothing given'}",
             remedy="give the same: advkd.resume(folder, data=..., student=..., teacher=...)",
         )
-    marks = load_yaml(folder / RUN, "resume").get(IMAGES, {})
+    begun = load_yaml(folder / RUN, "resume")
+    code, marks = code_of(run), begun.get(IMAGES, {})
+    if changed := [name for name, mark in begun.get(CODE, {}).items() if code.get(name) != mark]:
+        remedy = "put it back as it was, or start a new run"
+        raise error("resume", f"the {' and the '.join(changed)} has changed", given=folder, remedy=remedy)
     if others := [part for part, mark in images.items() if marks.get(part, mark) != mark]:
         raise error(
             "resume",
@@ -115,13 +121,15 @@ class LockedError(AdvkdError):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second process out of the folder; raises `LockedError` in that process."""
+    """Keeps a second process out of the folder, which gets `LockedError`; makes Ctrl-C `Interrupted`."""
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         with lock:
             yield
     except Timeout:
         raise LockedError(folder) from None
+    except KeyboardInterrupt:
+        raise Interrupted(folder) from None
 
 
 def written(folder: Path, place: str) -> tuple[Run, str | None]:
@@ -130,7 +138,7 @@ def written(folder: Path, place: str) -> tuple[Run, str | None]:
         raise error(place, "is not the folder of a run: it has no run.yaml", given=folder, remedy="see runs/")
     raw = load_yaml(folder / RUN, place)
     started = raw.pop("hash", None)
-    for key in (GIVEN, IMAGES):
+    for key in (GIVEN, IMAGES, CODE):
         raw.pop(key, None)
     return from_raw(raw), started
 
@@ -184,7 +192,5 @@ def finish(folder: Path, content: Mapping[str, Any], result: Result, y: Tensor) 
         for name, right in row.right.items()
     }
     arrays["y"] = y.cpu().numpy()
-    buffer = BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    weights.atomic(folder / EXAMPLES, buffer.getvalue())
-    weights.atomic(folder / RESULT, (json.dumps(content, indent=2) + "\n").encode())
+    write_arrays(folder / EXAMPLES, arrays)
+    write_json(folder / RESULT, content)

@@ -41,7 +41,7 @@ def fold(net: nn.Module) -> None:
     calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
     # a network that also reads the numbers of a layer needs the layer as it is
     calls.update(str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr")
-    # under its other name, a layer would go on as it was
+    # a layer with two names would be folded under one and not under the other
     known = Counter(module for _, module in net.named_modules(remove_duplicate=False))
     for node in graph.nodes:
         if node.op != "call_module" or not node.args or not isinstance(node.args[0], fx.Node):

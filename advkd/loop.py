@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,17 +21,18 @@ from advkd.data.images import Images
 from advkd.engine import Engine, decided, restored
 from advkd.errors import error
 from advkd.evaluation import evaluate
-from advkd.modified import Modified
+from advkd.guards import check_finite, check_paths
+from advkd.logit_cache import Remembered
+from advkd.modes import device_of
+from advkd.modifier_stack import Modified
 from advkd.protocols import Method, Reporter
-from advkd.remembered import Remembered
 from advkd.result import Result
 from advkd.step import Step
 from advkd.streams import global_seed, streams
 from advkd.types import Batch, Record
-from advkd.weighed import Weighed
+from advkd.weight_statistics import Weighed
 
 BEST, LAST = "student.safetensors", "student-last.safetensors"
-
 PASSES = 36.0
 """Forward passes a training image costs, roughly: ten attack steps and two points, there and back."""
 
@@ -56,7 +56,7 @@ class Training:
     def __init__(self, run: Run, parts: Parts) -> None:
         self.run, self.parts = run, parts
         self.student = parts.nets["student"]
-        self.device = next(self.student.parameters()).device
+        self.device = device_of(self.student)
         self.method: Method = copy.deepcopy(run.method)
         if hasattr(self.method, "build"):
             self.method.build(parts.nets)
@@ -97,7 +97,7 @@ class Training:
             self._save()
         self.optimizer.zero_grad(set_to_none=True)
         for net in self.parts.nets.values():
-            # as a loaded network is, to the same bits
+            # the memory layout of a loaded network, so that results agree to the bit
             net.to(memory_format=torch.contiguous_format)
 
     def _equip(self, engine: Engine) -> None:
@@ -126,6 +126,9 @@ class Training:
             skipped.update(missed)
             totals.update(found)
             self._say("step.loss", sum(found.values()), step=index, parts=found)
+        if not totals:
+            problem, remedy = "every branch was skipped at every step", "advkd check path NAME"
+            raise error(f"epoch {self.epoch + 1}", problem, given=dict(skipped), remedy=remedy)
         means = {name: value / self.steps for name, value in totals.items()}
         rate = (self.cost.images - begin) / max(self.cost.seconds - seconds, 1e-9)
         self._say("train.loss", sum(means.values()), parts=means)
@@ -140,7 +143,21 @@ class Training:
 
     def step(self, index: int, rows: Tensor) -> tuple[dict[str, float], list[str]]:
         """One step on the training images at `rows` (B,): its loss by part, and the branches it skipped."""
-        return self._step(index, self._batch(rows, index), rows)
+        batch = self._batch(rows, index)
+        step = self._surroundings(index, batch, rows)
+        self.optimizer.zero_grad(set_to_none=True)
+        paths = self.method.paths(batch, step)
+        when = f"epoch {self.epoch + 1}, step {index + 1}"
+        if index == 0:
+            # every point of a path is read for this, which takes too long for every step
+            check_paths(paths, batch, self.run.threat, when)
+        found = self.modified.backward(self.method, paths, batch, step)
+        check_finite(found, when, trained=bool(self.epoch or index))
+        self.optimizer.step()
+        self.scheduler.step()
+        self.modified.after_step(step)
+        self.cost.images += len(batch.x)
+        return found, [name for name, path in paths.items() if path is None]
 
     def _epoch_end(self) -> None:
         def images() -> Iterator[Tensor]:
@@ -175,24 +192,6 @@ class Training:
             clean=clean,
             weighed=self.weighed,
         )
-
-    def _step(self, index: int, batch: Batch, rows: Tensor) -> tuple[dict[str, float], list[str]]:
-        step = self._surroundings(index, batch, rows)
-        self.optimizer.zero_grad(set_to_none=True)
-        paths = self.method.paths(batch, step)
-        found = self.modified.lowered(self.method, paths, batch, step)
-        if not all(math.isfinite(value) for value in found.values()):
-            raise error(
-                f"epoch {self.epoch + 1}, step {index + 1}",
-                "the loss is no longer a finite number",
-                given=found,
-                remedy="lower optimizer.lr or method.total; checkpoints of earlier epochs are kept",
-            )
-        self.optimizer.step()
-        self.scheduler.step()
-        self.modified.after_step(step)
-        self.cost.images += len(batch.x)
-        return found, [name for name, path in paths.items() if path is None]
 
     def _validate(self) -> None:
         result = evaluate(

@@ -21,6 +21,11 @@ def device_of(net: nn.Module) -> torch.device:
     return next((p.device for p in net.parameters()), torch.device("cpu"))
 
 
+def classes_of(net: nn.Module, x: Tensor) -> int:
+    """How many logits `net` answers the images `x` with."""
+    return logits_of(net, x[:1]).shape[1]
+
+
 @contextmanager
 def evaluating(*nets: nn.Module) -> Iterator[None]:
     """Every module in eval mode inside the block; each one's own flag is put back after it."""

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from advkd.config.build import member
 from advkd.config.layers import named, over
 from advkd.errors import error
+from advkd.guards import check_paths
 from advkd.modes import buffers_kept, full_float32
-from advkd.protocols import Method
+from advkd.protocols import Method, nets_of
 from advkd.step import Step
 from advkd.streams import drawn, global_seed
 from advkd.types import Batch, Path, Threat
@@ -42,7 +43,7 @@ def loss_of(
     raw = over(named("presets", preset), {"method": dict(method)} if method else {})
     built: Method = member("methods", raw["method"], "method")[0]
     nets = {"student": student, **({"teacher": teacher} if teacher is not None else {})}
-    missing = [net for net in getattr(built, "nets", ("teacher",)) if net not in nets]
+    missing = [net for net in nets_of(built) if net not in nets]
     if missing:
         raise error(f"loss_of {preset}", f"needs the network {missing[0]}", remedy=f"pass {missing[0]}=")
     source = torch.Generator().manual_seed(0) if generator is None else generator
@@ -52,8 +53,7 @@ def loss_of(
         if hasattr(built, "build"):
             built.build(nets)
         paths = dict(built.paths(batch, step))
-        value, gradients = _collected(built, paths, batch, step, student)
-    loss = value
+        loss, gradients = _collected(built, paths, batch, step, student)
     for parameter, gradient in gradients:
         carried = (parameter * gradient).sum()
         loss = loss + (carried - carried.detach())
@@ -72,6 +72,7 @@ def _ahead(generator: torch.Generator) -> int:
 def _collected(
     method: Method, paths: dict[str, Path | None], batch: Batch, step: Step, student: nn.Module
 ) -> tuple[Tensor, list[tuple[nn.Parameter, Tensor]]]:
+    check_paths(paths, batch, step.threat, "loss_of")
     trained = [p for p in student.parameters() if p.requires_grad]
     before = [p.grad for p in trained]
     value = batch.x.new_zeros(())

@@ -49,7 +49,7 @@ It costs what the losses of a step cost. Gradients, buffers and random state are
 
 
 class Attack(Protocol):
-    """Yields the start, then one point per step, each inside the threat. Writes nothing it was given.
+    """Yields the start, then one point per step, each inside the threat. Does not modify its inputs.
 
     Optional `norms` names the norms it walks in (all, if it says nothing); it refuses the others.
     """
@@ -86,6 +86,11 @@ class Weighting(Protocol):
         """The weight of every point for every sample."""
 
 
+def nets_of(method: object) -> tuple[str, ...]:
+    """The networks a method asks besides the student: those it declares, else the teacher."""
+    return tuple(getattr(method, "nets", ("teacher",)))
+
+
 def points_of(weighting: object, t: int) -> tuple[int, ...] | None:
     """The indices of a path of `t` points a weighting limits itself to; None when it covers the path."""
     declared = getattr(weighting, "points", None)
@@ -109,8 +114,8 @@ class Method(Protocol):
 
     Optional: `nets` (networks it needs besides the student, `teacher` if it says nothing);
     `build(nets)`, called once before training; `modules()`, trained and saved, never exported. A run
-    works on a copy of its own, so a method may keep what `build` made. A modifier may ask for the losses
-    of a step once more than it is trained: asking leaves gradients and buffers, nothing else.
+    works on a copy of its own, so a method may keep what `build` made. A modifier such as AWP may evaluate
+    the losses of a step a second time, so `losses` may change only gradients and BatchNorm buffers.
     """
 
     def paths(self, batch: Batch, step: Step) -> Mapping[str, Path | None]:
@@ -126,7 +131,7 @@ class Modifier(Protocol):
     """Changes how a student is trained, whatever the method. Every hook is optional; one is needed.
 
     A run works on a copy of its own, so a modifier may keep what `build` made. What it keeps between
-    steps lies in `modules()`, or a resumed run is another one.
+    steps lies in `modules()`; otherwise a resumed run differs.
     """
 
     def build(self, student: nn.Module) -> None:
@@ -169,8 +174,8 @@ class DataSource(Protocol):
 class ModelSource(Protocol):
     """Makes a network that takes pixels in [0,1] and answers with logits.
 
-    Optional: `saved()`, the `File` (slot models) its network is read from; what that says of its validation
-    is what it is held to as a teacher.
+    Optional: `saved()` gives the `File` (slot models) the network is read from; a teacher's clean accuracy
+    is compared with the validation accuracy recorded there.
     """
 
     def __call__(self, classes: int, shape: Shape) -> nn.Module:
@@ -199,7 +204,7 @@ class Evaluator(Protocol):
         """Forward and backward passes an image costs at most; None where that is not known."""
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
-        """The images this attack ends with, and what it cost."""
+        """The attacked images (B,C,H,W), inside the threat, and notes for the reader of the number."""
 
 
 class Reporter(Protocol):

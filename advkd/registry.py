@@ -40,11 +40,11 @@ _registered: dict[tuple[str, str], Entry] = {}
 
 
 def register(slot: str, name: str) -> Callable[[T], T]:
-    """Decorator: makes a class answer to `name` in `slot` (plural) for this process.
+    """Decorator: makes a class answer to `name` in `slot` for this process.
 
     Raises `AdvkdError` when the slot is unknown, the name is taken, or the signature does not fit.
     """
-    slot_named(slot)
+    slot = slot_named(slot)
 
     def keep(member: T) -> T:
         from advkd.contracts import check

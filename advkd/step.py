@@ -20,7 +20,7 @@ class Step:
 
     `clean` answers for a network and clean images where their logits (B,N) are known already. `weighed`
     is told the weights (T,B) of each term that covers a path, by `branch.term`.
-    `said` holds what views have read along each path, by network and point, and what then stands.
+    `said` caches the logits that views have computed, by path and then by network and point.
     """
 
     nets: Mapping[str, nn.Module]

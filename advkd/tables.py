@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from advkd.errors import AdvkdError, Problem
+from advkd.errors import AdvkdError, Problem, nearest
 from advkd.installed import CHOICE, Entry, installed
 from advkd.registry import SLOTS, YAML_SLOTS, entries, fault, load
 from advkd.sources import source_of
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from advkd.result import Result
 
 
-def names(out: Console, slots: list[str], check: bool = False) -> None:
+def names(out: Console, slots: list[str], check: bool = False) -> int:
     """Every name of some slots: one line, distribution and version; what is broken says how.
 
-    `check` imports every member, which finds what metadata and source files do not tell.
+    `check` imports every member, which finds what metadata and source files do not tell. Returns how many
+    names are broken.
     """
     faulty, asked = [], 0
     for slot in slots:
@@ -44,6 +45,11 @@ def names(out: Console, slots: list[str], check: bool = False) -> None:
     left_out = sorted({entry.who for entry in installed().left_out})
     if left_out:
         out.print(f"left out by {CHOICE}: {', '.join(left_out)}", highlight=False)
+    for slot, who in sorted({(e.slot, e.who) for e in installed().entries if e.slot not in SLOTS}):
+        close = nearest(slot, SLOTS)
+        hint = f", the nearest is advkd.{close}" if close else ""
+        out.print(f"{who} has names in advkd.{slot}, which is no slot{hint}", style="red", highlight=False)
+    return len(faulty) if check else 0
 
 
 def broken(slot: str, name: str) -> Problem | None:

@@ -21,6 +21,7 @@ from advkd.config.resolve import teacher_run
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import evaluate
+from advkd.files import write_json
 from advkd.loop import BEST, Parts, Training
 from advkd.models.file import File
 from advkd.models.trained import Trained
@@ -163,7 +164,7 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
         if (partial / checkpoint.NAME).exists():
             _hold(partial, splits)
         else:
-            weights.atomic(partial / IMAGES, (json.dumps(splits.marks, indent=2) + "\n").encode())
+            write_json(partial / IMAGES, splits.marks)
         _fit(recipe, splits, device, report, partial)
         partial.rename(folder)
         return path

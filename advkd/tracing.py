@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from advkd import weights
 from advkd.data.images import Images
 from advkd.data.split import limited
+from advkd.files import write_arrays
 from advkd.modes import device_of, evaluating
 from advkd.protocols import Attack
 from advkd.registry import load
@@ -24,8 +23,8 @@ from advkd.streams import Streams, streams
 from advkd.types import Batch, Threat
 from advkd.types import Path as Walked
 from advkd.view import View
-from advkd.walk import Probe, walked
-from advkd.weightings.margin import margins
+from advkd.walk import Recorder, walked
+from advkd.weightings.common import margins
 
 PATHS = "paths.npz"
 SHOWN, MEASURED, CHUNK = 4, 256, 64
@@ -75,9 +74,7 @@ def leave(folder: Path, nets: Mapping[str, nn.Module], images: Images, threat: T
     arrays["y"] = chunks[0][AWAY].path.y[shown].cpu().numpy()
     about = {"n": len(rows), "seed": seed, "threat": str(threat), "steps": STEPS, "step_size": STEP}
     arrays["about"] = np.array(json.dumps(about))
-    buffer = BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    weights.atomic(folder / PATHS, buffer.getvalue())
+    write_arrays(folder / PATHS, arrays)
 
 
 def traced(
@@ -90,17 +87,17 @@ def traced(
     judge = "teacher" if "teacher" in nets else "student"
     samplers = {AWAY: load("paths", AWAY)(), TOWARD: load("paths", TOWARD)(goal="runner-up", judge=judge)}
     attack: Attack = load("attacks", "pgd")(steps=STEPS, step_size=STEP, init="gaussian")
-    loss, probe = load("losses", "ce")(), Probe(nets["student"])
+    loss, recorder = load("losses", "ce")(), Recorder(nets["student"])
     found = {}
     for branch, sampler in samplers.items():
 
         def walk(x: Tensor, y: Tensor, goal: Tensor | None = None, branch: str = branch) -> Walked:
             def objective(at: Tensor) -> Tensor:
-                value: Tensor = loss(probe(at), y if goal is None else goal)
+                value: Tensor = loss(recorder(at), y if goal is None else goal)
                 return value if goal is None else -value
 
             points = attack(objective, x, threat, random("trace", branch, chunk))
-            return walked(points, probe, y, goal)
+            return walked(points, recorder, y, goal)
 
         path = sampler(walk, batch, step)
         view = View(path, step)

@@ -31,6 +31,10 @@ Part = Literal["test", "validation"]
 """Which images judge a network; validation where something is still to be chosen by them."""
 
 
+SLACK = 1e-6
+"""Rounding of float32 that a distance may show beyond eps."""
+
+
 def per_sample(values: Tensor, like: Tensor) -> Tensor:
     """`values` (B,) shaped to broadcast over the images `like` (B,...)."""
     return values.view(-1, *[1] * (like.dim() - 1))
@@ -88,6 +92,13 @@ class Threat:
         delta = (x - start).flatten(1)
         return delta.abs().amax(1) if self.norm == "linf" else delta.norm(dim=1)
 
+    def holds(self, x: Tensor, start: Tensor) -> Tensor:
+        """(B,) bool: which images `x` (B,...) lie in the box and in the ball, but for float32 rounding."""
+        low, high = self.box
+        room = self.eps * (1 + SLACK) + SLACK * (1 if self.norm == "linf" else start[0].numel() ** 0.5)
+        flat = x.flatten(1)
+        return (self.distance(x, start) <= room) & (flat.amin(1) >= low) & (flat.amax(1) <= high)
+
     def step(self, size: float | str) -> float:
         """The length of a step: absolute when bare, `1/4 eps` relative; refused above 2 eps."""
         if isinstance(size, str):
@@ -108,9 +119,9 @@ class Threat:
         return length
 
     def __str__(self) -> str:
-        eighths = self.eps * 255
-        exact = abs(eighths - round(eighths)) < 1e-9 and len(repr(self.eps)) > 6
-        return f"{self.norm} eps {round(eighths)}/255" if exact else f"{self.norm} eps {self.eps:g}"
+        levels = self.eps * 255
+        exact = abs(levels - round(levels)) < 1e-9 and len(repr(self.eps)) > 6
+        return f"{self.norm} eps {round(levels)}/255" if exact else f"{self.norm} eps {self.eps:g}"
 
 
 @dataclass(frozen=True)
@@ -159,3 +170,7 @@ class Record:
     step: int | None = None
     stage: str = "student"
     parts: Mapping[str, float] = field(default_factory=dict)
+
+
+def silent(*_: object, **__: object) -> None:
+    """Takes what is reported, and tells nobody."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from advkd.errors import error
 from advkd.types import Path
 
 
-class Probe:
+class Recorder:
     """The attacked network. It remembers its last answer, so that no point is forwarded twice."""
 
     def __init__(self, net: nn.Module) -> None:
@@ -34,7 +35,7 @@ class Probe:
         return logits if unwritten and (same or torch.equal(seen, x)) else None
 
 
-def answered(points: Iterator[Tensor], probe: Probe) -> Iterator[tuple[Tensor, Tensor | None]]:
+def answered(points: Iterator[Tensor], recorder: Recorder) -> Iterator[tuple[Tensor, Tensor | None]]:
     """The points of an attack, each with the logits the attack asked for there, where it did.
 
     An attack evaluates a point after it has yielded it, so each is passed on one step late.
@@ -43,7 +44,7 @@ def answered(points: Iterator[Tensor], probe: Probe) -> Iterator[tuple[Tensor, T
 
     def with_answer(point: Tensor, version: int, copy: Tensor) -> tuple[Tensor, Tensor | None]:
         # the copy is the path's, whatever the attack does to its own tensor next
-        return copy, probe.recall(point if point._version == version else copy)
+        return copy, recorder.recall(point if point._version == version else copy)
 
     for point in points:
         if last is not None:
@@ -54,15 +55,19 @@ def answered(points: Iterator[Tensor], probe: Probe) -> Iterator[tuple[Tensor, T
 
 
 def walked(
-    points: Iterator[Tensor], probe: Probe, y: Tensor, goal: Tensor | None, *, reuse: bool = True
+    points: Iterator[Tensor], recorder: Recorder, y: Tensor, goal: Tensor | None, *, reuse: bool = True
 ) -> Path:
     """The path an attack makes; `reuse` keeps the logits it asked for (only right in eval mode)."""
-    pairs = list(answered(points, probe))
+    pairs = list(answered(points, recorder))
+    shapes = [tuple(point.shape) for point, _ in pairs]
+    if len(set(shapes)) != 1:
+        remedy = "yield the images, then each point as it is reached"
+        raise error("attack", "its points must all have the shape of the images", given=shapes, remedy=remedy)
     logits = {k: z for k, (_, z) in enumerate(pairs) if z is not None and k and reuse}
     return Path(torch.stack([point for point, _ in pairs]), y, goal, logits)
 
 
-def ascending(objective: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+def value_and_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """The objective (B,) at `x` and its gradient; only the input gets one."""
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()

@@ -1,12 +1,10 @@
-"""Weights on disk: written whole or not at all, read without running code found in the file."""
+"""Weights on disk: safetensors are written, checkpoints read without running code found in them."""
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import pickle
-import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ from safetensors import torch as safetensors
 from torch import Tensor
 
 from advkd.errors import error
+from advkd.files import write_bytes
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 """Keys under which training scripts put the weights beside their optimiser and epoch."""
@@ -35,32 +34,11 @@ PICKLES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """How PyTorch files and pickles begin; what unpickling refuses in other files is no code."""
 
 
-def atomic(path: Path, data: bytes) -> None:
-    """Puts `data` at `path`, replacing what was there in one move; after a failure that still stands."""
-    # opened by name, not by `tempfile`, whose files only their owner may read
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as failure:
-        raise error(
-            f"writing {path.name}",
-            failure.strerror or str(failure),
-            given=path,
-            remedy="make room or choose another folder; nothing that was there has been changed",
-        ) from failure
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     """Saves `tensors` as safetensors, with `about` as JSON in its metadata under `advkd`."""
     # copies, because safetensors refuses tensors that share memory
     copies = {k: t.detach().cpu().clone(memory_format=torch.contiguous_format) for k, t in tensors.items()}
-    atomic(path, safetensors.save(copies, {"advkd": json.dumps(dict(about))}))
+    write_bytes(path, safetensors.save(copies, {"advkd": json.dumps(dict(about))}))
 
 
 def read(path: Path, place: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

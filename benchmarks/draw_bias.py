@@ -19,9 +19,8 @@ from torch import Tensor, nn
 
 import advkd
 from advkd.config.build import member
-from advkd.config.layers import load_yaml, named, over
-from advkd.config.resolve import from_raw
-from advkd.folder import RUN
+from advkd.config.layers import named, over
+from advkd.folder import written
 from advkd.reporters.jsonl import Jsonl
 from advkd.splits import split
 from advkd.step import Step
@@ -41,7 +40,7 @@ def gradient(method: object, path: Walked, step: Step, student: nn.Module, seed:
 
 def with_draw(draw: int | str) -> object:
     """`path-dual` reduced to the path term of its untargeted branch."""
-    terms = {"path": {"draw": draw}, "robust": {"scale": 0}, "clean": {"scale": 0}}
+    terms = {"path": {"draw": draw}, **{name: {"scale": 0} for name in ("robust", "hard", "clean")}}
     change = {"branches": {"untargeted": {"terms": terms}, "targeted": None}}
     raw = over(named("presets", "path-dual"), {"method": change})
     return member("methods", raw["method"], "method")[0]
@@ -49,9 +48,7 @@ def with_draw(draw: int | str) -> object:
 
 def main(folder: Path, draws: int) -> None:
     """Prints one line per mode and M."""
-    raw = load_yaml(folder / RUN, "run")
-    raw.pop("hash")
-    run = from_raw(raw)
+    run, _ = written(folder, "run")
     splits = split(run.data, run.split)
     student = advkd.load(folder)
     teacher = provided(run, splits, torch.device("cpu"), Jsonl(path="/dev/null"))

@@ -32,8 +32,8 @@ def by_hand(student: Fast, teacher: Fast, x: Tensor, y: Tensor) -> Callable[[], 
         student.eval()
         at = attacked(lambda at: kl(student(at), soft), x, x + 0.001 * torch.randn_like(x))
         student.train()
-        (5 / 6 * kl(student(at), soft).mean()).backward()
-        (1 / 6 * kl(student(x), soft).mean()).backward()
+        (5 / 6 * kl(student(at), soft).mean()).backward()  # type: ignore[no-untyped-call]
+        (1 / 6 * kl(student(x), soft).mean()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step

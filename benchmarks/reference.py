@@ -100,7 +100,7 @@ def stepper(method: str, student: nn.Module, teacher: nn.Module, x: Tensor, y: T
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        METHODS[method](student, teacher, x, y).backward()
+        METHODS[method](student, teacher, x, y).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step

@@ -22,12 +22,10 @@ from common import written
 from torch import Tensor, nn
 
 import advkd
-from advkd.auditing.ledger import fingerprint
-from advkd.config.layers import load_yaml
-from advkd.config.resolve import from_raw
 from advkd.data.images import Images
 from advkd.data.split import limited
-from advkd.folder import RUN
+from advkd.fingerprints import fingerprint
+from advkd.folder import written as run_of
 from advkd.modes import logits_of
 from advkd.splits import opened_part
 from advkd.types import Threat
@@ -56,9 +54,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--n", type=int, default=500)
     options = parser.parse_args()
-    raw = load_yaml(options.folder / RUN, "run")
-    raw.pop("hash")
-    run = from_raw(raw)
+    run, _ = run_of(options.folder, "run")
     whole = opened_part(run.data, "test", run.split)
     images = whole.subset(limited(whole.y, options.n, 0))
     net = advkd.load(options.folder).eval()

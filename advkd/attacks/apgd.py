@@ -13,7 +13,7 @@ from advkd.attacks.pgd import Init, begin, direction
 from advkd.errors import error
 from advkd.protocols import Objective
 from advkd.types import Real, Threat, per_sample
-from advkd.walk import ascending
+from advkd.walk import value_and_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class APGD:
         """Yields `start` (B,C,H,W) and one projected point per step."""
         yield start
         x = begin(self.init, self.init_scale, start, threat, generator)
-        value, gradient = ascending(objective, x)
+        value, gradient = value_and_gradient(objective, x)
         pace = _Pace(x, value, gradient, 2 * threat.eps, self.rho)
         before = x
         checks = checkpoints(self.steps)
@@ -59,7 +59,7 @@ class APGD:
             yield x
             if k == self.steps:
                 return
-            value, gradient = ascending(objective, x)
+            value, gradient = value_and_gradient(objective, x)
             pace.saw(x, value, gradient)
             if k in checks:
                 slow = pace.checkpoint()

@@ -12,7 +12,7 @@ from torch import Tensor
 from advkd.errors import error
 from advkd.protocols import Objective
 from advkd.types import Real, Threat, per_sample
-from advkd.walk import ascending
+from advkd.walk import value_and_gradient
 
 Init = Literal["none", "uniform", "gaussian"]
 
@@ -46,7 +46,7 @@ class PGD:
         yield start
         x = begin(self.init, self.init_scale, start, threat, generator)
         for _ in range(self.steps):
-            _, gradient = ascending(objective, x)
+            _, gradient = value_and_gradient(objective, x)
             x = threat.project(x + size * direction(gradient, threat), start)
             yield x
 

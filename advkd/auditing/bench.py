@@ -13,16 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advkd.auditing.ledger import Entry, Ledger
+from advkd.auditing.ledger import Entry, Ledger, Progress
 from advkd.cost import Cost
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
-from advkd.evaluation import confirmed, inside, right_of
+from advkd.evaluation import check_in_threat, right_of
 from advkd.modes import answering_float32, buffers_kept, logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator
 from advkd.streams import streams
-from advkd.types import Batch, Threat
+from advkd.types import Batch, Threat, silent
 
 
 class OutOfTime(Exception):  # noqa: N818
@@ -46,7 +46,7 @@ class Bench:
     deadline: float | None = None
     keep_images: bool = False
     searched: Callable[[nn.Module], nn.Module] = lambda net: net
-    report: Callable[[str, str, Entry], None] = lambda who, name, entry: None  # noqa: ARG005
+    report: Progress = silent
 
     def attack(
         self,
@@ -152,7 +152,7 @@ class _Call:
         with _failing(self.name, rows), cost.counting(), answering_float32(net), watched as seen:
             outcome = self._outcome(net, batch, suffix)
         x = outcome.x.detach().to(batch.x).float()
-        confirmed(x, batch.x, self.threat, self.name)
+        check_in_threat(x, batch.x, self.threat, self.name)
         entry.forwards += cost.passes["net_forwards"]
         entry.backwards += cost.passes["net_backwards"]
         entry.notes += [note for note in outcome.notes if note not in entry.notes]
@@ -188,7 +188,7 @@ class _Call:
             x = args[0].detach()
             if x.shape == batch.x.shape:
                 wrong = output.detach().argmax(1) != batch.y
-                seen.logical_or_(wrong & inside(x, batch.x, self.threat))
+                seen.logical_or_(wrong & self.threat.holds(x, batch.x))
 
         handle = net.register_forward_hook(look)
         try:

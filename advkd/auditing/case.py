@@ -10,7 +10,7 @@ from advkd.config import words as word_module
 from advkd.config.build import Builder
 from advkd.config.case import OFFICIAL, Case, Plan, Resolved
 from advkd.config.changes import applied
-from advkd.config.checks import lengths
+from advkd.config.checks import attackable
 from advkd.config.layers import Raw, load_yaml, named, over
 from advkd.config.resolve import file_or_name
 from advkd.errors import AdvkdError, Problem, error, unknown
@@ -44,7 +44,7 @@ def resolve_case(target: str, *words: str) -> Resolved:
     if not problems:
         case, resolved = Builder(problems).record(Case, raw, "")
     if not problems:
-        problems += [*lengths(case, case.threat), *_misnamed(resolved), *limiting_nobody(case, raw_suite)]
+        problems += [*attackable(case, case.threat), *_misnamed(resolved), *limiting_nobody(case, raw_suite)]
     if problems:
         raise AdvkdError(*problems)
     return Resolved(**vars(case), resolved=resolved)

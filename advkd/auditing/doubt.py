@@ -16,7 +16,7 @@ from advkd.protocols import Evaluator
 from advkd.registry import load
 from advkd.teachers import WRONG_INPUT, near_chance, short_of
 from advkd.types import Batch
-from advkd.walk import ascending
+from advkd.walk import value_and_gradient
 
 
 def network_flags(probe: Probe) -> Iterator[Flag]:
@@ -82,7 +82,7 @@ def _highest(probe: Probe, batch: Batch) -> Tensor:
         return values
 
     points = list(attack(objective, batch.x, probe.threat, torch.Generator()))[1:]
-    return torch.stack([ascending(objective, point)[0] for point in points]).amax(0)
+    return torch.stack([value_and_gradient(objective, point)[0] for point in points]).amax(0)
 
 
 def below_record(probe: Probe) -> Flag | None:

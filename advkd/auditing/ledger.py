@@ -6,7 +6,6 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +18,7 @@ from torch import Tensor
 from advkd import weights
 from advkd.auditing.marks import Mark
 from advkd.errors import error
+from advkd.files import write_arrays
 from advkd.folder import EXAMPLES
 from advkd.protocols import Memo
 
@@ -61,6 +61,10 @@ class Entry:
         return {key: value for key, value in vars(self).items() if key not in ARRAYS}
 
 
+Progress = Callable[[str, str, Entry], None]
+"""Is told of an attack that has ended: on which network, its name, its entry."""
+
+
 class Ledger:
     """The entries of an audit of `n` examples; with a folder, every `save` survives a kill.
 
@@ -80,7 +84,7 @@ class Ledger:
         if folder is not None and (folder / EXAMPLES).exists():
             self._read(folder / EXAMPLES, asked)
         elif folder is not None:
-            # whose they are was written in the file that is gone
+            # without examples.npz nothing says which network these belong to
             for path in (folder / PARTIAL).glob("*.safetensors"):
                 path.unlink()
 
@@ -114,9 +118,7 @@ class Ledger:
         arrays |= self._images
         about = [[*key, entry.about] for key, entry in self.entries.items()]
         arrays["about"] = np.array(json.dumps({**self.about, "entries": about}))
-        buffer = BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        weights.atomic(self.folder / EXAMPLES, buffer.getvalue())
+        write_arrays(self.folder / EXAMPLES, arrays)
 
     def _read(self, path: Path, asked: Mapping[str, bool]) -> None:
         try:

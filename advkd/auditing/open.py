@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 from torch.utils.data import Dataset
 
-from advkd import weights
 from advkd.auditing.audit import audited
 from advkd.auditing.case import limiting_nobody
-from advkd.auditing.ledger import Entry
+from advkd.auditing.ledger import Progress
 from advkd.auditing.order import Audit, Subject
 from advkd.auditing.targets import opened
 from advkd.auditing.verdict import Verdict
@@ -21,21 +19,16 @@ from advkd.config.build import Builder
 from advkd.config.case import Plan, Resolved, hash_of
 from advkd.config.layers import named, over
 from advkd.device import chosen
-from advkd.errors import AdvkdError, Interrupted, Problem, error
+from advkd.errors import AdvkdError, Problem, error
 from advkd.evaluation import images_for
+from advkd.files import write_json
 from advkd.folder import RESULT, RUN, created, locked
 from advkd.modes import device_of
 from advkd.splits import judging
-from advkd.types import Threat
-
-Progress = Callable[[str, str, Entry], None]
+from advkd.types import Threat, silent
 
 
-def quiet(who: str, name: str, entry: Entry) -> None:
-    """Progress that nobody sees."""
-
-
-def judged(case: Resolved, out: str | Path | None = None, progress: Progress = quiet) -> Verdict:
+def judged(case: Resolved, out: str | Path | None = None, progress: Progress = silent) -> Verdict:
     """Audits what a case says and leaves a folder; the same case goes on where it was stopped."""
     folder = Path(out).expanduser() if out else case_folder(case)
     device = chosen(case.device)
@@ -108,11 +101,8 @@ def _left(audit: Audit, folder: Path | None) -> Verdict:
     if (folder / RUN).exists():
         raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
     with locked(created(folder)):
-        try:
-            verdict = audited(audit)
-        except KeyboardInterrupt:
-            raise Interrupted(folder) from None
-        weights.atomic(folder / RESULT, (json.dumps(verdict.about, indent=2) + "\n").encode())
+        verdict = audited(audit)
+        write_json(folder / RESULT, verdict.about)
     return verdict
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from advkd.auditing.ledger import Entry
+from advkd.auditing.ledger import Progress
 from advkd.config.case import Plan
 from advkd.data.images import Images
-from advkd.types import Threat
+from advkd.types import Threat, silent
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Audit:
     nets: Mapping[str, nn.Module] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     folder: Path | None = None
-    report: Callable[[str, str, Entry], None] = lambda who, name, entry: None  # noqa: ARG005
+    report: Progress = silent
 
     @property
     def named(self) -> dict[str, nn.Module]:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from advkd.errors import error
 from advkd.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
-from advkd.types import Batch, Threat
-from advkd.walk import ascending
+from advkd.types import Batch, Threat, per_sample
+from advkd.walk import value_and_gradient
 
 CUT_OFF = ("does not require grad", "appears to not have been used in the graph")
 """What torch says of a graph that does not hold the image."""
@@ -85,7 +85,7 @@ def gradient(net: nn.Module, who: str, parts: Sequence[Batch], loss: str) -> tup
     measure = load("losses", loss)()
 
     def risen(part: Batch) -> tuple[Tensor, Tensor]:
-        return ascending(lambda x: measure(net(x), part.y), part.x)
+        return value_and_gradient(lambda x: measure(net(x), part.y), part.x)
 
     try:
         with evaluating(net), buffers_kept(net):
@@ -212,7 +212,7 @@ def _slope_ratio(probe: Probe) -> float | None:
     if found is None:
         return None
     gradient, (low, high) = found[1], probe.threat.box
-    length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (gradient.dim() - 1))
+    length = per_sample(gradient.flatten(1).norm(dim=1).clamp_min(1e-12), gradient)
     step = 1e-3 * gradient[0].numel() ** 0.5 * gradient / length
     ends = [(probe.batch.x + side * step).clamp(low, high) for side in (1, -1)]
     predicted = (gradient * (ends[0] - ends[1])).flatten(1).sum(1)

@@ -13,7 +13,7 @@ from advkd.engine import Engine, decided
 from advkd.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
 from advkd.types import Batch, Shape
-from advkd.walk import ascending
+from advkd.walk import value_and_gradient
 
 CHUNKS = (64, 16)
 """Images per compiled call; fixed sizes, since every other one would be compiled anew."""
@@ -90,7 +90,7 @@ def _misleading(net: nn.Module, twin: nn.Module, batch: Batch) -> str:
 
     def seen(module: nn.Module) -> tuple[Tensor, Tensor]:
         with evaluating(module), buffers_kept(module):
-            margin, gradient = ascending(lambda at: loss(module(at), batch.y), batch.x)
+            margin, gradient = value_and_gradient(lambda at: loss(module(at), batch.y), batch.x)
         return margin, gradient.flatten(1)
 
     if not torch.isfinite(logits_of(twin, batch.x)).all():

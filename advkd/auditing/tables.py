@@ -34,7 +34,7 @@ def verdict_table(out: Console, verdict: Verdict) -> None:
     for name in names(verdict):
         cells = [percent(row.alone(name)) if name in row.entries else "-" for row in verdict.rows.values()]
         table.add_row(name, *cells, end_section=name == names(verdict)[-1])
-    bounds = ["<= " * (not row.complete) + percent(row.robust) for row in verdict.rows.values()]
+    bounds = [("" if row.complete else "<= ") + percent(row.robust) for row in verdict.rows.values()]
     table.add_row("worst case", *bounds, style="bold")
     table.add_row("95 % interval", *[percent(row.interval["robust"]) for row in verdict.rows.values()])
     for what in ("worst", "spread"):

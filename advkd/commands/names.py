@@ -21,7 +21,8 @@ def list_(slot: str | None, check: bool) -> None:
 
     # some hundred thousand short-lived objects and then the end: collecting them is a tenth of the time
     gc.disable()
-    names(Console(), [slot_named(slot)] if slot else list(SLOTS), check)
+    if broken := names(Console(), [slot_named(slot)] if slot else list(SLOTS), check):
+        raise error("list", f"{broken} broken", remedy="repair or uninstall what brings them")
 
 
 @click.command(context_settings=SETTINGS)

@@ -12,8 +12,8 @@ from advkd import api
 from advkd.auditing.case import resolve_case
 from advkd.auditing.open import case_folder, judged
 from advkd.auditing.scope import NEEDS
-from advkd.comparing.origin import held
 from advkd.comparing.plan import Cell
+from advkd.comparing.provenance import held
 from advkd.config.case import Resolved, hash_of
 from advkd.config.entries import CLEAN
 from advkd.config.run import Run
@@ -64,7 +64,7 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
     try:
         if not (folder / RESULT).exists():
             _train(cell, folder)
-        # of what is damaged it says what to do
+        # `read` raises with a remedy where the file is damaged
         _as_asked(cell.run, read(folder / RESULT)["engine"], folder)
         case = judge.case(folder)
         audit = case_folder(case)

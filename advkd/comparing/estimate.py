@@ -13,12 +13,13 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.config.run import Run
-from advkd.data.images import Images
+from advkd.data.split import spread
 from advkd.device import chosen
+from advkd.engine import flops_of
 from advkd.loop import Parts, Training
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
-from advkd.types import Record
+from advkd.types import silent
 
 PHASES = 10
 """Parts of training that are told apart: a term may be switched on late."""
@@ -29,10 +30,17 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one run: floating point operations of student and teacher together, and training seconds."""
+    """Of one run: operations of student and teacher together, `once` and every epoch; training seconds."""
 
-    flops: float
+    once: float
+    epoch: float
+    epochs: int
     seconds: float
+
+    @property
+    def flops(self) -> float:
+        """Floating point operations of the whole training."""
+        return self.once + self.epochs * self.epoch
 
 
 def estimated(run: Run, splits: Splits, *, timed: bool) -> Estimate:
@@ -41,19 +49,27 @@ def estimated(run: Run, splits: Splits, *, timed: bool) -> Estimate:
     The networks are untrained ones of the right kind: what a step costs does not depend on weights.
     """
     size = min(run.batch_size, len(splits.train))
-    images = len(splits.train) // size * size
     few = min(BATCH, size)
-    counted = _training(replace(run, epochs=PHASES, batch_size=few), splits, few)
+    # each phase is asked at its middle, an odd epoch of twice as many
+    counted = _training(replace(run, epochs=2 * PHASES, batch_size=few), splits, few)
 
     @cache
     def flops(phase: int) -> int:
-        counted.epoch, counter = phase, _counter()
+        counted.epoch, counter = 2 * phase + 1, _counter()
         with global_seed("estimate"), counter:
             counted.step(0, torch.arange(few))
         return int(counter.get_total_flops())
 
-    whole = _summed(flops, 0, PHASES - 1) / few / PHASES * images * run.epochs
-    return Estimate(whole, _seconds(run, splits, size) if timed else 0.0)
+    # uncounted, as answers that are remembered from here on are asked for once in a training
+    flops(PHASES - 1)
+    flops.cache_clear()
+    asked = [flops_of(counted.nets[name], splits.shape, counted.device) for name in counted.remembered.names]
+    return Estimate(
+        once=sum(asked) * len(splits.train),
+        epoch=_summed(flops, 0, PHASES - 1) / few / PHASES * (len(splits.train) // size * size),
+        epochs=run.epochs,
+        seconds=_seconds(run, splits, size) if timed else 0.0,
+    )
 
 
 def _summed(flops: Callable[[int], int], first: int, last: int) -> int:
@@ -66,13 +82,12 @@ def _summed(flops: Callable[[int], int], first: int, last: int) -> int:
 
 def lengthened(runs: Mapping[str, Run]) -> dict[str, tuple[int, float]]:
     """By label, the whole epochs that come closest to what the first run spends, and their part of that."""
-    flops = {label: cost.flops for label, cost in estimates(runs, timed=False).items()}
-    budget = next(iter(flops.values()))
+    costs = estimates(runs, timed=False)
+    budget = next(iter(costs.values())).flops
     found = {}
-    for label, run in runs.items():
-        epoch = flops[label] / run.epochs
-        epochs = max(round(budget / epoch), 1)
-        found[label] = epochs, epochs * epoch / budget
+    for label, cost in costs.items():
+        epochs = max(round((budget - cost.once) / cost.epoch), 1)
+        found[label] = epochs, replace(cost, epochs=epochs).flops / budget
     return found
 
 
@@ -102,10 +117,6 @@ def _counter() -> FlopCounterMode:
     return counter
 
 
-def _silent(record: Record) -> None:
-    """What a step says of itself is not wanted."""
-
-
 def _seconds(run: Run, splits: Splits, size: int) -> float:
     training = _training(run, splits, size)
     spent = []
@@ -118,15 +129,18 @@ def _seconds(run: Run, splits: Splits, size: int) -> float:
 
 
 def _training(run: Run, splits: Splits, size: int) -> Training:
-    """A training that only steps: eager float32, on the first images, with untrained networks."""
-    few = Images(splits.train.x[:size], splits.train.y[:size])
+    """A training that only steps: eager float32, on images of many classes, with untrained networks.
+
+    Images often lie class by class, and of one class alone there is no other to aim at.
+    """
+    few = splits.train.subset(spread(splits.train.y, size, 0))
     with global_seed("estimate"):
         nets: dict[str, nn.Module] = {"student": run.student(splits.classes, splits.shape)}
         if "teacher" in run.nets and run.teacher is not None:
             source = getattr(run.teacher, "model", None) or run.teacher
             nets["teacher"] = source(splits.classes, splits.shape).eval().requires_grad_(False)
     nets = {name: net.to(chosen(run.device)) for name, net in nets.items()}
-    parts = Parts(nets=nets, train=few, validation=few, folder=Path(), report=_silent, about={})
+    parts = Parts(nets=nets, train=few, validation=few, folder=Path(), report=silent, about={})
     training = Training(replace(run, compile="never", precision="float32"), parts)
     training.nets["student"].train()
     return training

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -11,19 +10,19 @@ from pathlib import Path
 
 import torch
 
-from advkd import weights
 from advkd.comparing.cell import Judge, Made, made, teacher_judged
 from advkd.comparing.estimate import estimates
-from advkd.comparing.origin import hold
 from advkd.comparing.outcome import Comparison, concluded
 from advkd.comparing.plan import ENGINE, Cell, Plan, attacks_on, planned
 from advkd.comparing.pool import Told, parallel
+from advkd.comparing.provenance import hold
 from advkd.comparing.request import parsed
 from advkd.comparing.waiting import freed, waited
 from advkd.config.layers import load_yaml, yaml_text
 from advkd.device import chosen
 from advkd.engine import SMALL, flops_of
-from advkd.errors import Interrupted, error
+from advkd.errors import error
+from advkd.files import write_bytes, write_json
 from advkd.folder import EXAMPLES, RESULT, RUN, created, locked
 from advkd.models.trained import Trained
 from advkd.pyfile import imported
@@ -33,18 +32,15 @@ from advkd.reporting.stored import PLAN
 from advkd.reporting.write import PAGE, TABLE, TEXT
 from advkd.splits import split
 from advkd.teachers import cached, of_run, provided
+from advkd.types import silent
 
 log = logging.getLogger("advkd")
 
 CELLS = "cells"
 
 
-def unheard(index: int, cell: Cell, made: Made) -> None:
-    """A cell has ended and nobody wants to know."""
-
-
 def compare(
-    *words: str, out: str | Path | None = None, told: Told = unheard, load: str | Path | None = None
+    *words: str, out: str | Path | None = None, told: Told = silent, load: str | Path | None = None
 ) -> Comparison:
     """Compares what `words` name, as `advkd compare` does: `"presets=path-dual,rslad", "seeds=0,1,2"`.
 
@@ -56,7 +52,7 @@ def compare(
     return compared(planned(parsed(words, load, jobs=1)), out, told)
 
 
-def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) -> Comparison:
+def compared(plan: Plan, out: str | Path | None = None, told: Told = silent) -> Comparison:
     """Makes what is missing of a comparison and concludes it; leaves verdicts, table and report.
 
     Cells lie beside the comparison's folder, in `cells`, under the hash of their run: another comparison
@@ -67,13 +63,10 @@ def compared(plan: Plan, out: str | Path | None = None, told: Told = unheard) ->
     engine = tuple(f"{key}={plan.first.resolved[key]}" for key in ENGINE)
     judge = Judge(suite=request.suite, part=request.on, limit=request.limit, engine=engine)
     with locked(_begun(folder, plan)):
-        try:
-            done = _made(plan, judge, cells, told)
-            teacher, tflop = _teacher(plan, done, judge, cells), _counted(plan, done)
-        except KeyboardInterrupt:
-            raise Interrupted(folder) from None
+        done = _made(plan, judge, cells, told)
+        teacher, tflop = _teacher(plan, done, judge, cells), _counted(plan, done)
         comparison = concluded(plan, folder, done, teacher, tflop)
-        weights.atomic(folder / RESULT, (json.dumps(comparison.about, indent=2) + "\n").encode())
+        write_json(folder / RESULT, comparison.about)
         if comparison.judged:
             report(folder)
         else:
@@ -104,7 +97,7 @@ def _begun(folder: Path, plan: Plan) -> Path:
                 remedy="choose another out=DIR beside it; finished cells are taken from there",
             )
     created(folder)
-    weights.atomic(folder / PLAN, yaml_text(about).encode())
+    write_bytes(folder / PLAN, yaml_text(about).encode())
     return folder
 
 
@@ -164,7 +157,7 @@ def _teach(plan: Plan, cells: Path) -> None:
         if of_run(run) is None:
             # whatever fails, its cells will say so, and the others go on
             with contextlib.suppress(Exception):
-                provided(run, split(run.data, run.split), chosen(run.device), lambda record: None)  # noqa: ARG005
+                provided(run, split(run.data, run.split), chosen(run.device), silent)
 
 
 def _fitting(plan: Plan) -> int:

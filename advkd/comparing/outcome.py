@@ -18,7 +18,8 @@ from advkd.errors import error
 from advkd.folder import RESULT
 from advkd.reporting.material import Bits, Judged, Scores
 from advkd.reporting.stored import read
-from advkd.reporting.words import in_common, listed
+from advkd.reporting.words import listed
+from advkd.statistics.family import on_equal_seeds
 from advkd.statistics.methods import FEW, MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students
 
@@ -53,40 +54,56 @@ class Comparison:
     clean_students: Sequence[StudentVerdict] = ()
 
     @property
+    def n(self) -> int:
+        """How many images everybody was judged on; 0 where nobody was."""
+        return next((one.scores.n for of in self.judged.values() for one in of.values()), 0)
+
+    @property
     def failed(self) -> list[str]:
         """Label, seed and error of every cell that has failed."""
         cells = zip(self.plan.cells, self.made, strict=True)
         return [f"{cell.label}, seed {cell.run.seed}: {made.error}" for cell, made in cells if made.error]
 
     @property
-    def seeds(self) -> list[int]:
-        """The seeds of everybody that was judged; every seed where they share none."""
-        return sorted(in_common(self.judged.values()))
+    def seeds(self) -> dict[str, tuple[int, ...]]:
+        """The seeds that the numbers of a label are taken from; labels with too few of them are missing."""
+        return on_equal_seeds(self.judged)
+
+    def values(self, label: str, what: str) -> list[float]:
+        """`clean` or `robust` accuracy, 0..1, of the students of a label whose seeds all others have too."""
+        found = self.judged[label]
+        return [getattr(found[seed].scores, what) for seed in self.seeds.get(label, found)]
 
     def mean(self, label: str, what: str) -> float:
-        """The mean of `clean` or `robust` accuracy, 0..1, over those of `seeds` that `label` has."""
-        found = self.judged[label]
-        return float(np.mean([getattr(found[seed].scores, what) for seed in self.seeds if seed in found]))
+        """The mean of `values`."""
+        return float(np.mean(self.values(label, what)))
 
     @property
     def ranked(self) -> list[str]:
-        """The labels that were judged, the highest mean robust accuracy first."""
-        return sorted(self.judged, key=lambda label: -self.mean(label, ROBUST))
+        """The labels on equal seeds, the highest mean robust accuracy first."""
+        return sorted(self.seeds, key=lambda label: -self.mean(label, ROBUST))
 
     @property
     def headline(self) -> str:
         """The verdict in a few sentences."""
+        if len(self.judged) < 2:
+            says = "Fewer than two entrants have been judged: there is nothing to compare."
+        elif len(set(self.seeds.values())) > 1:
+            says = "No seed was judged of every entrant, so none can be said to be ahead."
+        else:
+            says = self._ahead()
+        return says + self._absent()
+
+    def _ahead(self) -> str:
+        """Who has the highest mean, over which seeds, and what the verdicts make of it."""
         ranked = self.ranked
-        if len(ranked) < 2:
-            return "Fewer than two entrants have been judged: there is nothing to compare."
-        if not set.intersection(*(set(of) for of in self.judged.values())):
-            return "No seed was judged of every entrant, so none can be said to be ahead."
-        most, seeds = self.mean(ranked[0], ROBUST), len(self.seeds)
+        most, seeds = self.mean(ranked[0], ROBUST), len(self.seeds[ranked[0]])
         best = [label for label in ranked if math.isclose(self.mean(label, ROBUST), most)]
         clean = listed([f"{100 * self.mean(label, CLEAN):.1f} %" for label in best])
-        says = f"{listed(best)} {'share' if best[1:] else 'has'} the highest mean robust accuracy, "
-        says += f"{100 * most:.1f} % (clean {clean}), over {seeds} seed{'s' * (seeds > 1)}"
-        says += " that all have" * any(len(of) > seeds for of in self.judged.values())
+        says = f"On these {self.n} images {listed(best)} {'share' if best[1:] else 'has'} the highest "
+        says += f"mean robust accuracy, {100 * most:.1f} % (clean {clean}), over {seeds} seed"
+        says += "s" if seeds > 1 else ""
+        says += " that all have" if any(len(self.judged[label]) > seeds for label in ranked) else ""
         if seeds < FEW:
             few = f"indicative (fewer than {FEW} seeds)"
             says += f", {few if seeds > 1 else 'and one seed tests no method'}"
@@ -110,17 +127,28 @@ class Comparison:
             if word in told
         )
 
+    def _absent(self) -> str:
+        """Who is not ranked, and how many cells have failed."""
+        labels = dict.fromkeys(cell.label for cell in self.plan.cells)
+        never = [label for label in labels if label not in self.judged]
+        few = [label for label in self.judged if label not in self.seeds]
+        says = f" {listed(never)} {_were(never)} not judged: every seed failed." if never else ""
+        if few:
+            says += f" {listed(few)} {_were(few)} judged in too few seeds to be ranked."
+        if self.failed:
+            says += f" {len(self.failed)} of {len(self.plan.cells)} cells failed."
+        return says
+
     @property
     def about(self) -> dict[str, Any]:
         """The content of `result.json`."""
-        first = next((one for of in self.judged.values() for one in of.values()), None)
         run, request = self.plan.first, self.plan.request
         load = [f"load={request.load}"] if request.load else []
         return {
             **{key: value for key, value in self.plan.about.items() if key != "cells"},
             "threat": str(run.threat),
             "epochs": {cell.label: cell.run.epochs for cell in self.plan.cells},
-            "n": first.scores.n if first else 0,
+            "n": self.n,
             "headline": self.headline,
             "differences": list(self.plan.differences),
             "words": {entrant.label: list(entrant.words) for entrant in request.entrants},
@@ -163,6 +191,10 @@ class Comparison:
             }
             for cell, made in zip(self.plan.cells, self.made, strict=True)
         ]
+
+
+def _were(names: Sequence[str]) -> str:
+    return "was" if len(names) == 1 else "were"
 
 
 def concluded(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from advkd.auditing.case import OF_SETTING, resolve_case
-from advkd.comparing.apart import changes, differences
+from advkd.comparing.differences import changes, differences
 from advkd.comparing.estimate import lengthened
 from advkd.comparing.request import Entrant, Request
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, Problem, error
+from advkd.fingerprints import digits
 from advkd.protocols import Evaluator
 
 ENGINE = ("device", "compile", "precision")
@@ -80,7 +80,7 @@ class Plan:
     @property
     def hash(self) -> str:
         """Eight digits that name the comparison."""
-        return hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:8]
+        return digits(self.about)
 
 
 def planned(request: Request) -> Plan:

@@ -86,16 +86,15 @@ def _table(comparison: Comparison) -> Table:
     table = Table(title=f"accuracy in %, mean ± SD over seeds, {plan.request.on} images, {plan.first.threat}")
     for heading in ("", "clean", "robust", "seeds", "TFLOP a seed"):
         table.add_column(heading, justify="left" if heading == "" else "right")
-    for label in comparison.ranked:
+    for label in [*comparison.ranked, *(one for one in comparison.judged if one not in comparison.seeds)]:
         table.add_row(Text(label), *_cells(comparison, label))
     return table
 
 
 def _cells(comparison: Comparison, label: str) -> Iterator[str]:
-    found = list(comparison.judged[label].values())
     for what in (CLEAN, ROBUST):
-        yield spread([getattr(one.scores, what) for one in found])
-    yield str(len(found))
+        yield spread(comparison.values(label, what))
+    yield str(len(comparison.values(label, ROBUST)))
     yield f"{comparison.tflop[label]:.3g}" if label in comparison.tflop else "-"
 
 

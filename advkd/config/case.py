@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from advkd.config.entries import MANY, entry_names
 from advkd.config.run import Split
 from advkd.engine import Compile, Precision
 from advkd.errors import at_least_one, error
+from advkd.fingerprints import digits
 from advkd.protocols import DataSource, Evaluator, ModelSource
 from advkd.types import Part, Real, Threat
 
@@ -110,8 +109,7 @@ class Resolved(Case):
 
 def hash_of(values: Mapping[str, Any]) -> str:
     """Eight digits that name plain values, without what changes no number."""
-    content = {key: value for key, value in values.items() if key not in UNHASHED}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    return digits({key: value for key, value in values.items() if key not in UNHASHED})
 
 
 def seconds(budget: str | None) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from advkd.config.run import Spec
 from advkd.errors import AdvkdError, Problem, unknown
+from advkd.protocols import nets_of
 from advkd.registry import load
 from advkd.types import Threat
 
@@ -17,10 +18,18 @@ log = logging.getLogger("advkd")
 NETS = ("student", "teacher")
 
 
-def lengths(spec: Any, threat: Threat) -> list[Problem]:
-    """Steps of all members of `spec` that are too long for the threat; a warning for those above eps."""
+def attackable(spec: Any, threat: Threat) -> list[Problem]:
+    """Members of `spec` that do not know the threat's norm, or whose steps are too long for it.
+
+    A step above eps is a warning.
+    """
     problems: list[Problem] = []
     for place, member in _members(spec, ""):
+        norms = getattr(member, "norms", (threat.norm,))
+        if threat.norm not in norms:
+            remedy = f"write threat.norm={norms[0]}, or choose another attack"
+            problem = f"does not attack in {threat.norm}"
+            problems.append(Problem(place=place, problem=problem, given=", ".join(norms), remedy=remedy))
         size = getattr(member, "step_size", None)
         if size is None:
             continue
@@ -35,14 +44,14 @@ def lengths(spec: Any, threat: Threat) -> list[Problem]:
 
 
 def crossed(spec: Spec) -> list[Problem]:
-    """The problems of a run as a whole: steps too long, networks nobody provides, weights of two."""
-    problems = lengths(spec, spec.threat)
+    """The problems of a run as a whole: attacks outside the threat, networks nobody has, weights of two."""
+    problems = attackable(spec, spec.threat)
     problems += _asking(spec)
     if isinstance(spec.student, load("models", "trained")):
         remedy = "write student=MODEL, or student=RUN_FOLDER to go on from a network that was trained"
         problem = "is how a teacher is made; a student would begin untrained"
         problems.append(Problem(place="student", problem=problem, given="trained", remedy=remedy))
-    needed = getattr(spec.method, "nets", ("teacher",))
+    needed = nets_of(spec.method)
     for net in needed:
         if net not in NETS:
             problems.append(unknown("method", "network in a target or weighting", net, NETS))

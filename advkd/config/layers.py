@@ -1,4 +1,4 @@
-"""Laying one configuration over another, and the YAML files of presets and settings."""
+"""Laying one configuration over another, and the YAML files of presets, settings and suites."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def from_raw(raw: Raw, problems: list[Problem] | None = None) -> Run:
     if problems:
         raise AdvkdError(*problems)
     teacher = resolved.get("teacher")
-    # not said, it is no word of the run: what is kept under the hash of these values keeps its name
+    # left out when unset, so that hashes from before this option stay valid
     if isinstance(teacher, dict) and teacher.get("validation", ...) is None:
         del teacher["validation"]
     run = Run(**vars(spec), resolved=resolved)

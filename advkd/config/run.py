@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +10,9 @@ from advkd.augment import Augment
 from advkd.config.entries import MANY, entry_names
 from advkd.engine import Compile, Precision
 from advkd.errors import at_least_one, error
+from advkd.fingerprints import digits
 from advkd.optim import Optimizer, Schedule
-from advkd.protocols import DataSource, Evaluator, Method, ModelSource, Modifier, Reporter
+from advkd.protocols import DataSource, Evaluator, Method, ModelSource, Modifier, Reporter, nets_of
 from advkd.types import Real, Threat
 
 UNHASHED = ("seed", "device", "reporters", "compile", "precision")
@@ -85,12 +84,11 @@ class Run(Spec):
     @property
     def hash(self) -> str:
         """Eight digits that name the configuration whatever its seed, device, reporters and engine."""
-        # no modifiers is no word of it: runs of before there were any keep their name
+        # an empty `modifiers` is left out, so that older runs keep their hash
         left_out = (*UNHASHED, *(() if self.modifiers else ("modifiers",)))
-        content = {key: value for key, value in self.resolved.items() if key not in left_out}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+        return digits({key: value for key, value in self.resolved.items() if key not in left_out})
 
     @property
     def nets(self) -> tuple[str, ...]:
         """The networks the method asks besides the student."""
-        return tuple(getattr(self.method, "nets", ("teacher",)))
+        return nets_of(self.method)

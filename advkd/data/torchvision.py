@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import torch
 
-from advkd import weights
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error, unknown
+from advkd.files import write_bytes
 from advkd.types import Shape
 
 SETS: dict[str, tuple[int, Shape]] = {
@@ -110,6 +110,6 @@ def _unpack(raw: Path) -> None:
         if plain.exists():
             continue
         try:
-            weights.atomic(plain, gzip.decompress(packed.read_bytes()))
+            write_bytes(plain, gzip.decompress(packed.read_bytes()))
         except (OSError, EOFError, zlib.error) as cause:
             raise error("data.root", f"cannot be unpacked: {cause}", given=packed) from cause

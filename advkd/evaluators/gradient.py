@@ -8,12 +8,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import nn
 
-from advkd.errors import at_least_one
-from advkd.evaluators.strongest import strongest
+from advkd.evaluators.strongest import Restarted, strongest
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
 from advkd.registry import load
-from advkd.types import Batch, Real, Threat
+from advkd.types import Batch, Threat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ class FGSMEvaluator:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PGDEvaluator:
+class PGDEvaluator(Restarted):
     """Projected gradient ascent with restarts on what still stands; the best iterate counts.
 
     Source: Madry et al., ICLR 2018 (arXiv 1706.06083). The distillation literature reports 20 steps of
@@ -45,29 +44,16 @@ class PGDEvaluator:
     """
 
     steps: int = 20
-    step_size: Real | str = "1/4 eps"
     restarts: int = 5
     loss: Literal["ce", "margin"] = "ce"
 
-    kind: ClassVar[Kind] = "fixed-budget"
-    knowledge: ClassVar[Knowledge] = "white-box"
-
-    def __post_init__(self) -> None:
-        at_least_one(steps=self.steps, restarts=self.restarts)
-
-    def passes(self, classes: int) -> Passes:  # noqa: ARG002
-        """Forward and backward passes an image costs at most."""
-        return self.restarts * (self.steps + 2) + 1, self.restarts * self.steps
-
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
-        attack = load("attacks", "pgd")(steps=self.steps, step_size=self.step_size)
-        loss = load("losses", self.loss)()
-        return Outcome(strongest(net, batch, attack, loss, threat, generator, self.restarts))
+        return self.found(net, batch, self.loss, threat, generator)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CWLinf:
+class CWLinf(Restarted):
     """Projected gradient ascent on the margin loss: what most distillation papers call C&W.
 
     Not the minimal-norm l2 attack of that name. Source: Carlini, Wagner, S&P 2017 (arXiv 1608.04644),
@@ -75,20 +61,7 @@ class CWLinf:
     """
 
     steps: int = 30
-    step_size: Real | str = "1/4 eps"
-    restarts: int = 1
-
-    kind: ClassVar[Kind] = "fixed-budget"
-    knowledge: ClassVar[Knowledge] = "white-box"
-
-    def __post_init__(self) -> None:
-        at_least_one(steps=self.steps, restarts=self.restarts)
-
-    def passes(self, classes: int) -> Passes:  # noqa: ARG002
-        """Forward and backward passes an image costs at most."""
-        return self.restarts * (self.steps + 2) + 1, self.restarts * self.steps
 
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The attacked images."""
-        same = PGDEvaluator(steps=self.steps, step_size=self.step_size, restarts=self.restarts, loss="margin")
-        return same(net, batch, threat, generator)
+        return self.found(net, batch, "margin", threat, generator)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from advkd.errors import at_least_one, error
 from advkd.isolation import isolated
-from advkd.modes import logits_of
+from advkd.modes import classes_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
 from advkd.streams import drawn
@@ -29,11 +29,6 @@ def common(threat: Threat, seed: int, device: torch.device) -> dict[str, Any]:
     if threat.box != (0.0, 1.0):
         raise error("threat.box", "the official AutoAttack code knows pixels in [0,1] only", given=threat.box)
     return {"norm": NORMS[threat.norm], "eps": threat.eps, "seed": seed, "device": device}
-
-
-def classes_of(net: nn.Module, x: Tensor) -> int:
-    """How many logits `net` answers with."""
-    return logits_of(net, x[:1]).shape[1]
 
 
 def perturbed(attack: Any, net: nn.Module, batch: Batch, seed: int) -> Outcome:

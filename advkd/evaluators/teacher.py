@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from advkd.errors import AdvkdError, at_least_one, unknown
-from advkd.evaluators.strongest import strongest
+from advkd.evaluators.strongest import Restarted, strongest
 from advkd.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
@@ -60,27 +60,14 @@ class Transfer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KLTeacher:
+class KLTeacher(Restarted):
     """Projected gradient ascent on KL(teacher(x) || student(x')): as far from the teacher as eps allows.
 
     The adaptive attack for a network whose training pulled it toward its teacher on just such points.
     Source: the inner problem of RSLAD, Zi et al., ICCV 2021 (arXiv 2108.07969), used to judge.
     """
 
-    steps: int = 40
-    step_size: Real | str = "1/4 eps"
-    restarts: int = 1
-
     nets: ClassVar[tuple[str, ...]] = ("teacher",)
-    kind: ClassVar[Kind] = "fixed-budget"
-    knowledge: ClassVar[Knowledge] = "white-box"
-
-    def __post_init__(self) -> None:
-        at_least_one(steps=self.steps, restarts=self.restarts)
-
-    def passes(self, classes: int) -> Passes:  # noqa: ARG002
-        """Forward and backward passes an image costs at most."""
-        return self.restarts * (self.steps + 2) + 1, self.restarts * self.steps
 
     def __call__(
         self,
@@ -93,9 +80,7 @@ class KLTeacher:
     ) -> Outcome:
         """The attacked images."""
         target = logits_of(given("teacher", nets), batch.x)
-        attack = load("attacks", "pgd")(steps=self.steps, step_size=self.step_size)
-        loss = load("losses", "kl")()
-        return Outcome(strongest(net, batch, attack, loss, threat, generator, self.restarts, target))
+        return self.found(net, batch, "kl", threat, generator, target)
 
 
 def given(name: str, nets: Mapping[str, nn.Module] | None) -> nn.Module:

@@ -10,6 +10,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from advkd.errors import error
+from advkd.guards import check_walk
 from advkd.methods.norms import OwnNorms
 from advkd.methods.spec import Ascend, Branch
 from advkd.methods.stream import Stream
@@ -18,7 +19,7 @@ from advkd.protocols import Objective, Parts
 from advkd.step import Step
 from advkd.targets import parse
 from advkd.types import Batch, Path, Real
-from advkd.walk import Probe, walked
+from advkd.walk import Recorder, walked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ class Branches:
         def walk(x: Tensor, y: Tensor, goal: Tensor | None = None) -> Path:
             if branch.attack is None or branch.ascend is None:
                 return Path(x[None], y, goal)
-            probe = Probe(student)
+            recorder = Recorder(student)
             with ExitStack() as modes:
                 others = [net for key, net in step.nets.items() if key != "student"]
                 modes.enter_context(evaluating(*others))
@@ -123,9 +124,11 @@ class Branches:
                     modes.enter_context(evaluating(student))
                 elif self.attack_bn == "kept":
                     modes.enter_context(buffers_kept(student))
-                objective = _objective(branch.ascend, branch.walk, probe, step, x, y, goal)
+                objective = _objective(branch.ascend, branch.walk, recorder, step, x, y, goal)
                 points = branch.attack(objective, x, step.threat, step.generator("attack", name))
-                return walked(points, probe, y, goal, reuse=self.attack_mode == "eval")
+                path = walked(points, recorder, y, goal, reuse=self.attack_mode == "eval")
+            check_walk(path, x, f"{name}.attack ({type(branch.attack).__name__})")
+            return path
 
         return branch.path(walk, batch, step.within(name))
 
@@ -141,15 +144,15 @@ class Branches:
 
 
 def _objective(
-    ascend: Ascend, way: str, probe: Probe, step: Step, x: Tensor, y: Tensor, goal: Tensor | None
+    ascend: Ascend, way: str, recorder: Recorder, step: Step, x: Tensor, y: Tensor, goal: Tensor | None
 ) -> Objective:
     target = parse(ascend.target)
     sign = 1 if way == "away" else -1
     if target.point == "here":
         teacher = step.nets[target.net]
-        return lambda at: ascend.loss(probe(at), teacher(at)) * sign
+        return lambda at: ascend.loss(recorder(at), teacher(at)) * sign
     fixed = {"label": y, "goal": goal}.get(target.text)
     said = step.start_logits(target.net, x) if target.net else fixed
     if said is None:
         raise error("method.branches", "the walk was given no goal", remedy="use path=targeted")
-    return lambda at: ascend.loss(probe(at), said) * sign
+    return lambda at: ascend.loss(recorder(at), said) * sign

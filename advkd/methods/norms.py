@@ -20,7 +20,7 @@ class OwnNorms(nn.Module):
         super().__init__()
         copied = {id(t) for norm in _norms(net) for t in (*norm.parameters(), *norm.buffers())}
         shared = {id(t): t for t in (*net.parameters(), *net.buffers()) if id(t) not in copied}
-        # not a child: of what it is made of only the layers below are this module's own
+        # not registered as a child: its other parameters are the student's
         self.__dict__["sibling"] = copy.deepcopy(net, shared)
         self.norms = nn.ModuleList(_norms(self.__dict__["sibling"]))
 

@@ -13,6 +13,9 @@ from advkd.types import Real
 
 
 def _matched(loss: Loss, target: Target, place: str) -> None:
+    if loss.kind not in ("label", "divergence"):
+        remedy = 'write kind: ClassVar[LossKind] = "label", or "divergence"'
+        raise error(f"{place}.loss", "its kind is neither", given=loss.kind, remedy=remedy)
     if loss.kind != target.kind:
         takes = "label or goal" if loss.kind == "label" else "what a network says, like teacher@start"
         raise error(f"{place}.target", f"this loss takes {takes}", given=target.text)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from advkd.guards import check_loss
+from advkd.methods.point_weights import Drawn, drawn, weights_of
 from advkd.methods.spec import Term
-from advkd.methods.weights import Drawn, drawn, weights_of
 from advkd.modes import logits_of, momentum_over
 from advkd.protocols import Parts
 from advkd.step import Step
@@ -128,7 +129,9 @@ class Stream:
         total = logits.new_zeros(())
         for share in forward.shares:
             target = self._target(share.term, forward, anchors)
-            value = (share.weight * share.term.loss(logits, target)).mean()
+            each = share.term.loss(logits, target)
+            check_loss(each, logits, f"{share.name}.loss ({type(share.term.loss).__name__})")
+            value = (share.weight * each).mean()
             total = total + value
             parts[share.name] = parts.get(share.name, 0) + value.detach()
         return total

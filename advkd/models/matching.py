@@ -61,7 +61,7 @@ def statistic(name: str, value: Tensor, own: Mapping[str, Tensor]) -> str:
 
 def rules(moves: Iterable[tuple[str, str]]) -> list[str]:
     """What `matched` did, one sentence per rule."""
-    return [f"{rule} {count} key{'s' * (count > 1)}" for rule, count in Counter(_rules(moves)).items()]
+    return [f"{rule} {count} key{'s' if count > 1 else ''}" for rule, count in Counter(_rules(moves)).items()]
 
 
 def _rules(moves: Iterable[tuple[str, str]]) -> Iterable[str]:

@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from advkd import weights
 from advkd.errors import error
+from advkd.files import write_bytes
 from advkd.types import Record
 
 
@@ -43,4 +43,4 @@ def keep_before(path: Path, epoch: int) -> None:
             continue
         if record.get("stage") != "student" or record.get("epoch", 0) < epoch:
             kept.append(line + "\n")
-    weights.atomic(path, "".join(kept).encode())
+    write_bytes(path, "".join(kept).encode())

@@ -39,7 +39,12 @@ def gathered(folders: Sequence[Path]) -> Material:
     rows = [row for folder in comparisons for row in compared(folder, read(folder / RESULT))]
     rows += _agreed([folder for folder in folders if folder not in comparisons])
     _refuse_differences([row for row in rows if row.judged is not None])
-    return Material(rows=_told_apart(list({row.folder.resolve(): row for row in rows}.values())))
+    kept: dict[Path, Row] = {}
+    for row in rows:
+        # a cell may have failed in one comparison and not in another
+        if row.judged is not None or row.folder.resolve() not in kept:
+            kept[row.folder.resolve()] = row
+    return Material(rows=_told_apart(list(kept.values())))
 
 
 def compared(folder: Path, content: Mapping[str, Any]) -> list[Row]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from advkd.reporting.glossary import glossary
 from advkd.reporting.material import Material
 from advkd.reporting.page import attacks, facts, notes, title
-from advkd.reporting.table import methods, students
+from advkd.reporting.table import legend, methods, students
 from advkd.reporting.verdicts import verdicts
 from advkd.reporting.words import beneath, given, headline
 
@@ -37,6 +37,7 @@ def _parts(material: Material) -> Iterator[str]:
         yield "## What the methods do not share"
         yield "\n".join(f"- {plain(what)}" for what in comparison["differences"])
     yield "## Numbers"
+    yield legend(material)
     yield "\n\n".join(_tables(material))
     if words := given(comparison.get("words") or {}):
         yield "## What each was given"

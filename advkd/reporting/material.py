@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from advkd.config.entries import CLEAN
 from advkd.result import Interval, wilson
+from advkd.statistics.family import on_equal_seeds
 
 Bits = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -156,11 +157,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """The students of one method, over seeds; those that failed are left out of every number."""
+    """The judged students of one method; `apart` if it lacks seeds the others of a comparison have."""
 
     name: str
     index: int
     rows: Sequence[Row]
+    apart: bool = False
 
     @property
     def judged(self) -> list[Judged]:
@@ -207,10 +209,19 @@ class Material:
 
     @property
     def groups(self) -> list[Group]:
-        """The methods with a student that was judged, in the order of the rows."""
-        done = [row for row in self.rows if row.judged is not None]
-        names = dict.fromkeys(row.name for row in done)
-        return [Group(name, i, [r for r in done if r.name == name]) for i, name in enumerate(names)]
+        """The methods with a student that was judged; those of a comparison on the seeds that all have."""
+        named: dict[str, list[Row]] = {}
+        for row in self.rows:
+            if row.judged is not None:
+                named.setdefault(row.name, []).append(row)
+        if self.comparison is None:
+            return [Group(name, i, rows) for i, (name, rows) in enumerate(named.items())]
+        seeds = {name: [row.seed for row in rows if row.seed is not None] for name, rows in named.items()}
+        equal = on_equal_seeds(seeds)
+        return [
+            Group(name, i, [r for r in rows if r.seed in equal.get(name, seeds[name])], name not in equal)
+            for i, (name, rows) in enumerate(named.items())
+        ]
 
     @property
     def judged(self) -> Judged:

@@ -15,8 +15,8 @@ from advkd.config.entries import CLEAN
 from advkd.reporting.figures import drawn
 from advkd.reporting.figures.canvas import COLOURS, GLYPHS, shape
 from advkd.reporting.glossary import glossary
-from advkd.reporting.material import Judged, Material
-from advkd.reporting.table import methods, students
+from advkd.reporting.material import Judged, Material, Row
+from advkd.reporting.table import legend, methods, students
 from advkd.reporting.teacher import teacher, teachers
 from advkd.reporting.verdicts import verdicts
 from advkd.reporting.words import beneath, duration, equal, given, headline
@@ -48,7 +48,7 @@ def html(material: Material) -> str:
         verdicts=verdicts(material),
         given=given((material.comparison or {}).get("words") or {}),
         methods=_marked(material) if material.groups and not single else None,
-        bounds=any(not j.exact(attack) for g in material.groups for j in g.judged for attack in j.attacks),
+        legend=legend(material),
         students=_named(material) if len(material.rows) > len(material.groups) else None,
         figures=figures,
         missing=missing,
@@ -80,9 +80,11 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
     yield "judged on", material.images
     shown = dict.fromkeys(judged.shown for group in material.groups for judged in group.judged)
     yield "judged by", "; ".join(shown)
-    seeds = comparison.get("seeds") or sorted({r.seed for r in material.rows if r.seed is not None})
+    seeds = sorted({row.seed for row in _ranked_rows(material) if row.seed is not None})
     if seeds:
-        yield "seeds", f"{len(seeds)} ({', '.join(map(str, seeds))})"
+        asked = len(comparison.get("seeds") or seeds)
+        short = f", of {asked} asked for" if asked > len(seeds) else ""
+        yield "seeds", f"{len(seeds)} ({', '.join(map(str, seeds))}){short}"
     ended = [row.trained for row in material.rows if row.trained and (row.judged or len(material.rows) == 1)]
     epochs = {len(trained.clean) for trained in ended if len(trained.clean)}
     if epochs:
@@ -97,6 +99,10 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
     if costs:
         many = "in all" if len(costs) > 1 else f"at {costs[0]['images_per_second']:.0f} images/s"
         yield "training", f"{duration(sum(cost['train_seconds'] for cost in costs))} {many}"
+
+
+def _ranked_rows(material: Material) -> Iterator[Row]:
+    return (row for group in material.groups if not group.apart for row in group.rows)
 
 
 def _sizes(material: Material) -> Iterator[str]:
@@ -115,6 +121,8 @@ def notes(material: Material) -> Iterator[str]:
             "Accuracies hold for this setting: its data, student, teacher and threat. Another setting may "
             "rank the methods otherwise."
         )
+    if material.groups and material.images.endswith("validation images"):
+        yield "These images have also chosen each student's best epoch, so accuracies are somewhat too high."
     if len(teachers(material)) > 1:
         yield "These students have learned from different teachers, so none is shown beside them."
     yield from _spared(material)

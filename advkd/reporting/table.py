@@ -91,9 +91,23 @@ def methods(material: Material) -> tuple[list[str], list[tuple[Group, list[Cell]
     attacks = material.judged.attacks
     heads = ["seeds", "clean", "robust", *attacks, "wall time", "TFLOP", "passes", "memory"]
     rows = [(group, list(_cells(group, attacks))) for group in ranked(material)]
-    # not known of every report
+    # columns of cost that nobody knows are left out
     known = [i for i in range(len(heads)) if i < len(heads) - 4 or any(c[i].text != "-" for _, c in rows)]
     return [heads[i] for i in known], [(group, [cells[i] for i in known]) for group, cells in rows]
+
+
+def legend(material: Material) -> str:
+    """How to read the numbers of `methods`."""
+    says = (
+        "Accuracy in %. Mean ± SD over seeds where there are several, else the 95 % Wilson interval. Robust: "
+        "right when clean and under every attack, image by image."
+    )
+    every = (judged for group in material.groups for judged in group.judged)
+    if all(judged.exact(attack) for judged in every for attack in judged.attacks):
+        return says
+    return (
+        says + " ≤: tried only on images that earlier attacks had left standing, so alone it may break more."
+    )
 
 
 def _cells(group: Group, attacks: list[str]) -> Iterator[Cell]:

@@ -9,6 +9,7 @@ from typing import Any
 from advkd.reporting.material import Material
 from advkd.reporting.table import Cell
 from advkd.reporting.words import ranked
+from advkd.statistics.family import on_its_side
 
 SAID = 6
 """Sentences a reader takes in; more pairs than that are left to the table."""
@@ -16,8 +17,9 @@ SAID = 6
 ABOUT = {
     "methods": (
         "These methods",
-        "Would it come out again if everything were trained anew? Judged over seeds: each training of a "
-        "method is one observation. Says something about the recipes.",
+        "Would it come out again if everything were trained anew? Judged over seeds, each training of a "
+        "method being one observation, at no less than the error of the images. A difference is the first "
+        "method less the second. Says something about the recipes, in this setting.",
     ),
     "students": (
         "These students",
@@ -77,5 +79,6 @@ def _cells(kind: str, pair: Mapping[str, Any]) -> Iterator[Cell]:
     yield Cell("-" if apart is None else f"{100 * apart:+.2f}", apart)
     for key in ("p", "p_holm"):
         p = pair.get(key)
-        yield Cell("-" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001", p)
+        shown = "-" if p is None else on_its_side(p, pair["alpha"]) if p >= 0.001 else "< 0.001"
+        yield Cell(shown, p)
     yield Cell(str(pair.get("verdict") or "-"))

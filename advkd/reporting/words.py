@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import shlex
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from advkd.auditing.tables import percent
 from advkd.reporting.material import Group, Material
@@ -16,8 +16,6 @@ TFLOP, SECONDS, MEMORY = "train_tflop", "train_seconds", "peak_memory_mb"
 
 ALIKE = 1.01
 """Costs of which none is more than this many times another are told as the same."""
-
-Seed = TypeVar("Seed")
 
 
 def spread(values: Sequence[float]) -> str:
@@ -35,12 +33,6 @@ def listed(names: Sequence[str]) -> str:
 def given(words: Mapping[str, Sequence[str]]) -> list[str]:
     """The words of every entrant that is more than the preset it is called after, by label."""
     return [f"{label}: {shlex.join(own)}" for label, own in words.items() if [*own] != [f"preset={label}"]]
-
-
-def in_common(each: Iterable[Collection[Seed]]) -> set[Seed]:
-    """The seeds that all have; every seed where they share none."""
-    sets = [set(seeds) for seeds in each]
-    return set.intersection(*sets) or set.union(*sets) if sets else set()
 
 
 def measured(group: Group, what: str) -> str:
@@ -75,15 +67,8 @@ def duration(seconds: float | None) -> str:
 
 
 def ranked(material: Material) -> list[Group]:
-    """The methods, the most robust first; those of a comparison on the seeds that all of them have."""
-    groups = material.groups
-    seeds = in_common([row.seed for row in group.rows] for group in groups)
-
-    def robust(group: Group) -> float:
-        rows = [row for row in group.rows if row.seed in seeds or not material.comparison]
-        return Group(group.name, group.index, rows).mean("robust") or 0
-
-    return sorted(groups, key=lambda group: -robust(group))
+    """The methods, the most robust first; last those of a comparison that lack seeds of the others."""
+    return sorted(material.groups, key=lambda group: (group.apart, -(group.mean("robust") or 0)))
 
 
 def cost_key(groups: Sequence[Group]) -> str:
@@ -146,7 +131,7 @@ def _costs(groups: Sequence[Group], made_equal: str | None) -> str:
         more = f"{own / least:.{1 if own >= 1.1 * least else 2}f} times as much as {cheapest.name}"
         said = f"{said}, {more}, the cheapest, which reaches {percent(cheapest.mean('robust'))} %."
         unequal = " They were given equal epochs, not equal compute (equal=compute)."
-        return said + unequal * (made_equal == "epochs")
+        return said + (unequal if made_equal == "epochs" else "")
     same = [group.name for group in known[1:] if (group.mean(key) or 0) <= ALIKE * own]
     told = [f"as much as {listed(same)}"] if same else []
     told += ["less than every other method"] if len(same) + 1 < len(known) else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from advkd import weights
+from advkd.files import write_bytes
 from advkd.folder import RESULT, created
 from advkd.reporting.gather import gathered, run_of
 from advkd.reporting.markdown import markdown
@@ -27,7 +27,7 @@ def report(folders: str | Path | Sequence[str | Path], out: str | Path | None = 
     material = gathered(paths)
     folder = created(Path(out).expanduser() if out else paths[0] if len(paths) == 1 else Path("report"))
     for name, text in ((TABLE, csv_text(material)), (TEXT, markdown(material)), (PAGE, html(material))):
-        weights.atomic(folder / name, text.encode())
+        write_bytes(folder / name, text.encode())
     return folder / PAGE
 
 

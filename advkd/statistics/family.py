@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ Bits = Mapping[int, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class PairVerdict:
     """`a` against `b` on `n` images: one of the `comparisons` tested together as `family`.
 
     `difference` is the accuracy of `a` minus that of `b`, -1..1. `p_holm` is `p` corrected within the
@@ -36,8 +36,10 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What `a` is beside `b`: `better`, `worse` or `not distinguishable`."""
-        if self.p_holm is None or self.difference is None or self.p_holm > self.alpha:
+        """What `a` is beside `b`: `better`, `worse`, `not distinguishable`, or `not tested` without a p."""
+        if self.p_holm is None or self.difference is None:
+            return "not tested"
+        if self.p_holm > self.alpha:
             return "not distinguishable"
         return "better" if self.difference > 0 else "worse"
 
@@ -54,8 +56,8 @@ class Comparison:
     @property
     def opening(self) -> str:
         """The verdict as the head of a sentence."""
-        if self.verdict == "not distinguishable":
-            return f"{self.a} and {self.b} are not distinguishable"
+        if self.verdict in ("not distinguishable", "not tested"):
+            return f"{self.a} and {self.b} are {self.verdict}"
         return f"{self.a} is {self.verdict} than {self.b}"
 
     @property
@@ -63,11 +65,20 @@ class Comparison:
         """The corrected p in words."""
         if self.p_holm is None:
             return "not tested"
-        p = f"p = {self.p_holm:.2g}" if self.p_holm >= 1e-4 else "p < 0.0001"
+        p = f"p = {on_its_side(self.p_holm, self.alpha)}" if self.p_holm >= 1e-4 else "p < 0.0001"
         return p if self.comparisons == 1 else f"{p}, Holm-corrected for {self.comparisons} comparisons"
 
 
-V = TypeVar("V", bound=Comparison)
+def on_its_side(p: float, alpha: float) -> str:
+    """`p` with two digits, or as many more as it takes to show on which side of `alpha` it lies."""
+    for digits in range(2, 8):
+        shown = f"{p:.{digits}g}"
+        if np.sign(float(shown) - alpha) == np.sign(p - alpha):
+            break
+    return shown
+
+
+V = TypeVar("V", bound=PairVerdict)
 
 
 def holm(verdicts: Sequence[V]) -> list[V]:
@@ -81,6 +92,25 @@ def holm(verdicts: Sequence[V]) -> list[V]:
 def shared(a: Bits, b: Bits) -> tuple[int, ...]:
     """The seeds that both have, in order."""
     return tuple(sorted(a.keys() & b.keys()))
+
+
+def on_equal_seeds(seeds: Mapping[str, Collection[int]]) -> dict[str, tuple[int, ...]]:
+    """The seeds that numbers side by side are taken from, by name: for all the same ones, those all have.
+
+    A name without which two others or more share two seeds or more is left out. Where none are shared,
+    every name keeps its own.
+    """
+    kept = dict(seeds)
+    while len(common := _common(kept)) < 2 and len({len(own) for own in kept.values()}) > 1:
+        least = min(len(own) for own in kept.values())
+        kept = {name: own for name, own in kept.items() if len(own) > least}
+    if len(common) < 2 or len(kept) < 2:
+        kept, common = dict(seeds), _common(seeds)
+    return {name: common or tuple(sorted(own)) for name, own in kept.items()}
+
+
+def _common(seeds: Mapping[str, Collection[int]]) -> tuple[int, ...]:
+    return tuple(sorted(set.intersection(*map(set, seeds.values())))) if seeds else ()
 
 
 def same_images(bits: Mapping[str, Bits]) -> int:

@@ -14,26 +14,31 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from advkd.statistics.family import Bits, Comparison, holm, same_images, shared
+from advkd.statistics.family import Bits, PairVerdict, holm, same_images, shared
 
 FEW = 5
 """Fewer seeds than this make a verdict indicative."""
+POWER = 0.8
+"""The chance that `seeds_needed` seeds find the difference."""
 MOST = 1000
 """No larger number of seeds is looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodVerdict(Comparison):
+class MethodVerdict(PairVerdict):
     """Two methods over the `seeds` both have, on these test images.
 
     `difference` is the mean over seeds, `sd` the standard deviation of the differences of single seeds,
-    `interval` the 1 - alpha interval of the mean, of this pair alone: None below two seeds.
+    `interval` the 1 - alpha interval of the mean, of this pair alone: None below two seeds. `by_images`
+    says that the error in both is that of the images, which was larger than that between seeds.
     `seeds_needed`, of a pair that is not distinguishable, is how many seeds would tell a difference as
-    large as the observed one; MOST + 1 is more than MOST, None is no difference or no `sd` to reckon with.
+    large as the observed one; MOST + 1 is more than MOST, None where there is no difference or the error
+    is that of the images.
     """
 
     seeds: tuple[int, ...]
     sd: float | None = None
+    by_images: bool = False
     interval: tuple[float, float] | None = None
     seeds_needed: int | None = None
 
@@ -55,11 +60,17 @@ class MethodVerdict(Comparison):
             f"{100 * self.difference:+.2f} points, {100 * (1 - self.alpha):g} % interval{own} {low:+.2f} "
             f"to {high:+.2f} ({self.chance})."
         )
-        if self.sd == 0:
-            says += " It is the same in every seed, so its error is taken from the images."
+        if self.by_images:
+            says += (
+                " Its error is that of the images, larger than that between these seeds: more images would "
+                "tell more than more seeds."
+            )
         if self.seeds_needed:
             count = f"about {self.seeds_needed}" if self.seeds_needed <= MOST else f"more than {MOST}"
-            says += f" To tell a difference as large as this would need {count} seeds."
+            says += (
+                f" To tell a difference as large as this would need {count} seeds (with a chance of 80 %, if "
+                f"difference and spread are what {len(self.seeds)} seeds show, which is a rough guess)."
+            )
         return f"{says} Indicative: fewer than {FEW} seeds." if self.indicative else says
 
     @property
@@ -68,15 +79,12 @@ class MethodVerdict(Comparison):
         return {**super().about, "indicative": self.indicative}
 
 
-def methods(
-    bits: Mapping[str, Bits], *, family: str, alpha: float = 0.05, power: float = 0.8
-) -> list[MethodVerdict]:
+def methods(bits: Mapping[str, Bits], *, family: str, alpha: float = 0.05) -> list[MethodVerdict]:
     """Every pair of names in the order given; those with two seeds or more in common are the family.
 
-    A paired t test of the accuracies, with fewer than FEW seeds at no less than the error of the images
-    (McNemar's, of the mean over seeds). The images are taken as they are: what another test set would do
-    to all seeds alike is not in the error. `seeds_needed` are found with probability `power`.
-    AdvkdError where results are of different test images.
+    A paired t test of the accuracies at the error between seeds, or that of the images (McNemar's, of the
+    mean over seeds) where it is larger: students that hardly differ are copies, and few images may favour
+    one method in every seed. AdvkdError where results are of different test images.
     """
     n = same_images(bits)
     verdicts = []
@@ -87,7 +95,7 @@ def methods(
             right = [np.array([bits[name][seed] for seed in seeds]) for name in (a, b)]
             verdict = _tested(verdict, *right)
         verdicts.append(verdict)
-    return [replace(verdict, seeds_needed=_needed(verdict, power)) for verdict in holm(verdicts)]
+    return [replace(verdict, seeds_needed=_needed(verdict)) for verdict in holm(verdicts)]
 
 
 def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) -> MethodVerdict:
@@ -98,14 +106,13 @@ def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) 
     if seeds == 1:
         return replace(verdict, difference=mean / n)
     sd = float(gains.std(ddof=1))
-    error = sd / math.sqrt(seeds)
-    if seeds < FEW or not sd:
-        # Little spread over a few seeds is chance or copies of one student, never certainty.
-        error = max(error, _of_images(a, b))
+    of_seeds, of_images = sd / math.sqrt(seeds), _of_images(a, b)
+    error = max(of_seeds, of_images)
     p = 2 * stats.t.sf(abs(mean) / error, seeds - 1)
     low, high = stats.t.interval(1 - verdict.alpha, seeds - 1, mean, error)
     interval = float(low) / n, float(high) / n
-    return replace(verdict, difference=mean / n, sd=sd / n, p=float(p), interval=interval)
+    told = replace(verdict, difference=mean / n, sd=sd / n, p=float(p), interval=interval)
+    return replace(told, by_images=of_images > of_seeds)
 
 
 def _of_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
@@ -117,19 +124,19 @@ def _of_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return math.sqrt(max(1.0, int((gains**2).sum()) / len(a) ** 2))
 
 
-def _needed(verdict: MethodVerdict, power: float) -> int | None:
+def _needed(verdict: MethodVerdict) -> int | None:
     """`seeds_needed` of a verdict that knows its family.
 
     At alpha / comparisons, Holm's first step: enough whatever the other pairs of the family turn out to be.
     """
-    if verdict.verdict != "not distinguishable" or not verdict.difference or not verdict.sd:
+    if verdict.verdict != "not distinguishable" or verdict.by_images or not verdict.difference:
         return None
+    assert verdict.sd
     effect = abs(verdict.difference) / verdict.sd
-    # Half the level on one side: the other tail adds nothing, and scipy may answer nan for it.
+    # half the level on one side: the other tail adds nothing, and scipy may answer nan for it
     level = verdict.alpha / verdict.comparisons / 2
-    # with fewer than FEW the error of the images would stand in the way, whatever the seeds say
     more = range(max(len(verdict.seeds) + 1, FEW), MOST + 1)
     test = TTestPower()
     return more.start + bisect_left(
-        more, power, key=lambda n: test.power(effect, n, level, alternative="larger")
+        more, POWER, key=lambda n: test.power(effect, n, level, alternative="larger")
     )

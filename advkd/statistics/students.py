@@ -8,11 +8,11 @@ from itertools import combinations
 
 from statsmodels.stats.contingency_tables import mcnemar
 
-from advkd.statistics.family import Bits, Comparison, holm, same_images, shared
+from advkd.statistics.family import Bits, PairVerdict, holm, same_images, shared
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudentVerdict(Comparison):
+class StudentVerdict(PairVerdict):
     """Two students of one `seed`: `only_a` images only `a` gets right, `only_b` only `b`.
 
     It is of these two networks and says nothing of what another seed would have made of them.

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 
 from advkd.errors import AdvkdError
-from advkd.evaluation import inside
 from advkd.protocols import Attack
 from advkd.testing.checks import check, require
-from advkd.testing.parts import EPS, generator, images
+from advkd.testing.parts import EPS, generator, images, on_one_device
 from advkd.testing.walks import NORMS, anywhere, curved, is_deterministic, linear, norms_of, traces, walk
 from advkd.types import Threat
 
@@ -41,7 +40,7 @@ def stays_in_ball(attack: Attack) -> None:
         threat = Threat(norm=norm, eps=EPS, box=(-9, 9))
         for k, point in enumerate(points):
             far = threat.distance(point, x).max()
-            require(inside(point, x, threat).all(), f"{norm}: point {k} is {far:.6g} away, eps is {EPS}")
+            require(threat.holds(point, x).all(), f"{norm}: point {k} is {far:.6g} away, eps is {EPS}")
 
 
 @check("attacks")
@@ -140,6 +139,13 @@ def keeps_dtype(attack: Attack) -> None:
         for norm in norms_of(attack):
             found = {p.dtype for p in walk(attack, curved, images(2, 1, 4, 4).to(dtype), norm)}
             require(found == {dtype}, f"{norm}: {dtype} becomes {found}")
+
+
+@check("attacks")
+def keeps_device(attack: Attack) -> None:
+    """It works on the device of the start and makes no tensor elsewhere."""
+    for norm in norms_of(attack):
+        on_one_device(lambda: walk(attack, curved, images(2, 1, 4, 4).to("meta"), norm))  # noqa: B023
 
 
 @check("attacks")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from advkd.cost import Cost
-from advkd.evaluation import confirmed
+from advkd.evaluation import check_in_threat
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator, Kind, Knowledge
 from advkd.testing.checks import check, require
@@ -139,7 +139,7 @@ def stays_in_threat(evaluator: Evaluator) -> None:
     net, batch = task()
     for norm in norms_of(evaluator):
         outcome = attacked(evaluator, net, batch, norm)
-        confirmed(outcome.x, batch.x, Threat(norm=norm, eps=EPS[norm]), norm)
+        check_in_threat(outcome.x, batch.x, Threat(norm=norm, eps=EPS[norm]), norm)
 
 
 @check("evaluators")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advkd.protocols import Loss
 from advkd.testing.checks import check, require
-from advkd.testing.parts import generator
+from advkd.testing.parts import generator, on_one_device
 
 B = 5
 
@@ -46,6 +46,12 @@ def per_sample(loss: Loss) -> None:
             alone = loss(z[i : i + 1], target[i : i + 1])
             close = torch.allclose(alone, values[i : i + 1], atol=1e-12)
             require(close, f"sample {i}: {values[i]:.6g} in the batch, {alone.sum():.6g} alone")
+
+
+@check("losses")
+def keeps_device(loss: Loss) -> None:
+    """It works on the device of the logits and makes no tensor elsewhere."""
+    on_one_device(lambda: loss(logits(1).to("meta"), target_of(loss).to("meta")))
 
 
 @check("losses")

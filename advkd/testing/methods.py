@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
-from advkd.evaluation import inside
-from advkd.protocols import Method
+from advkd.protocols import Method, nets_of
 from advkd.step import Step
 from advkd.testing.checks import check, require
 from advkd.testing.parts import batch, changed, state, step
@@ -27,7 +26,7 @@ class Training:
     def __init__(self, method: Method, *more: str) -> None:
         # a run works on a copy of its own
         self.method: Any = copy.deepcopy(method)
-        self.step = step(dict.fromkeys((*getattr(method, "nets", ("teacher",)), *more)))
+        self.step = step(dict.fromkeys((*nets_of(method), *more)))
         self.nets = self.step.nets
         if hasattr(self.method, "build"):
             self.method.build(self.nets)
@@ -100,7 +99,7 @@ def paths_stay_in_threat(method: Method) -> None:
     training = Training(method, "teacher")
     for name, path in training.paths().items():
         for k, x in enumerate(path.x if path else ()):
-            require(inside(x, path.x[0], training.step.threat).all(), f"{name}: point {k} lies outside")  # type: ignore[union-attr]
+            require(training.step.threat.holds(x, path.x[0]).all(), f"{name}: point {k} lies outside")  # type: ignore[union-attr]
 
 
 @check("methods")

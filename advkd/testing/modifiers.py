@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
-from advkd.modified import Modified
+from advkd.modifier_stack import Modified
 from advkd.protocols import Modifier
 from advkd.testing.checks import check, require
 from advkd.testing.parts import batch, changed, state, step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from advkd.modes import batch_norms, evaluating
 from advkd.step import Step
 from advkd.streams import streams
+from advkd.testing.checks import require
 from advkd.types import Batch, Threat
 
 CLASSES = 5
@@ -60,7 +61,7 @@ def batch() -> Batch:
 
 
 def nets(others: Iterable[str] = ("teacher",)) -> dict[str, nn.Module]:
-    """A student in train mode with one frozen layer, and frozen networks called `others`."""
+    """A student in train mode but for its Softplus, whose flag is to survive; frozen `others`, by name."""
     student = small_net(4, seed=1).train()
     list(student.children())[2].eval()
     frozen = {name: small_net(8, seed=2 + i) for i, name in enumerate(others)}
@@ -71,6 +72,16 @@ def step(others: Iterable[str] = ("teacher",), *, norm: Any = "linf", progress: 
     """The surroundings of one training step."""
     threat = Threat(norm=norm, eps=EPS)
     return Step(nets=nets(others), threat=threat, streams=streams(0), progress=progress)
+
+
+def on_one_device(call: Callable[[], object]) -> None:
+    """Fails where `call`, on tensors of torch's `meta` device, meets one of another: as it would on a GPU."""
+    try:
+        call()
+    except RuntimeError as cause:
+        # those tensors have no values, which some code rightly asks for: only the device counts here
+        elsewhere = any(words in str(cause) for words in ("on the expected device", "on the same device"))
+        require(not elsewhere, f"{cause}")
 
 
 def state(*networks: nn.Module) -> dict[str, Any]:

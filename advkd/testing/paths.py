@@ -7,33 +7,32 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy as ce
 
-from advkd.evaluation import inside
 from advkd.modes import evaluating, logits_of
 from advkd.protocols import PathSampler, Walk
 from advkd.step import Step
 from advkd.testing.checks import check, require
 from advkd.testing.parts import CLASSES, batch, changed, state, step
 from advkd.types import Batch, Path
-from advkd.walk import Probe, ascending, walked
+from advkd.walk import Recorder, value_and_gradient, walked
 
 
 def walk_of(here: Step) -> Walk:
     """Three sign steps on the cross-entropy of the student: away from the label, toward a goal if given."""
     student = here.nets["student"]
-    probe = Probe(student)
+    recorder = Recorder(student)
 
     def points(x: Tensor, y: Tensor, goal: Tensor | None) -> Iterator[Tensor]:
         aim, sign = (y, 1) if goal is None else (goal, -1)
         yield (at := x)
         for _ in range(3):
-            _, gradient = ascending(lambda z: sign * F.cross_entropy(probe(z), aim, reduction="none"), at)
+            _, gradient = value_and_gradient(lambda z: sign * ce(recorder(z), aim, reduction="none"), at)
             yield (at := here.threat.project(at + here.threat.eps / 2 * gradient.sign(), x))
 
     def walk(x: Tensor, y: Tensor, goal: Tensor | None = None) -> Path:
         with evaluating(student):
-            return walked(points(x, y, goal), probe, y, goal)
+            return walked(points(x, y, goal), recorder, y, goal)
 
     return walk
 
@@ -88,7 +87,7 @@ def stays_in_threat(sampler: PathSampler) -> None:
     path, here = path_of(sampler), surroundings(sampler)
     for k, x in enumerate(path.x):
         far = here.threat.distance(x, path.x[0]).max()
-        require(inside(x, path.x[0], here.threat).all(), f"point {k} is {far:.6g} away or out of the box")
+        require(here.threat.holds(x, path.x[0]).all(), f"point {k} is {far:.6g} away or out of the box")
 
 
 @check("paths")

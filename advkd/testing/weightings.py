@@ -196,6 +196,19 @@ def keeps_dtype(weighting: Weighting) -> None:
 
 
 @check("weightings")
+def keeps_answers(weighting: Weighting) -> None:
+    """The logits it reads along the path stay as they are: other terms read the same ones."""
+    here = Scene(goal=True)
+    names = named(weighting, "student", "teacher")
+    path, step = here.path, here.step(names)
+    read = {(net, k): View(path, step).at(net, k) for net in names for k in range(here.t)}
+    before = {place: logits.clone() for place, logits in read.items()}
+    weighting(View(path, step), step)
+    wrote = [f"{net} at {k}" for (net, k), logits in read.items() if not torch.equal(logits, before[net, k])]
+    require(not wrote, f"it wrote to the logits of {', '.join(wrote)}; write to a clone")
+
+
+@check("weightings")
 def leaves_no_trace(weighting: Weighting) -> None:
     """The path, the networks and the global generators stay as they are."""
     here = Scene(goal=True)

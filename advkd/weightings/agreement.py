@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,7 +13,7 @@ from advkd.errors import error
 from advkd.step import Step
 from advkd.types import Real
 from advkd.view import View
-from advkd.weightings.margin import Net
+from advkd.weightings.common import Net, OneNet
 
 SMALLEST = 1e-6
 
@@ -31,10 +31,7 @@ class Divergence:
     at: Literal["start", "here"] = "start"
     power: Real = 1.0
 
-    @property
-    def nets(self) -> tuple[str, ...]:
-        """Both networks."""
-        return ("student", "teacher")
+    nets: ClassVar[tuple[str, ...]] = ("student", "teacher")
 
     def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
         """(T,B)."""
@@ -48,7 +45,7 @@ class Divergence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entropy:
+class Entropy(OneNet):
     """Entropy of a network's answer: H / log N, or H / (H + kappa) when `kappa` is given.
 
     `favour: low` takes one minus that. Source: SAAD (TMLR 2026) favours high entropy, Adv-W2S (2025),
@@ -62,11 +59,6 @@ class Entropy:
     def __post_init__(self) -> None:
         if self.kappa is not None and self.kappa <= 0:
             raise error("kappa", "must be positive", given=self.kappa)
-
-    @property
-    def nets(self) -> tuple[str, ...]:
-        """The network whose entropy it is."""
-        return (self.net,)
 
     def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
         """(T,B) in [0,1]."""

@@ -8,23 +8,16 @@ from torch import Tensor
 
 from advkd.step import Step
 from advkd.view import View
-from advkd.weightings.margin import Net, of_class
+from advkd.weightings.common import OneNet, of_class
 
 
 @dataclass(frozen=True, kw_only=True)
-class Impact:
+class Impact(OneNet):
     """Drop of the true class's probability since the clean image; on a path with a goal, the goal's gain.
 
     Negative drops count as zero. With `normalise: per-batch-max` it is the weighting the authors of
     Dong et al., CVPR 2024 published later. Source: AdvSimplex (ICML 2025), eq. 16, which keeps the sign.
     """
-
-    net: Net = "student"
-
-    @property
-    def nets(self) -> tuple[str, ...]:
-        """The network whose probability it is."""
-        return (self.net,)
 
     def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
         """(T,B) in [0,1]."""

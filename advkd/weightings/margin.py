@@ -3,55 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from advkd.errors import error
 from advkd.step import Step
-from advkd.types import Path, Real
+from advkd.types import Real
 from advkd.view import View
-
-Net = Literal["student", "teacher"]
-
-
-def of_class(values: Tensor, classes: Tensor) -> Tensor:
-    """Entries of `values` (T,B,N) at `classes` (B,): (T,B)."""
-    return values.gather(2, classes.expand(len(values), -1)[..., None]).squeeze(2)
-
-
-def margins(logits: Tensor, path: Path) -> Tensor:
-    """Probability margin (T,B) in [-1,1] of the true class over its rival; logits (T,B,N).
-
-    The rival is the goal on a path that has one, the likeliest other class elsewhere.
-    """
-    p = logits.softmax(2)
-    if path.goal is not None:
-        return of_class(p, path.y) - of_class(p, path.goal)
-    rivals = p.scatter(2, path.y.expand(len(p), -1)[..., None], float("-inf"))
-    return of_class(p, path.y) - rivals.amax(2)
+from advkd.weightings.common import OneNet, margins
 
 
 @dataclass(frozen=True, kw_only=True)
-class Boundary:
+class Boundary(OneNet):
     """exp(-|margin| / kappa): points near the boundary; benign and noisy ones fade on either side.
 
     Source: this project's reading of "informative samples between benign and noisy" in the abstract of
     Dong et al., CVPR 2024; the paper's own formula is not open.
     """
 
-    net: Net = "student"
     kappa: Real = 0.25
 
     def __post_init__(self) -> None:
         if self.kappa <= 0:
             raise error("kappa", "must be positive", given=self.kappa)
-
-    @property
-    def nets(self) -> tuple[str, ...]:
-        """The network whose margin it is."""
-        return (self.net,)
 
     def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
         """(T,B) in (0,1]."""
@@ -59,7 +34,7 @@ class Boundary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MarginSigmoid:
+class MarginSigmoid(OneNet):
     """sigmoid(-slope * (margin + bias)): misclassified points count more.
 
     Source: Liu et al., NeurIPS 2021 (MAIL), there over samples instead of steps. Slope and bias are the
@@ -67,14 +42,8 @@ class MarginSigmoid:
     normalises.
     """
 
-    net: Net = "student"
     slope: Real = 1.0
     bias: Real = 1.5
-
-    @property
-    def nets(self) -> tuple[str, ...]:
-        """The network whose margin it is."""
-        return (self.net,)
 
     def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
         """(T,B) in (0,1)."""
@@ -82,24 +51,18 @@ class MarginSigmoid:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crossing:
+class Crossing(OneNet):
     """exp(-|k - c| / sigma), c the first step k >= 1 that is misclassified, K + 1 if none is.
 
     Source: the step count of GAIRAT (Zhang et al., ICLR 2021, section 3), used over steps. Its paper
     counts steps until the first error as here, its code all correct iterates.
     """
 
-    net: Net = "student"
     sigma: Real = 1.0
 
     def __post_init__(self) -> None:
         if self.sigma <= 0:
             raise error("sigma", "must be positive", given=self.sigma)
-
-    @property
-    def nets(self) -> tuple[str, ...]:
-        """The network whose errors are counted."""
-        return (self.net,)
 
     def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
         """(T,B) in (0,1]."""

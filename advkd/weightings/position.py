@@ -19,9 +19,16 @@ def _steps(view: View, values: Iterable[float]) -> Tensor:
     return x.new_tensor(list(values))[:, None].expand(-1, x.shape[1])
 
 
-def _at(view: View, points: Iterable[int]) -> Tensor:
-    chosen = set(points)
-    return _steps(view, [float(k in chosen) for k in range(len(view.path))])
+class _AtPoints:
+    """One at the points that a weighting names, zero elsewhere."""
+
+    def points(self, t: int) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
+        """(T,B) of zeros and ones."""
+        chosen = self.points(len(view.path))
+        return _steps(view, [float(k in chosen) for k in range(len(view.path))])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,42 +44,30 @@ class Uniform:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class Start(_AtPoints):
     """The clean image only."""
 
     def points(self, t: int) -> tuple[int, ...]:  # noqa: ARG002
         """Index 0."""
         return (0,)
 
-    def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
-        """(T,B) one at index 0."""
-        return _at(view, self.points(len(view.path)))
-
 
 @dataclass(frozen=True, kw_only=True)
-class End:
+class End(_AtPoints):
     """The last point only: what every method before the path methods trains on."""
 
     def points(self, t: int) -> tuple[int, ...]:
         """Index T - 1."""
         return (t - 1,)
 
-    def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
-        """(T,B) one at the last index."""
-        return _at(view, self.points(len(view.path)))
-
 
 @dataclass(frozen=True, kw_only=True)
-class Ends:
+class Ends(_AtPoints):
     """The clean image and the last point, one each."""
 
     def points(self, t: int) -> tuple[int, ...]:
         """Index 0 and index T - 1."""
         return tuple(sorted({0, t - 1}))
-
-    def __call__(self, view: View, step: Step) -> Tensor:  # noqa: ARG002
-        """(T,B) one at both ends."""
-        return _at(view, self.points(len(view.path)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,11 @@ from advkd.errors import error
 from advkd.step import Step
 from advkd.types import Real
 from advkd.view import View
-from advkd.weightings.margin import Net, of_class
+from advkd.weightings.common import Net, OneNet, of_class
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherTrust:
+class TeacherTrust(OneNet):
     """p_T^y(x_k)^beta: how far the teacher is to be trusted at a point.
 
     Before the fraction `since` of training every weight is one. Source: Zhu et al., ICLR 2022 (IAD,
@@ -31,11 +31,6 @@ class TeacherTrust:
             raise error("beta", "must not be negative", given=self.beta)
         if not 0 <= self.since < 1:
             raise error("since", "is a fraction of training, from 0 to below 1", given=self.since)
-
-    @property
-    def nets(self) -> tuple[str, ...]:
-        """The network that is trusted."""
-        return (self.net,)
 
     def __call__(self, view: View, step: Step) -> Tensor:
         """(T,B) in [0,1]."""
@@ -54,4 +49,4 @@ class TeacherDistrust(TeacherTrust):
 
     def __call__(self, view: View, step: Step) -> Tensor:
         """(T,B) in [0,1]."""
-        return 1 - TeacherTrust.__call__(self, view, step)
+        return 1 - super().__call__(view, step)

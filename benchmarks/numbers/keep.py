@@ -9,7 +9,6 @@ to these bits.
 from __future__ import annotations
 
 import datetime
-import io
 import json
 import statistics
 import sys
@@ -19,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from advkd import weights
 from advkd.config.entries import CLEAN
+from advkd.files import write_arrays, write_json
 from advkd.reporting.gather import compared
 from advkd.reporting.markdown import table as table_of
 from advkd.reporting.words import spread
+from advkd.statistics.family import on_equal_seeds
 
 FOLDER = Path(__file__).parents[2] / "docs" / "numbers"
 KEPT = (
@@ -58,9 +58,10 @@ def bits(name: str, what: str) -> dict[str, dict[int, NDArray[np.bool_]]]:
 
 def table(name: str) -> list[str]:
     """The lines of the Markdown table, the highest robust accuracy first."""
+    seeds = on_equal_seeds(bits(name, "robust"))
     clean, robust = (
-        {label: [float(row.mean()) for row in of.values()] for label, of in bits(name, what).items()}
-        for what in (CLEAN, "robust")
+        {label: [float(of[seed].mean()) for seed in seeds.get(label, of)] for label, of in found.items()}
+        for found in (bits(name, CLEAN), bits(name, "robust"))
     )
     ranked = sorted(robust, key=lambda label: -statistics.fmean(robust[label]))
     rows = [[label, spread(clean[label]), spread(robust[label]), str(len(robust[label]))] for label in ranked]
@@ -70,21 +71,20 @@ def table(name: str) -> list[str]:
 def keep(comparison: Path, name: str) -> None:
     """Writes both files."""
     about: dict[str, Any] = json.loads((comparison / "result.json").read_text(encoding="utf-8"))
-    arrays = {}
+    arrays, failed = {}, []
     for row in compared(comparison, about):
         if row.judged is None:
-            print(f"left out, {row.name}, seed {row.seed}, has failed: {row.error}", file=sys.stderr)
+            failed.append(f"{row.name}, seed {row.seed}: {row.error}")
             continue
         arrays[f"{row.name}|{row.seed}|{CLEAN}"] = row.judged.right[CLEAN]
         arrays[f"{row.name}|{row.seed}|robust"] = row.judged.survivors
     FOLDER.mkdir(exist_ok=True)
-    packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **arrays)
     content = {"date": datetime.date.today().isoformat(), **{key: about[key] for key in KEPT}}
+    content["failed"] = failed
     # all other verdicts follow from the bits as well, and would be thousands of lines
     content["methods"] = [verdict for verdict in about["methods"] if verdict["p"] is not None]
-    weights.atomic(FOLDER / f"{name}.npz", packed.getvalue())
-    weights.atomic(FOLDER / f"{name}.json", (json.dumps(content, indent=2) + "\n").encode())
+    write_arrays(FOLDER / f"{name}.npz", arrays)
+    write_json(FOLDER / f"{name}.json", content)
 
 
 if __name__ == "__main__":

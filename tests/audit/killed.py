@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import advkd
-from advkd import weights
+from advkd import files, weights
 from advkd.auditing.selftest import THREAT, shipped
 from advkd.data.digits import Digits
 
@@ -38,9 +38,9 @@ def audit(out: str | Path):
 
 if __name__ == "__main__":
     folder, pattern, count = sys.argv[1:]
-    plain, left = weights.atomic, int(count)
+    plain, left = files.write_bytes, int(count)
 
-    def atomic(path: Path, data: bytes) -> None:
+    def write_bytes(path: Path, data: bytes) -> None:
         """Writes, and dies after the file that was named has been written so many times."""
         global left
         plain(path, data)
@@ -48,5 +48,5 @@ if __name__ == "__main__":
         if left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    weights.atomic = atomic
+    files.write_bytes = weights.write_bytes = write_bytes
     audit(folder)

@@ -18,7 +18,7 @@ import advkd
 from advkd.config.build import member
 from advkd.data.digits import Digits
 from advkd.errors import AdvkdError
-from advkd.evaluation import confirmed
+from advkd.evaluation import check_in_threat
 from advkd.evaluators.autoattack import AutoAttack, _remembering, _said
 from advkd.registry import entries, load
 from advkd.types import Batch, Threat
@@ -67,7 +67,7 @@ def test_parts_follow_the_class_count(name, classes, norm):
     y = net(x).argmax(1)
     threat = Threat(norm=norm, eps=0.3 if norm == "linf" else 3.0)
     outcome = built(name)(net, Batch(x, y), threat, torch.Generator().manual_seed(0))
-    confirmed(outcome.x, x, threat, name)
+    check_in_threat(outcome.x, x, threat, name)
     assert (net(outcome.x).argmax(1) != y).any()
 
 
@@ -87,7 +87,7 @@ def test_square_starts_on_images_of_any_size(side):
     batch, threat = Batch(x, net(x).argmax(1)), Threat(norm="l2", eps=side / 2)
     square = load("evaluators", "square")(queries=20)
     outcome = square(net, batch, threat, torch.Generator().manual_seed(0))
-    confirmed(outcome.x, x, threat, "square")
+    check_in_threat(outcome.x, x, threat, "square")
     assert (net(outcome.x).argmax(1) != batch.y).any()
     assert any(f"the official code fails on {side}x{side}" in note for note in outcome.notes)
     assert not square(net, batch, Threat(eps=0.5), torch.Generator().manual_seed(0)).notes

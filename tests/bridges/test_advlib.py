@@ -16,7 +16,7 @@ import advkd
 from advkd import AdvkdError
 from advkd.attacks.pgd import PGD
 from advkd.config.build import member
-from advkd.evaluation import confirmed
+from advkd.evaluation import check_in_threat
 from advkd.types import Batch, Threat
 
 pytestmark = pytest.mark.usefixtures("adv_lib")
@@ -62,7 +62,7 @@ def test_it_breaks_images_inside_the_threat_and_notes_another_norm(name, norm, n
             evaluator(net, batch, threat, seeded())
         return
     outcome = evaluator(net, batch, threat, seeded())
-    confirmed(outcome.x, batch.x, threat, name)
+    check_in_threat(outcome.x, batch.x, threat, name)
     broken = (net(outcome.x).argmax(1) != batch.y).double().mean()
     # fmn in l2 converges to this boundary and never crosses it
     assert broken > 0.2 or (name, norm) == ("fmn", "l2")
@@ -106,7 +106,7 @@ def test_too_few_classes_for_its_loss(batch):
     with pytest.raises(AdvkdError, match="compares 3 logits, the network has 2"):
         AdvLib(name="apgd")(net, Batch(batch.x, y), Threat(eps=0.1), seeded())
     evaluator, threat = AdvLib(name="apgd", options={"loss_function": "ce", "n_iter": 5}), Threat(eps=0.1)
-    confirmed(evaluator(net, Batch(batch.x, y), threat, seeded()).x, batch.x, threat, "apgd")
+    check_in_threat(evaluator(net, Batch(batch.x, y), threat, seeded()).x, batch.x, threat, "apgd")
 
 
 def test_other_boxes_and_a_missing_package(net, batch, monkeypatch):

@@ -5,9 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from made_comparison import comparison
+from torch.utils.data import TensorDataset
 
-from advkd.comparing.estimate import _summed
+import advkd
+from advkd.comparing.estimate import _summed, estimated, estimates
+from advkd.given import Given
 from advkd.reporting import report
 from advkd.reporting.figures.scatter import pareto
 from advkd.reporting.gather import compared as compared_rows
@@ -15,6 +19,7 @@ from advkd.reporting.gather import gathered
 from advkd.reporting.material import Material
 from advkd.reporting.table import methods
 from advkd.reporting.words import beneath, headline, ranked
+from advkd.splits import split
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +135,32 @@ def test_what_begins_late_is_counted_from_there_on(begins):
 
     assert _summed(flops, 0, 9) == sum(5 + sum(100 * (p >= begin) for begin in begins) for p in range(10))
     assert len(set(asked)) <= (2 if begins in ([0], []) else 10)
+
+
+def cost_on(x, y, *words):
+    """What a training on images `x` of classes `y` is counted to take."""
+    run = advkd.resolve("setting=digits", "split.train=200", "batch_size=32", "epochs=10", *words)
+    images = TensorDataset(x, y)
+    source = Given(data=(images, images)).source()
+    return estimated(run, split(source, run.split), timed=False)
+
+
+def test_the_order_of_the_images_changes_no_count():
+    x, y = torch.rand(320, 1, 8, 8), torch.arange(320) % 10
+    aims = ("preset=path-dual", "method.branches.targeted.path.goal=anchor")
+    mixed, by_class = (cost_on(x, labels, *aims) for labels in (y, y.sort().values))
+    assert mixed.flops == by_class.flops > 0
+
+
+def test_a_pass_of_the_teacher_that_is_remembered_is_counted_once():
+    """Without augmentation its clean logits are asked for once, however many the epochs."""
+    teacher = "teacher={model: {use: tiny-cnn, width: 64}, preset: pgd-at}"
+    run = advkd.resolve("preset=rslad", "setting=digits", teacher, "epochs=4", "split.train=320")
+    short, long = (estimates({"it": replace(run, epochs=n)}, timed=False)["it"] for n in (1, 40))
+    assert short.once == long.once > short.epoch
+    assert long.flops == pytest.approx(short.once + 40 * short.epoch)
+    flipped = replace(run, augment=replace(run.augment, flip=True))
+    cost = estimates({"it": flipped}, timed=False)["it"]
+    assert cost.once == 0
+    # an epoch leaves out what is no whole batch
+    assert cost.epoch == pytest.approx(short.epoch + short.once, rel=0.05)

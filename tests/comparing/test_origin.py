@@ -13,7 +13,7 @@ from compare_parts import SMALL, SUITE
 import advkd
 from advkd import weights
 from advkd.cli import main
-from advkd.comparing.origin import _code
+from advkd.member_code import code_of
 from advkd.pyfile import imported
 
 LOSS = """
@@ -106,9 +106,9 @@ def test_of_two_files_of_one_name_both_are_watched(tmp_path):
     terms = "method.branches.untargeted.terms"
     more = f"+{terms}.more={{loss: two, target: label, weight: end, scale: 1}}"
     resolved = advkd.resolve("preset=pgd-at", f"{terms}.robust.loss=one", more)
-    before = dict(_code(resolved))
+    before = code_of(resolved)
     (tmp_path / "two" / "loss.py").write_text("")
-    assert dict(_code(resolved)) != before
+    assert code_of(resolved) != before
 
 
 def test_other_images_and_an_edited_member_are_noticed(tmp_path):

@@ -101,6 +101,7 @@ def test_a_failure_leaves_what_was_kept(keep, compared, tmp_path, monkeypatch):
         target.write(b"PK")
         raise OSError("no room")
 
+    (folder / "result.json").write_text(json.dumps(about))
     monkeypatch.setattr(np, "savez_compressed", cut)
     with pytest.raises(OSError, match="no room"):
         keep.keep(folder, "mine")

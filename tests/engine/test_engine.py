@@ -221,7 +221,7 @@ def test_the_clean_teacher_is_asked_once_where_nothing_is_augmented(words, passe
 
 def test_what_is_remembered_is_what_the_network_says():
     from advkd.data.images import Images
-    from advkd.remembered import Remembered
+    from advkd.logit_cache import Remembered
 
     teacher, rows = nets()["teacher"], torch.tensor([20, 3, 7])
     images = Images(batch().x, batch().y)

@@ -15,7 +15,7 @@ import advkd
 from advkd import registry, weights
 from advkd.config.build import member
 from advkd.evaluation import evaluate
-from advkd.modified import Modified
+from advkd.modifier_stack import Modified
 from advkd.registry import entries
 from advkd.reporting.reading import row_of
 from advkd.splits import split

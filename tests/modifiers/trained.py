@@ -11,7 +11,7 @@ from torch import nn
 
 from advkd.config.build import member
 from advkd.config.layers import named
-from advkd.modified import Modified
+from advkd.modifier_stack import Modified
 from advkd.protocols import Modifier
 from advkd.step import Step
 from advkd.streams import streams

@@ -125,13 +125,19 @@ def broken(request: pytest.FixtureRequest, site: Path) -> Broken:
 
 def test_its_name_is_listed_and_marked(broken):
     plain, checked = advkd("list"), advkd("list", "--check")
-    assert (plain.exit_code, checked.exit_code) == (0, 0)
+    assert (plain.exit_code, checked.exit_code) == (0, 2)
     assert "odd-plugin 1.5" in line_of(broken.name, plain.output)
     assert "broken: " in line_of(broken.name, checked.output)
     assert checked.output.count("broken: ") == (2 if broken.name == "impact" else 1)
     assert re.search(rf"^\d+ names, 1 broken \(\w+ {broken.name}\)$", checked.output, re.MULTILINE)
     marks = ("broken: ", "is not there", "is not in", "cannot be read")
     assert broken.at_once == any(mark in line_of(broken.name, plain.output) for mark in marks)
+
+
+def test_a_group_that_is_no_slot_is_told(site):
+    distribution(site, "odd-plugin", "[advkd.lossess]\nodd = odd_code:Odd\n")
+    says = "odd-plugin 1.5 has names in advkd.lossess, which is no slot, the nearest is advkd.losses"
+    assert says in advkd("list").output
 
 
 def test_its_own_name_says_what_and_whose_and_what_to_do(broken):

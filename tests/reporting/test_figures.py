@@ -19,10 +19,10 @@ from advkd.reporting.figures.chosen import MOST
 from advkd.reporting.figures.overlap import breaks, classes, survivors
 from advkd.reporting.figures.paths import png, strips
 from advkd.reporting.figures.scatter import best_for_their_cost, clean_robust, pareto
-from advkd.reporting.figures.weights import binned
+from advkd.reporting.figures.weights import binned, weights
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import Group, Judged, Material, Paths, Row, Strips, Trained
-from advkd.reporting.table import methods
+from advkd.reporting.table import legend, methods
 from advkd.reporting.words import ranked
 
 YES = np.ones(8, dtype=bool)
@@ -106,6 +106,7 @@ def test_what_was_not_tried_has_no_overlap_and_a_bound_for_an_accuracy():
     assert isinstance(breaks(material), Missing)
     heads, [(_, shown)] = methods(material)
     assert [shown[heads.index(name)].text for name in ("fgsm", "pgd")] == ["75.0", "≤ 87.5"]
+    assert "≤: tried only on images that earlier attacks had left standing" in legend(material)
 
 
 def test_who_survives_what():
@@ -151,6 +152,23 @@ def test_one_student_is_shown_with_its_own_interval():
     low, high = group.spread("robust")
     assert low < 0.75 < high
     assert group.sd("robust") is None
+
+
+def test_bars_are_called_what_they_are():
+    rows = [row("a", judged(pgd=[0, seed]), seed=seed) for seed in (0, 1)]
+    one = [replace(mine, name="b") for mine in rows[:1]]
+    both = Material(rows=[*rows, *one])
+    assert "mean ± SD over seeds, of single seeds 95 % Wilson intervals" in clean_robust(both).caption
+    assert "Bars: mean ± SD over seeds;" in clean_robust(Material(rows=rows)).caption
+    assert "of single seeds" in pareto(both).caption
+
+
+def test_a_name_is_never_read_as_a_formula():
+    rows = [row(name, judged(pgd=[0])) for name in ("a $x^", "b")]
+    assert "a $x^" in clean_robust(Material(rows=rows)).body
+    terms = {"hard $x_": np.ones((3, 4))}
+    weighed = [replace(one, trained=replace(one.trained, weights=terms)) for one in rows]
+    assert "hard $x_" in weights(Material(rows=weighed)).body
 
 
 def test_no_two_methods_look_alike():

@@ -8,6 +8,13 @@ import shutil
 from advkd.reporting import report
 
 
+def test_the_text_says_how_its_numbers_are_read(compared, tmp_path):
+    report(compared, tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "Mean ± SD over seeds where there are several" in text
+    assert "A difference is the first method less the second." in text
+
+
 def test_names_are_text_in_markdown_too(compared, tmp_path):
     folder, name = shutil.copytree(compared, tmp_path / "copy"), "<b>a*</b> `x` _y_ z_w [l](u)|"
     content = json.loads((folder / "result.json").read_text())

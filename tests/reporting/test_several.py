@@ -37,6 +37,30 @@ def incomplete(cell):
     file.write_text(json.dumps({**json.loads(file.read_text()), "complete": False}))
 
 
+def test_validation_images_are_said_to_have_chosen_the_epoch(compared):
+    material = gathered([compared])
+    told = "have also chosen each student's best epoch"
+    assert not any(told in note for note in notes(material))
+    rows = [replace(row, judged=row.judged and on_validation(row.judged)) for row in material.rows]
+    assert any(told in note for note in notes(Material(rows=rows)))
+
+
+def on_validation(judged):
+    options = {**judged.audit["options"], "part": "validation"}
+    return replace(judged, audit={**judged.audit, "options": options})
+
+
+def test_a_cell_that_failed_in_one_comparison_counts_where_it_did_not(compared, tmp_path):
+    good, bad = (shutil.copytree(compared, tmp_path / name) for name in ("good", "bad"))
+    shutil.rmtree(bad / "cells")
+    content = json.loads((bad / "result.json").read_text())
+    for row in content["rows"]:
+        row |= {"folder": f"../good/{row['folder']}", "state": "failed", "error": "planted"}
+    (bad / "result.json").write_text(json.dumps(content))
+    rows = gathered([good, bad]).rows
+    assert [row.judged is None for row in rows] == [row.judged is None for row in gathered([good]).rows]
+
+
 def test_seeds_of_a_variant_stay_together(cells):
     mine, digits = [cell for cell in cells if cell.name.startswith("rslad")], "1" * 8
     others = [rehashed(cell, f"rslad-{digits}-{seed}", digits) for seed, cell in enumerate(mine)]

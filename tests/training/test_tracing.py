@@ -15,7 +15,7 @@ from advkd.data.images import Images
 from advkd.methods.branches import Branches
 from advkd.modes import logits_of
 from advkd.types import Threat
-from advkd.weighed import Weighed
+from advkd.weight_statistics import Weighed
 
 THREAT = Threat(eps=0.1)
 

@@ -11,8 +11,8 @@ from torch.testing import assert_close
 
 from advkd import AdvkdError
 from advkd.losses.divergence import KL
+from advkd.methods.point_weights import drawn, normalised, weights_of
 from advkd.methods.spec import Term
-from advkd.methods.weights import drawn, normalised, weights_of
 from advkd.types import Path
 from advkd.view import View
 from advkd.weightings.position import Ends, Linear, Uniform

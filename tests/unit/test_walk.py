@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from advkd.walk import Probe, walked
+from advkd.walk import Recorder, walked
 
 
 def tidy(ask, x):
@@ -42,8 +42,8 @@ def asks_copies(ask, x):
 @pytest.mark.parametrize("attack", [tidy, writes_after_asking, writes_before_asking, asks_copies])
 def test_a_kept_answer_is_what_the_network_says_of_that_point(attack):
     net = nn.Flatten()
-    probe = Probe(net)
-    path = walked(attack(probe, torch.rand(2, 1, 3, 3)), probe, torch.zeros(2), None)
+    recorder = Recorder(net)
+    path = walked(attack(recorder, torch.rand(2, 1, 3, 3)), recorder, torch.zeros(2), None)
     assert len(path) == 3
     for k, logits in path.logits.items():
         assert torch.equal(logits, net(path.x[k]))
@@ -51,6 +51,6 @@ def test_a_kept_answer_is_what_the_network_says_of_that_point(attack):
 
 @pytest.mark.parametrize("attack", [tidy, asks_copies])
 def test_the_answers_of_an_attack_that_writes_nothing_are_kept(attack):
-    probe = Probe(nn.Flatten())
-    path = walked(attack(probe, torch.rand(2, 1, 3, 3)), probe, torch.zeros(2), None)
+    recorder = Recorder(nn.Flatten())
+    path = walked(attack(recorder, torch.rand(2, 1, 3, 3)), recorder, torch.zeros(2), None)
     assert sorted(path.logits) == [1, 2]

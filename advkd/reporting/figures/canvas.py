@@ -26,6 +26,8 @@ WIDTH = 4.0
 
 RC: dict[Any, Any] = {
     "svg.fonttype": "none",
+    # names of methods and terms are no formulas, whatever signs are in them
+    "text.parse_math": False,
     "font.size": 9.5,
     "text.color": INK,
     "axes.edgecolor": FAINT,

@@ -7,6 +7,7 @@ import numpy as np
 from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import Figure, Missing, heat
 from advkd.reporting.material import Bits, Group, Judged, Material
+from advkd.reporting.words import ranked
 
 NARROW = 5
 """Columns that fit beside another figure."""
@@ -40,7 +41,7 @@ def classes(material: Material) -> Figure | Missing:
 def breaks(material: Material) -> Figure | Missing:
     """For the most robust student: of what one attack breaks, the share another breaks too."""
     title = "Who breaks what"
-    group = max(material.groups, key=lambda one: one.mean("robust") or 0)
+    group = ranked(material)[0]
     judged = group.judged[0]
     fallen = judged.right["clean"] & ~judged.survivors
     if len(judged.attacks) < 2 or not fallen.any():

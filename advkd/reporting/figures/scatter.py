@@ -41,7 +41,6 @@ def clean_robust(material: Material) -> Figure | Missing:
         axes.set(xlabel="clean accuracy in %", ylabel="robust accuracy in %")
         axes.margins(0.08)
 
-    bars = "mean ± SD over seeds" if _seeds(groups) else "95 % Wilson intervals"
     said = "; ".join(
         f"{g.name} {percent(g.mean('clean'))} clean, {percent(g.mean('robust'))} robust"
         for g in material.groups
@@ -51,7 +50,7 @@ def clean_robust(material: Material) -> Figure | Missing:
         title="Clean against robust",
         body=svg("clean-robust", f"Clean and robust accuracy in per cent: {said}", draw),
         legend=[*legend(groups), *_counted(rest), *([TEACHER] if shown else [])],
-        caption=f"Up and to the right is better. Bars: {bars}; whether two methods "
+        caption=f"Up and to the right is better. Bars: {_bars(groups)}; whether two methods "
         f"differ is said by the verdicts, not by their bars. {material.images}, {material.threat}.",
     )
 
@@ -87,8 +86,8 @@ def pareto(material: Material) -> Figure | Missing:
         title=title,
         body=svg("pareto", f"Robust accuracy against {label}; on the front: {names}", draw),
         legend=[*legend(own), *_counted(rest)],
-        caption=f"The dashed front joins methods that none reaches at less cost: {names}. {what}, "
-        f"without its teacher's training. {material.images}, {material.threat}.",
+        caption=f"The dashed front joins methods whose mean none reaches at less cost: {names}. {what}, "
+        f"without its teacher's training. Bars: {_bars(own)}. {material.images}, {material.threat}.",
     )
 
 
@@ -112,8 +111,11 @@ def _counted(rest: Sequence[Group]) -> list[tuple[str, str, str]]:
     return [("var(--faint)", "·", f"{len(rest)} others, in the table")] if rest else []
 
 
-def _seeds(groups: Sequence[Group]) -> bool:
-    return any(len(group.judged) > 1 for group in groups)
+def _bars(groups: Sequence[Group]) -> str:
+    """What the bars are: a method of one seed has no SD."""
+    many = {len(group.judged) > 1 for group in groups}
+    names = {True: "mean ± SD over seeds", False: "95 % Wilson intervals"}
+    return names[many.pop()] if len(many) == 1 else f"{names[True]}, of single seeds {names[False]}"
 
 
 def _cross(axes: Any, group: Group) -> None:

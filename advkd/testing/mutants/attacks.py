@@ -85,6 +85,13 @@ def points_carry_no_graph(points: Points, *_: Any) -> Points:
 
 
 @fault
+def keeps_device(points: Points, start: Tensor, *_: Any) -> Points:
+    """It adds a mask that it keeps on the processor."""
+    mask = torch.zeros(start.shape)
+    return (point + mask for point in points)
+
+
+@fault
 def input_not_written(points: Points, start: Tensor, *_: Any) -> Points:
     """It works in the tensor it was given."""
     found = [point.clone() for point in points]
@@ -118,7 +125,7 @@ def same_seed_same_path(points: Points, start: Tensor, *_: Any) -> Points:
     """It draws from the global generator."""
     with torch.random.fork_rng():
         share = 1 - torch.rand((), dtype=start.dtype) / 100
-    return shrunk(points, start, share.expand(len(start)))
+    return shrunk(points, start, share.to(start.device).expand(len(start)))
 
 
 @fault

@@ -100,6 +100,13 @@ def extreme_logits(weights: Tensor, view: View, step: Step) -> Tensor:
     return (exponentials / exponentials.sum(2, keepdim=True)).amax(2)
 
 
+@fault
+def keeps_answers(weights: Tensor, view: View, step: Step) -> Tensor:
+    """It computes in the logits it was handed."""
+    view.at("student", 0).mul_(2)
+    return weights
+
+
 @planted("weightings", Pointed, at=lambda t: (t - 1,))
 def zero_elsewhere(weights: Tensor, view: View, step: Step) -> Tensor:
     """It declares the end and weighs everything."""

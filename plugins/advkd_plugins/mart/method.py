@@ -13,7 +13,7 @@ from advkd.modes import evaluating, momentum_over
 from advkd.protocols import Attack, Parts
 from advkd.step import Step
 from advkd.types import Batch, Path, Real
-from advkd.walk import Probe, walked
+from advkd.walk import Recorder, walked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +34,15 @@ class Mart:
     def paths(self, batch: Batch, step: Step) -> dict[str, Path | None]:
         """The untargeted path on cross-entropy, walked in eval mode."""
         student = step.nets["student"]
-        probe = Probe(student)
+        recorder = Recorder(student)
         with evaluating(student):
             points = self.attack(
-                lambda x: F.cross_entropy(probe(x), batch.y, reduction="none"),
+                lambda x: F.cross_entropy(recorder(x), batch.y, reduction="none"),
                 batch.x,
                 step.threat,
                 step.generator("attack", "untargeted"),
             )
-            return {"untargeted": walked(points, probe, batch.y, None)}
+            return {"untargeted": walked(points, recorder, batch.y, None)}
 
     def losses(
         self, paths: Mapping[str, Path | None], batch: Batch, step: Step

@@ -6,8 +6,8 @@ import hashlib
 import logging
 from pathlib import Path
 
-from advkd import weights
 from advkd.errors import error
+from advkd.files import write_bytes
 
 PLACE = "robustbench.sha256"
 
@@ -32,7 +32,7 @@ def recorded(file: Path) -> None:
     """Records what a file is that has been loaded for the first time."""
     if not _record(file).is_file():
         found = sha256(file)
-        weights.atomic(_record(file), f"{found}  {file.name}\n".encode())
+        write_bytes(_record(file), f"{found}  {file.name}\n".encode())
         logging.getLogger("advkd").info("%s: sha256 %s recorded", file.name, found)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass
 class Weighed:
-    """What the terms of an epoch have weighed their paths by; summed where it was computed."""
+    """Running sums of the path weights of each term over one epoch, kept on the device."""
 
     sums: dict[str, Tensor] = field(default_factory=dict)
     steps: Counter[str] = field(default_factory=Counter)

@@ -73,7 +73,7 @@ class Drawn:
 def drawn(weights: Tensor, m: int, generator: torch.Generator) -> Drawn:
     """M points per sample, with replacement, in proportion to `weights` (T,B); factor sum(w) / M."""
     total = weights.sum(0)
-    # a sample without weights draws too: its factor is zero, its image one that counts for others
+    # multinomial needs a non-zero row: such a sample draws by the batch's summed weights, at factor zero
     chances = torch.where(total > 0, weights, weights.sum(1, keepdim=True)).T.cpu().double()
     k = torch.multinomial(chances, m, replacement=True, generator=generator).T
     return Drawn(k.to(weights.device), total / m)

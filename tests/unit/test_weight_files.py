@@ -141,24 +141,3 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch, call):
     assert "make room" in caught.value.problems[0].remedy
     assert torch.equal(weights.read(path, "p")[0]["a"], torch.ones(1))
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_an_interrupt_while_writing_leaves_nothing(tmp_path, monkeypatch):
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("os.fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        weights.atomic(tmp_path / "x.json", b"{}")
-    assert not list(tmp_path.iterdir())
-
-
-def test_others_may_read_what_was_written(tmp_path):
-    weights.atomic(tmp_path / "x.json", b"{}")
-    (tmp_path / "y.json").write_bytes(b"{}")
-    assert (tmp_path / "x.json").stat().st_mode == (tmp_path / "y.json").stat().st_mode
-
-
-def test_a_missing_folder_is_an_error_a_user_can_act_on(tmp_path):
-    with pytest.raises(AdvkdError, match="No such file"):
-        weights.atomic(tmp_path / "none" / "x.json", b"{}")

@@ -1,4 +1,4 @@
-"""In what the runs of a comparison differ besides what is learned, and what of it presets bring, in words."""
+"""Differences between the runs of a comparison other than the method, and which presets cause them."""
 
 from __future__ import annotations
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import inspect
 import json
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from advkd import weights
 from advkd.comparing.plan import Cell
 from advkd.config.run import Run
 from advkd.errors import error
-from advkd.fingerprints import data_fingerprint
+from advkd.files import write_json
+from advkd.fingerprints import data_fingerprint, file_fingerprint
 from advkd.folder import RUN, created
 from advkd.loop import BEST
+from advkd.member_code import code_of
 from advkd.splits import split
 from advkd.teachers import of_run
 
 FILE = "origin.json"
-OWN = {"advkd", "advkd_plugins", "torch", *sys.stdlib_module_names}
-"""Packages whose versions are written down with every result."""
 
 
 def hold(cells: Iterable[Cell], folder: Path) -> None:
@@ -37,10 +30,10 @@ def hold(cells: Iterable[Cell], folder: Path) -> None:
     changed: list[str] = []
     for cell in cells:
         images = images or _images(cell.run)
-        now = {"images": images, **_teacher(cell.run), **dict(_code(cell.run))}
+        now = {"images": images, **_teacher(cell.run), **code_of(cell.run)}
         place = folder / cell.name
         if not (place / RUN).exists():
-            weights.atomic(created(place) / FILE, (json.dumps(now, indent=2) + "\n").encode())
+            write_json(created(place) / FILE, now)
             continue
         before = _noted(place)
         if other := sorted(what for what in before.keys() & now.keys() if before[what] != now[what]):
@@ -63,7 +56,7 @@ def held(student: Path, place: Path) -> Path:
         problem = "holds the audit of another teacher, or on other images"
         raise error("out", problem, given=place, remedy=remedy)
     if not place.exists():
-        weights.atomic(created(place) / FILE, (json.dumps(now, indent=2) + "\n").encode())
+        write_json(created(place) / FILE, now)
     return place
 
 
@@ -87,33 +80,4 @@ def _teacher(run: Run) -> dict[str, str]:
     file = Path(source.path).expanduser()
     file = file / BEST if file.is_dir() else file
     # of a file that is not there every cell will say so
-    return {"teacher": _digits(file)} if file.exists() else {}
-
-
-def _code(run: Run) -> Iterator[tuple[str, str]]:
-    """The files of all members that other packages, or a file of the user's, have brought in."""
-    files: set[Path] = set()
-    for member in _members([getattr(run, field.name) for field in fields(run)]):
-        kind = member if inspect.isfunction(member) else type(member)
-        if kind.__module__.partition(".")[0] not in OWN:
-            # what was typed into a notebook has no file
-            with contextlib.suppress(TypeError, OSError):
-                files.add(Path(inspect.getfile(kind)))
-    for name in sorted({file.name for file in files}):
-        yield f"code of {name}", "+".join(sorted(_digits(file) for file in files if file.name == name))
-
-
-def _members(node: Any) -> Iterator[Any]:
-    if isinstance(node, Mapping):
-        node = list(node.values())
-    if isinstance(node, list | tuple):
-        for one in node:
-            yield from _members(one)
-        return
-    yield node
-    if is_dataclass(node):
-        yield from _members([getattr(node, field.name) for field in fields(node)])
-
-
-def _digits(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    return {"teacher": file_fingerprint(file)} if file.exists() else {}

@@ -35,7 +35,7 @@ class Modified:
             for key, module in modules().items()
         }
 
-    def lowered(
+    def backward(
         self, method: Method, paths: Mapping[str, Path | None], batch: Batch, step: Step
     ) -> dict[str, float]:
         """Backpropagates the losses of a step, inside what the modifiers put around it: the loss by part."""

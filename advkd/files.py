@@ -1,0 +1,52 @@
+"""Files written whole or not at all: bytes, JSON, NumPy arrays."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advkd.errors import error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Puts `data` at `path` in one move; after a failure what was there still stands.
+
+    Raises `AdvkdError` where the file cannot be written.
+    """
+    # opened by name, not by `tempfile`, whose files only their owner may read
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as failure:
+        raise error(
+            f"writing {path.name}",
+            failure.strerror or str(failure),
+            given=path,
+            remedy="make room or choose another folder; nothing that was there has been changed",
+        ) from failure
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes `content` as indented JSON."""
+    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Writes arrays as a compressed `.npz`, without pickles."""
+    buffer = BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_bytes(path, buffer.getvalue())
