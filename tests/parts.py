@@ -19,3 +19,16 @@ TINY = (
     "teacher.model.width=8",
     "evaluation.pgd-20.restarts=1",
 )
+
+LOSS = """
+from dataclasses import dataclass
+import advkd
+from advkd.losses.label import CE
+
+@advkd.register("losses", "scaled")
+@dataclass(frozen=True)
+class Scaled(CE):
+    def __call__(self, logits, target):
+        return {} * super().__call__(logits, target)
+"""
+"""A file that registers a loss, multiplied by what is put in."""

@@ -68,8 +68,9 @@ class MethodVerdict(PairVerdict):
         if self.seeds_needed:
             count = f"about {self.seeds_needed}" if self.seeds_needed <= MOST else f"more than {MOST}"
             says += (
-                f" To tell a difference as large as this would need {count} seeds (with a chance of 80 %, if "
-                f"difference and spread are what {len(self.seeds)} seeds show, which is a rough guess)."
+                f" To tell a difference as large as this would need {count} seeds (with a chance of "
+                f"{100 * POWER:g} %, if difference and spread are what {len(self.seeds)} seeds show, "
+                f"which is a rough guess)."
             )
         return f"{says} Indicative: fewer than {FEW} seeds." if self.indicative else says
 

@@ -9,24 +9,13 @@ import numpy as np
 import yaml
 from click.testing import CliRunner
 from compare_parts import SMALL, SUITE
+from parts import LOSS
 
 import advkd
 from advkd import weights
 from advkd.cli import main
 from advkd.member_code import code_of
 from advkd.pyfile import imported
-
-LOSS = """
-from dataclasses import dataclass
-import advkd
-from advkd.losses.label import CE
-
-@advkd.register("losses", "scaled")
-@dataclass(frozen=True)
-class Scaled(CE):
-    def __call__(self, logits, target):
-        return {} * super().__call__(logits, target)
-"""
 
 
 def run(folder: Path, *words: str) -> str:

@@ -74,6 +74,7 @@ def test_what_is_kept_is_whole_and_comes_back(keep, compared, tmp_path, monkeypa
     keep.keep(folder, "mine")
     assert {file.name for file in keep.FOLDER.iterdir()} == {"mine.json", "mine.npz"}
     kept = json.loads((keep.FOLDER / "mine.json").read_text())
+    assert kept["failed"] == ["broken, seed 0: the loss is no longer finite"]
     assert kept["methods"] == [one for one in about["methods"] if one["p"] is not None]
     found = keep.bits("mine", "robust")
     assert found.keys() == {"path-dual", label}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from parts import LOSS
 
 import advkd
 from advkd import registry
@@ -10,17 +11,6 @@ from advkd.errors import Interrupted
 from advkd.member_code import code_of
 from advkd.pyfile import imported
 
-LOSS = """
-from dataclasses import dataclass
-import advkd
-from advkd.losses.label import CE
-
-@advkd.register("losses", "scaled")
-@dataclass(frozen=True)
-class Scaled(CE):
-    def __call__(self, logits, target):
-        return {} * super().__call__(logits, target)
-"""
 WORDS = ("preset=standard", "epochs=3", "method.branches.clean.terms.clean.loss=scaled")
 
 
