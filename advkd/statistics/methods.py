@@ -70,7 +70,7 @@ class MethodVerdict(PairVerdict):
             says += (
                 f" To tell a difference as large as this would need {count} seeds (with a chance of "
                 f"{100 * POWER:g} %, if difference and spread are what {len(self.seeds)} seeds show, "
-                f"which is a rough guess)."
+                "which is a rough guess)."
             )
         return f"{says} Indicative: fewer than {FEW} seeds." if self.indicative else says
 
