@@ -35,7 +35,7 @@ class _Commands(click.Group):
             err.print(f"\nstopped; go on with: {again}", markup=False)
             sys.exit(130)
         except Exception as cause:
-            from advkd.blame import blamed
+            from advkd.registry.blame import blamed
 
             told = None if ctx.params.get("debug") else blamed(cause)
             if told is None:

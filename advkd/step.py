@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from advkd.modes import logits_of
+from advkd.networks.modes import logits_of
 from advkd.streams import Streams
 from advkd.types import Path, Threat
 

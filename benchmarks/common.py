@@ -18,10 +18,10 @@ from torch import Tensor, nn
 import advkd
 from advkd.config.build import member
 from advkd.data.images import Images
-from advkd.device import environment
-from advkd.engine import fast_bf16
-from advkd.loop import Parts, Training
+from advkd.networks.device import environment
+from advkd.networks.engine import fast_bf16
 from advkd.streams import global_seed
+from advkd.training.loop import Parts, Training
 
 NETWORKS: Mapping[str, dict[str, Any]] = {
     "tiny-cnn": {"use": "tiny-cnn", "width": 16},

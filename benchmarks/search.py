@@ -17,7 +17,7 @@ from common import SHAPE, fast_dtype, in_turn, networks, written
 from torch import Tensor
 
 from advkd.auditing.search import Search
-from advkd.engine import Engine
+from advkd.networks.engine import Engine
 
 N, CALLS = 512, 4
 

@@ -22,13 +22,13 @@ from advkd.auditing.search import Searches, engine_for
 from advkd.auditing.verdict import Row, Verdict
 from advkd.config.case import hash_of, seconds
 from advkd.config.entries import CLEAN, entry_names
-from advkd.cost import peak_memory_mb, restart_peak
 from advkd.data.images import Images
 from advkd.data.split import limited, spread
-from advkd.device import environment
-from advkd.engine import Engine, asked_for
 from advkd.fingerprints import data_fingerprint
-from advkd.modes import buffers_kept, full_float32
+from advkd.networks.cost import peak_memory_mb, restart_peak
+from advkd.networks.device import environment
+from advkd.networks.engine import Engine, asked_for
+from advkd.networks.modes import buffers_kept, full_float32
 from advkd.registry import load
 from advkd.streams import streams
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from advkd.auditing.ledger import Entry, Ledger, Progress
-from advkd.cost import Cost
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import check_in_threat, right_of
-from advkd.modes import answering_float32, buffers_kept, logits_of
+from advkd.networks.cost import Cost
+from advkd.networks.modes import answering_float32, buffers_kept, logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator
 from advkd.streams import streams

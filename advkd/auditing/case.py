@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from advkd import weights
 from advkd.config import words as word_module
 from advkd.config.build import Builder
 from advkd.config.case import OFFICIAL, Case, Plan, Resolved
@@ -14,9 +13,10 @@ from advkd.config.checks import attackable
 from advkd.config.layers import Raw, load_yaml, named, over
 from advkd.config.resolve import file_or_name
 from advkd.errors import AdvkdError, Problem, error, unknown
-from advkd.folder import GIVEN, RESULT, RUN
-from advkd.loop import BEST
+from advkd.networks import weights
 from advkd.registry import entries, split_name
+from advkd.training.folder import GIVEN, RESULT, RUN
+from advkd.training.loop import BEST
 
 FORMS = "a run folder, a .safetensors or .pt file, timm:NAME or another model source, or FILE.py:FUNCTION"
 OF_SETTING = ("data", "threat", "split")

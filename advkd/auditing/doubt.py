@@ -11,10 +11,10 @@ from advkd.auditing import probe as probes
 from advkd.auditing.curves import ONE_STEP, Point
 from advkd.auditing.ledger import Entry
 from advkd.auditing.probe import Flag, Probe
-from advkd.modes import buffers_kept, evaluating
+from advkd.networks.modes import buffers_kept, evaluating
 from advkd.protocols import Evaluator
 from advkd.registry import load
-from advkd.teachers import WRONG_INPUT, near_chance, short_of
+from advkd.training.teachers import WRONG_INPUT, near_chance, short_of
 from advkd.types import Batch
 from advkd.walk import value_and_gradient
 

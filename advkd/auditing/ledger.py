@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from advkd import weights
 from advkd.auditing.marks import Mark
 from advkd.errors import error
 from advkd.files import write_arrays
-from advkd.folder import EXAMPLES
+from advkd.networks import weights
 from advkd.protocols import Memo
+from advkd.training.folder import EXAMPLES
 
 PARTIAL = "partial"
 ARRAYS = ("tried", "right", "distance")

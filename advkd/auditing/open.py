@@ -18,13 +18,13 @@ from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
 from advkd.config.case import Plan, Resolved, hash_of
 from advkd.config.layers import named, over
-from advkd.device import chosen
 from advkd.errors import AdvkdError, Problem, error
 from advkd.evaluation import images_for
 from advkd.files import write_json
-from advkd.folder import RESULT, RUN, created, locked
-from advkd.modes import device_of
+from advkd.networks.device import chosen
+from advkd.networks.modes import device_of
 from advkd.splits import judging
+from advkd.training.folder import RESULT, RUN, created, locked
 from advkd.types import Threat, silent
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from advkd.config.case import Plan
-from advkd.engine import Engine, decided
-from advkd.modes import buffers_kept, evaluating, logits_of
+from advkd.networks.engine import Engine, decided
+from advkd.networks.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
 from advkd.types import Batch, Shape
 from advkd.walk import value_and_gradient

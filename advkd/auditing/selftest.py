@@ -12,7 +12,6 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from advkd import weights
 from advkd.auditing.audit import audited
 from advkd.auditing.order import Audit, Subject
 from advkd.auditing.verdict import Verdict
@@ -23,6 +22,7 @@ from advkd.data.digits import Digits
 from advkd.data.images import Images, in_memory
 from advkd.errors import Problem
 from advkd.models.file import File
+from advkd.networks import weights
 from advkd.types import Threat
 
 THREAT = Threat(eps=0.2)

@@ -14,11 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.config.run import Run
 from advkd.data.split import spread
-from advkd.device import chosen
-from advkd.engine import flops_of
-from advkd.loop import Parts, Training
+from advkd.networks.device import chosen
+from advkd.networks.engine import flops_of
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
+from advkd.training.loop import Parts, Training
 from advkd.types import silent
 
 PHASES = 10

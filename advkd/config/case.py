@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from advkd.config.entries import MANY, entry_names
 from advkd.config.run import Split
-from advkd.engine import Compile, Precision
 from advkd.errors import at_least_one, error
 from advkd.fingerprints import digits
+from advkd.networks.engine import Compile, Precision
 from advkd.protocols import DataSource, Evaluator, ModelSource
 from advkd.types import Part, Real, Threat
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from advkd.config.entries import CLEAN
 from advkd.errors import AdvkdError, error
-from advkd.folder import EXAMPLES, RESULT, RUN
 from advkd.reporting.material import Judged, Material, Row
 from advkd.reporting.reading import AUDITS, audited, evaluations, row_of
 from advkd.reporting.stored import PLAN, read, sound, strange
 from advkd.reporting.words import MEMORY, TFLOP
+from advkd.training.folder import EXAMPLES, RESULT, RUN
 
 DIFFER = {
     "threat": ("threats", "a robust accuracy holds for its threat alone; judge both under one: advkd eval"),

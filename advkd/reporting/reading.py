@@ -12,10 +12,10 @@ import numpy as np
 
 from advkd.config.entries import CLEAN
 from advkd.errors import error
-from advkd.folder import EXAMPLES, METRICS, RESULT, RUN
 from advkd.reporting.material import Judged, Paths, Row, Scores, Strips, Trained
 from advkd.reporting.stored import Arrays, arrays_of, lines, read, sound, yaml_of
-from advkd.tracing import AWAY, NETS, PATHS, TOWARD
+from advkd.training.folder import EXAMPLES, METRICS, RESULT, RUN
+from advkd.training.tracing import AWAY, NETS, PATHS, TOWARD
 from advkd.types import Threat
 
 AUDITS = "eval"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy as ce
 
-from advkd.modes import evaluating, logits_of
+from advkd.networks.modes import evaluating, logits_of
 from advkd.protocols import PathSampler, Walk
 from advkd.step import Step
 from advkd.testing.checks import check, require

@@ -17,9 +17,9 @@ import advkd
 from advkd.auditing import search
 from advkd.auditing.search import Search, Searches
 from advkd.data.digits import Digits
-from advkd.engine import Engine
 from advkd.errors import AdvkdError
-from advkd.modes import logits_of
+from advkd.networks.engine import Engine
+from advkd.networks.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.registry import _registered
 from advkd.types import Batch, Threat
@@ -125,7 +125,7 @@ def test_another_engine_than_the_one_it_was_begun_with_is_refused(
     word, robust, digits, threat, tmp_path, monkeypatch
 ):
     begun = advkd.audit(robust, digits, threat, out=tmp_path, **FAST)
-    monkeypatch.setattr("advkd.engine.cannot_compile", lambda device: "")
+    monkeypatch.setattr("advkd.networks.engine.cannot_compile", lambda device: "")
     says = r"belongs to an audit that was (searched in bf16|not compiled)(.|\n)*choose another out"
     with pytest.raises(AdvkdError, match=says):
         advkd.audit(robust, digits, threat, out=tmp_path, **FAST | word)

@@ -11,7 +11,6 @@ from torch.utils.data import TensorDataset
 
 import advkd
 from advkd.comparing.estimate import _summed, estimated, estimates
-from advkd.given import Given
 from advkd.reporting import report
 from advkd.reporting.figures.scatter import pareto
 from advkd.reporting.gather import compared as compared_rows
@@ -20,6 +19,7 @@ from advkd.reporting.material import Material
 from advkd.reporting.table import methods
 from advkd.reporting.words import beneath, headline, ranked
 from advkd.splits import split
+from advkd.training.given import Given
 
 
 @pytest.fixture(scope="module")

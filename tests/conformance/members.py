@@ -13,9 +13,9 @@ from filelock import FileLock
 from PIL import Image
 from rich.console import Console as Terminal
 
-from advkd import weights
 from advkd.config.build import member
 from advkd.models.tiny_cnn import TinyCNN
+from advkd.networks import weights
 from advkd.registry import YAML_SLOTS, entries
 from advkd.reporters.console import Console
 from advkd.testing.configured import method_of

@@ -18,11 +18,11 @@ from torch import nn
 from advkd.cli import main
 from advkd.errors import AdvkdError
 from advkd.registry import find
+from advkd.registry.sources import source_of
 from advkd.reporting import report
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import CLEAN
 from advkd.result import wilson
-from advkd.sources import source_of
 
 
 @pytest.fixture

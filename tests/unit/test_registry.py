@@ -10,9 +10,9 @@ from fake import distribution
 import advkd
 from advkd import AdvkdError
 from advkd.config.build import member
-from advkd.installed import installed
 from advkd.registry import entries, find, load, slot_named
-from advkd.sources import source_of
+from advkd.registry.installed import installed
+from advkd.registry.sources import source_of
 
 
 def test_slots_answer_to_singular_and_plural():

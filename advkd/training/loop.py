@@ -13,24 +13,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advkd import checkpoint, weights
 from advkd.augment import Augment
 from advkd.config.run import Run
-from advkd.cost import Cost
 from advkd.data.images import Images
-from advkd.engine import Engine, decided, restored
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.guards import check_finite, check_paths
-from advkd.logit_cache import Remembered
-from advkd.modes import device_of
-from advkd.modifier_stack import Modified
+from advkd.networks import weights
+from advkd.networks.cost import Cost
+from advkd.networks.engine import Engine, decided, restored
+from advkd.networks.modes import device_of
 from advkd.protocols import Method, Reporter
 from advkd.result import Result
 from advkd.step import Step
 from advkd.streams import global_seed, streams
+from advkd.training import checkpoint
+from advkd.training.logit_cache import Remembered
+from advkd.training.modifier_stack import Modified
+from advkd.training.weight_statistics import Weighed
 from advkd.types import Batch, Record
-from advkd.weight_statistics import Weighed
 
 BEST, LAST = "student.safetensors", "student-last.safetensors"
 PASSES = 36.0
