@@ -115,7 +115,7 @@ def audit(
     """A robustness verdict for any network: pixels in [0,1] (B,C,H,W) to logits (B,N), on its own device.
 
     `data` holds ((C,H,W), int). `nets` are further networks attacks may ask, `teacher` first of all.
-    `options` are those of `Plan`: limit, budget, seed, batch_size, curves, and `evaluators`, which takes
+    `options` are those of `AuditPlan`: limit, budget, seed, batch_size, curves, and `evaluators`, which takes
     the place of the suite's. With `out` the audit leaves a folder there, with a report, and the same call
     goes on where it was stopped. Raises `AdvkdError`.
     """

@@ -8,7 +8,7 @@ import logging
 import torch
 from torch import Tensor, nn
 
-from advkd.config.case import Plan
+from advkd.config.case import AuditPlan
 from advkd.networks.engine import Engine, decided
 from advkd.networks.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
@@ -27,7 +27,7 @@ NEAR = 0.03
 log = logging.getLogger("advkd")
 
 
-def engine_for(net: nn.Module, plan: Plan, shape: Shape, classes: int, images: int) -> Engine:
+def engine_for(net: nn.Module, plan: AuditPlan, shape: Shape, classes: int, images: int) -> Engine:
     """How the attacks of a plan on `images` images of `shape` run `net`, from what they cost at most."""
     found = [evaluator.passes(classes) for evaluator in plan.evaluators.values()]
     passes = sum(forward + 2 * backward for cost in found if cost for forward, backward in [cost])

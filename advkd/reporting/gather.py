@@ -56,11 +56,11 @@ def compared(folder: Path, content: Mapping[str, Any]) -> list[Row]:
 
 def _costed(row: Row, tflop: float | None) -> Row:
     """The row with its counted operations, without the memory of a process it has shared with others."""
-    if row.trained is None:
+    if row.history is None:
         return row
     cost = {key: value for key, value in row.cost.items() if key != MEMORY}
     cost |= {} if tflop is None else {TFLOP: tflop}
-    return replace(row, trained=replace(row.trained, cost=cost))
+    return replace(row, history=replace(row.history, cost=cost))
 
 
 def _compared(folder: Path, entry: Mapping[str, Any]) -> Row:

@@ -89,7 +89,7 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class History:
     """How a student came about: validation by epoch (E,), mean weights by term (E,T), cost, notes."""
 
     clean: Floats
@@ -144,7 +144,7 @@ class Row:
     seed: int | None
     folder: Path
     judged: Judged | None
-    trained: Trained | None = None
+    history: History | None = None
     paths: Paths | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
@@ -152,7 +152,7 @@ class Row:
     @property
     def cost(self) -> Mapping[str, float]:
         """What training it cost; empty where nobody knows."""
-        return self.trained.cost if self.trained else {}
+        return self.history.cost if self.history else {}
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,8 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
         asked = len(comparison.get("seeds") or seeds)
         short = f", of {asked} asked for" if asked > len(seeds) else ""
         yield "seeds", f"{len(seeds)} ({', '.join(map(str, seeds))}){short}"
-    ended = [row.trained for row in material.rows if row.trained and (row.judged or len(material.rows) == 1)]
-    epochs = {len(trained.clean) for trained in ended if len(trained.clean)}
+    ended = [row.history for row in material.rows if row.history and (row.judged or len(material.rows) == 1)]
+    epochs = {len(history.clean) for history in ended if len(history.clean)}
     if epochs:
         yield "epochs", " to ".join(str(end) for end in sorted({min(epochs), max(epochs)}))
     if made_equal := equal(comparison):
@@ -114,7 +114,7 @@ def _sizes(material: Material) -> Iterator[str]:
 
 def notes(material: Material) -> Iterator[str]:
     """What a reader has to know of how the numbers came about."""
-    said = [note for row in material.rows if row.trained for note in row.trained.notes]
+    said = [note for row in material.rows if row.history for note in row.history.notes]
     yield from dict.fromkeys(said)
     if len(material.rows) > 1:
         yield (
@@ -150,7 +150,7 @@ def _spared(material: Material) -> Iterator[str]:
 
 
 def _of_costs(material: Material) -> str:
-    told = {str(row.trained.environment.get("threads", "?")) for row in material.rows if row.trained}
+    told = {str(row.history.environment.get("threads", "?")) for row in material.rows if row.history}
     return (
         "Wall times were taken beside whatever else the machine did, with so many threads a student: "
         f"{' or '.join(sorted(told))}. They are no measure of a method. TFLOP, where they are known, are "

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from advkd.testing.runner import Case, cases
+from advkd.testing.runner import Trial, cases
 
 
-def conformance(slot: str, *members: Any, except_: Mapping[str, str] | None = None) -> Callable[[Case], None]:
+def conformance(
+    slot: str, *members: Any, except_: Mapping[str, str] | None = None
+) -> Callable[[Trial], None]:
     """A test for pytest: one id per check and member.
 
         test_late = conformance("weightings", Late(), Late(power=3))
@@ -22,7 +24,7 @@ def conformance(slot: str, *members: Any, except_: Mapping[str, str] | None = No
     found = [pytest.param(case, id=case.title) for case in cases(slot, *members, except_=except_)]
 
     @pytest.mark.parametrize("case", found)
-    def test(case: Case) -> None:
+    def test(case: Trial) -> None:
         finding = case()
         if finding.state == "failed":
             pytest.fail(str(finding), pytrace=False)

@@ -202,10 +202,10 @@ def test_a_spoilt_folder_is_named(copied, spoil, says):
 
 
 def test_a_line_of_metrics_that_was_being_written_is_left_out(copied, tmp_path):
-    whole = gathered(copied[:1]).rows[0].trained
+    whole = gathered(copied[:1]).rows[0].history
     with (copied[0] / "metrics.jsonl").open("a") as file:
         file.write('{"name": "validation.cl')
-    assert len(gathered(copied[:1]).rows[0].trained.clean) == len(whole.clean)
+    assert len(gathered(copied[:1]).rows[0].history.clean) == len(whole.clean)
 
 
 def test_an_older_run_has_fewer_pictures_and_says_so(copied, tmp_path):

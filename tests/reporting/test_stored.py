@@ -52,10 +52,10 @@ def refused(*folders):
 
 
 def test_an_epoch_of_which_one_number_was_written_is_not_the_best(cell):
-    best = gathered([cell]).rows[0].trained.best
+    best = gathered([cell]).rows[0].history.best
     with (cell / "metrics.jsonl").open("a") as file:
         file.write('{"name": "validation.clean", "value": 1.0}\n')
-    trained = gathered([cell]).rows[0].trained
+    trained = gathered([cell]).rows[0].history
     assert (trained.best, len(trained.clean)) == (best, len(trained.robust) + 1)
 
 
