@@ -98,6 +98,7 @@ class History:
     weights: Mapping[str, Floats] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    engine: Mapping[str, bool] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @property

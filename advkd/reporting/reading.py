@@ -167,6 +167,7 @@ def _history(folder: Path, result: Mapping[str, Any], notes: Sequence[str]) -> H
         weights=weights,
         cost=result.get("cost", {}),
         environment=result.get("environment", {}),
+        engine=result.get("engine", {}),
         notes=notes,
     )
 
