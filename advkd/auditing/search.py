@@ -29,9 +29,11 @@ log = logging.getLogger("advkd")
 
 def engine_for(net: nn.Module, plan: AuditPlan, shape: Shape, classes: int, images: int) -> Engine:
     """How the attacks of a plan on `images` images of `shape` run `net`, from what they cost at most."""
-    found = [evaluator.passes(classes) for evaluator in plan.evaluators.values()]
-    passes = sum(forward + 2 * backward for cost in found if cost for forward, backward in [cost])
-    return decided(net, shape, passes * images, plan.compile, plan.precision)
+    passes = 0.0
+    for name, evaluator in plan.evaluators.items():
+        forward, backward = evaluator.passes(classes) or (0, 0)
+        passes += (forward + 2 * backward) * min(images, plan.subset.get(name, images))
+    return decided(net, shape, passes, plan.compile, plan.precision)
 
 
 class Search(nn.Module):

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 import advkd
 from advkd.auditing import search
 from advkd.auditing.search import Search, Searches
+from advkd.config.case import AuditPlan
 from advkd.data.digits import Digits
 from advkd.errors import AdvkdError
+from advkd.evaluators.gradient import PGDEvaluator
 from advkd.networks.engine import Engine
 from advkd.networks.modes import logits_of
 from advkd.outcome import Outcome
@@ -206,3 +208,11 @@ def test_exact_evaluators_search_the_network_itself(robust, digits, threat):
     assert torch.equal(one.right, other.right)
     assert torch.equal(one.distance.nan_to_num(), other.distance.nan_to_num())
     assert one.again == 0
+
+
+@pytest.mark.parametrize(("subset", "images"), [({}, 1000), ({"pgd": 5}, 5)])
+def test_an_audit_costs_what_its_subsets_ask_for(subset, images, monkeypatch):
+    monkeypatch.setattr(search, "decided", lambda net, shape, passes, *rest: passes)
+    plan = AuditPlan(suite="mine", evaluators={"pgd": PGDEvaluator(steps=3, restarts=1)}, subset=subset)
+    forward, backward = plan.evaluators["pgd"].passes(10)
+    assert search.engine_for(untrained(10), plan, (1, 8, 8), 10, 1000) == (forward + 2 * backward) * images
