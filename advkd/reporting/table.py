@@ -49,7 +49,8 @@ def csv_text(material: Material) -> str:
 
 def _place(column: str) -> int:
     """Columns that depend on attacks, classes and extra costs come after those all reports have."""
-    return ("attack.", "class.", "cost.").index(column.split(".")[0] + ".") + 1 if "." in column else 0
+    kind, dot, _ = column.partition(".")
+    return ("attack", "tried", "class", "cost").index(kind) + 1 if dot else 0
 
 
 def _line(row: Row) -> Iterator[tuple[str, Any]]:
@@ -82,6 +83,7 @@ def _line(row: Row) -> Iterator[tuple[str, Any]]:
     yield from ((key, row.cost.get(key)) for key in COSTS)
     if judged:
         yield from ((f"attack.{name}", judged.alone(name)) for name in judged.attacks)
+        yield from ((f"tried.{name}", int(judged.tried[name].sum())) for name in judged.attacks)
         yield from ((f"class.{i}", share) for i, share in enumerate(judged.by_class))
     yield from ((f"cost.{key}", value) for key, value in row.cost.items() if key not in COSTS)
 

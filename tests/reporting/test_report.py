@@ -95,6 +95,8 @@ def test_a_comparison_in_three_files(compared, tmp_path):
         assert ends == pytest.approx(wilson(int(stands.sum()), len(stands)))
         cost = json.loads((compared / row["folder"] / "result.json").read_text())["cost"]
         assert float(line["train_seconds"]) == cost["train_seconds"]
+        with np.load(compared / row["audit"] / "examples.npz") as bits:
+            assert int(line["tried.pgd-20"]) == bits["student.pgd-20.tried"].sum()
 
 
 def test_seeds_become_mean_and_deviation(compared):
