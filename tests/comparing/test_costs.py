@@ -89,7 +89,7 @@ def test_of_three_costs_two_may_be_the_same(compared):
 
 
 def costed(row, tflop):
-    return replace(row, trained=replace(row.trained, cost={**row.trained.cost, "train_tflop": tflop}))
+    return replace(row, history=replace(row.history, cost={**row.history.cost, "train_tflop": tflop}))
 
 
 def test_runs_of_one_accuracy_share_the_highest(compared):
