@@ -36,7 +36,7 @@ from advkd.streams import global_seed
 from advkd.training import folder as run_folder
 from advkd.training import tracing
 from advkd.training.given import Given, Pair
-from advkd.training.loop import BEST, LAST, Parts, Training
+from advkd.training.loop import BEST, LAST, Setup, Training
 from advkd.training.one_step import loss_of
 from advkd.training.teachers import admitted, described, provided
 from advkd.types import Record, Shape, Threat, silent
@@ -146,7 +146,7 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
         if given.student is not None:
             del about["model"]
         restart_peak(device)
-        parts = Parts(
+        setup = Setup(
             nets=nets,
             train=splits.train,
             validation=splits.validation,
@@ -154,7 +154,7 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
             report=report,
             about=about,
         )
-        training = Training(run, parts)
+        training = Training(run, setup)
         if go_on:
             keep_before(folder / run_folder.METRICS, training.resumes_at())
         training.fit(resume=go_on)

@@ -21,7 +21,7 @@ from advkd.data.images import Images
 from advkd.networks.device import environment
 from advkd.networks.engine import fast_bf16
 from advkd.streams import global_seed
-from advkd.training.loop import Parts, Training
+from advkd.training.loop import Setup, Training
 from advkd.types import Shape
 
 NETWORKS: Mapping[str, dict[str, Any]] = {
@@ -51,7 +51,7 @@ def trainer(
     )
     student, teacher = networks(network, classes)
     images = Images(x, y)
-    parts = Parts(
+    setup = Setup(
         nets={"student": student, "teacher": teacher},
         train=images,
         validation=images,
@@ -59,7 +59,7 @@ def trainer(
         report=lambda _: None,
         about={},
     )
-    training = Training(run, parts)
+    training = Training(run, setup)
     training.nets["student"].train()
     index = 0
 

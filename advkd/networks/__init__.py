@@ -1,1 +1,1 @@
-"""How networks are run, stored and left as found; nothing here knows of training."""
+"""How networks are run, stored and left as found; nothing here imports what trains them."""

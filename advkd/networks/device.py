@@ -35,7 +35,7 @@ def chosen(name: str) -> torch.device:
 
 
 def environment(device: torch.device) -> dict[str, str | int]:
-    """What a number depends on besides its configuration; all installed plugins are among it."""
+    """What a number depends on besides its configuration, plugins whose names count among it."""
     plugins = sorted({(entry.distribution, entry.version) for entry in installed().entries})
     versions = {name: metadata.version(name) for name in LIBRARIES}
     return {

@@ -90,7 +90,7 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """How a student came about: validation by epoch (E,), mean weights by term (E,T), cost, notes."""
+    """How a student came about: by epoch (E,) and term (E,T), at what cost, on which machine and engine."""
 
     clean: Floats
     robust: Floats

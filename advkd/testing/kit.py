@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from advkd.testing.runner import Trial, cases
+from advkd.testing.runner import Trial, trials
 
 
 def conformance(
@@ -21,11 +21,11 @@ def conformance(
     """
     import pytest
 
-    found = [pytest.param(case, id=case.title) for case in cases(slot, *members, except_=except_)]
+    found = [pytest.param(trial, id=trial.title) for trial in trials(slot, *members, except_=except_)]
 
-    @pytest.mark.parametrize("case", found)
-    def test(case: Trial) -> None:
-        finding = case()
+    @pytest.mark.parametrize("trial", found)
+    def test(trial: Trial) -> None:
+        finding = trial()
         if finding.state == "failed":
             pytest.fail(str(finding), pytrace=False)
         if finding.state == "excepted":

@@ -28,7 +28,7 @@ from advkd.protocols import Reporter
 from advkd.splits import Splits
 from advkd.streams import global_seed
 from advkd.training import checkpoint
-from advkd.training.loop import BEST, Parts, Training
+from advkd.training.loop import BEST, Setup, Training
 from advkd.types import Threat
 
 log = logging.getLogger("advkd")
@@ -200,7 +200,7 @@ def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, fo
     with global_seed(recipe.seed, "init"):
         net = recipe.student(splits.classes, splits.shape).to(device)
     about = described(recipe, splits)
-    parts = Parts(
+    setup = Setup(
         nets={"student": net},
         train=splits.train,
         validation=splits.validation,
@@ -209,7 +209,7 @@ def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, fo
         about=about,
         stage="teacher",
     )
-    Training(recipe, parts).fit(resume=True)
+    Training(recipe, setup).fit(resume=True)
 
 
 def described(run: Run, splits: Splits) -> dict[str, Any]:
