@@ -12,24 +12,20 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from advkd import folder as run_folder
-from advkd import tracing, weights
-from advkd.art import shaped, to_art
 from advkd.auditing import open as doors
 from advkd.auditing.ledger import Progress
 from advkd.auditing.verdict import Verdict
 from advkd.config.case import Resolved
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
-from advkd.cost import restart_peak
 from advkd.data.images import Images
-from advkd.device import chosen, environment
 from advkd.evaluation import evaluate
 from advkd.fingerprints import data_fingerprint
-from advkd.given import Given, Pair
-from advkd.loop import BEST, LAST, Parts, Training
 from advkd.models.file import File
-from advkd.one_step import loss_of
+from advkd.networks import weights
+from advkd.networks.art import shaped, to_art
+from advkd.networks.cost import restart_peak
+from advkd.networks.device import chosen, environment
 from advkd.protocols import DataSource, Reporter
 from advkd.reporters.jsonl import Jsonl, keep_before
 from advkd.reporting import report
@@ -37,7 +33,12 @@ from advkd.reporting.write import report_audit
 from advkd.result import Result
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
-from advkd.teachers import admitted, described, provided
+from advkd.training import folder as run_folder
+from advkd.training import tracing
+from advkd.training.given import Given, Pair
+from advkd.training.loop import BEST, LAST, Setup, Training
+from advkd.training.one_step import loss_of
+from advkd.training.teachers import admitted, described, provided
 from advkd.types import Record, Shape, Threat, silent
 
 __all__ = [
@@ -114,7 +115,7 @@ def audit(
     """A robustness verdict for any network: pixels in [0,1] (B,C,H,W) to logits (B,N), on its own device.
 
     `data` holds ((C,H,W), int). `nets` are further networks attacks may ask, `teacher` first of all.
-    `options` are those of `Plan`: limit, budget, seed, batch_size, curves, and `evaluators`, which takes
+    `options` are those of `AuditPlan`: limit, budget, seed, batch_size, curves, and `evaluators`, which takes
     the place of the suite's. With `out` the audit leaves a folder there, with a report, and the same call
     goes on where it was stopped. Raises `AdvkdError`.
     """
@@ -145,7 +146,7 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
         if given.student is not None:
             del about["model"]
         restart_peak(device)
-        parts = Parts(
+        setup = Setup(
             nets=nets,
             train=splits.train,
             validation=splits.validation,
@@ -153,7 +154,7 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
             report=report,
             about=about,
         )
-        training = Training(run, parts)
+        training = Training(run, setup)
         if go_on:
             keep_before(folder / run_folder.METRICS, training.resumes_at())
         training.fit(resume=go_on)

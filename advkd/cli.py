@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from advkd.commands import check, compare, judge, names, new_plugin, report
+from advkd.commands import audit, check, compare, names, new_plugin, report
 from advkd.commands import run as run_command
 from advkd.errors import AdvkdError, Interrupted
 
@@ -35,7 +35,7 @@ class _Commands(click.Group):
             err.print(f"\nstopped; go on with: {again}", markup=False)
             sys.exit(130)
         except Exception as cause:
-            from advkd.blame import blamed
+            from advkd.registry.blame import blamed
 
             told = None if ctx.params.get("debug") else blamed(cause)
             if told is None:
@@ -65,10 +65,10 @@ def main(debug: bool) -> None:  # noqa: ARG001
 
 for command in (
     run_command.run,
-    judge.eval_,
+    audit.eval_,
     compare.compare,
     report.report,
-    judge.selftest,
+    audit.selftest,
     check.check,
     names.list_,
     names.show,

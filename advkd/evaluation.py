@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from advkd.config.entries import CLEAN, entry_names
 from advkd.data.images import Images, checked, in_memory
 from advkd.errors import error
-from advkd.modes import (
+from advkd.networks.modes import (
     answering_float32,
     buffers_kept,
     classes_of,

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from advkd.modes import logits_of
+from advkd.networks.modes import logits_of
 from advkd.streams import Streams
-from advkd.types import Path, Threat
+from advkd.types import Batch, Path, Threat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,14 @@ class Step:
         answer = logits_of(module, x) if before is None else before
         self._known.append((module, x, answer))
         return answer
+
+    def part(self, batch: Batch, rows: slice) -> Batch:
+        """The images of `batch` at `rows`; what is known already of the whole batch is known of them."""
+        some = Batch(batch.x[rows], batch.y[rows])
+        for name, module in self.nets.items():
+            if (known := self.clean(name, batch.x)) is not None:
+                self._known.append((module, some.x, known[rows]))
+        return some
 
     def within(self, branch: str) -> Step:
         """The same step, whose generators belong to one branch."""

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from advkd.errors import AdvkdError, Problem, nearest
-from advkd.installed import CHOICE, Entry, installed
 from advkd.registry import SLOTS, YAML_SLOTS, entries, fault, load
-from advkd.sources import source_of
+from advkd.registry.installed import CHOICE, Entry, installed
+from advkd.registry.sources import source_of
 
 if TYPE_CHECKING:
     from advkd.config.run import Run

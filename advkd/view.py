@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from advkd.errors import AdvkdError, unknown
-from advkd.modes import logits_of
+from advkd.networks.modes import logits_of
 from advkd.step import Step
 from advkd.types import Path
 

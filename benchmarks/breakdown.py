@@ -19,7 +19,7 @@ from step import TRAINED
 from torch._inductor import config as inductor
 from torch.profiler import ProfilerActivity, profile
 
-from advkd.engine import flops_of
+from advkd.networks.engine import flops_of
 
 KINDS = {
     "convolution, forward": ("mkldnn_convolution", "_convolution_pointwise", "conv2d"),

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 import advkd
 from advkd.config.build import member
 from advkd.data.images import Images
-from advkd.device import environment
-from advkd.engine import fast_bf16
-from advkd.loop import Parts, Training
+from advkd.networks.device import environment
+from advkd.networks.engine import fast_bf16
 from advkd.streams import global_seed
+from advkd.training.loop import Setup, Training
+from advkd.types import Shape
 
 NETWORKS: Mapping[str, dict[str, Any]] = {
     "tiny-cnn": {"use": "tiny-cnn", "width": 16},
@@ -32,12 +33,12 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
 SHAPE = (3, 32, 32)
 
 
-def networks(name: str, classes: int = 10) -> tuple[nn.Module, nn.Module]:
+def networks(name: str, classes: int = 10, shape: Shape = SHAPE) -> tuple[nn.Module, nn.Module]:
     """A student and, for its teacher, one of the same kind; the same weights each time."""
     made = []
     for seed in (0, 1):
         with global_seed(seed, "benchmark"):
-            made.append(member("models", dict(NETWORKS[name]), "student")[0](classes, SHAPE))
+            made.append(member("models", dict(NETWORKS[name]), "student")[0](classes, shape))
     return made[0], made[1].eval().requires_grad_(False)
 
 
@@ -50,7 +51,7 @@ def trainer(
     )
     student, teacher = networks(network, classes)
     images = Images(x, y)
-    parts = Parts(
+    setup = Setup(
         nets={"student": student, "teacher": teacher},
         train=images,
         validation=images,
@@ -58,7 +59,7 @@ def trainer(
         report=lambda _: None,
         about={},
     )
-    training = Training(run, parts)
+    training = Training(run, setup)
     training.nets["student"].train()
     index = 0
 

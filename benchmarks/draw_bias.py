@@ -20,12 +20,12 @@ from torch import Tensor, nn
 import advkd
 from advkd.config.build import member
 from advkd.config.layers import named, over
-from advkd.folder import written
 from advkd.reporters.jsonl import Jsonl
 from advkd.splits import split
 from advkd.step import Step
 from advkd.streams import streams
-from advkd.teachers import provided
+from advkd.training.folder import written
+from advkd.training.teachers import provided
 from advkd.types import Path as Walked
 
 

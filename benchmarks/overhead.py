@@ -18,7 +18,7 @@ from reference import attacked, kl
 from torch import Tensor
 
 from advkd.augment import Augment
-from advkd.engine import Engine, Fast
+from advkd.networks.engine import Engine, Fast
 
 
 def by_hand(student: Fast, teacher: Fast, x: Tensor, y: Tensor) -> Callable[[], None]:  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""Is an audit's search faster compiled? Gradients of 512 images by a small network, in turn, one thread.
+"""Is an audit's search faster compiled? Gradients of 512 images by small networks, in turn, one thread.
 
     python benchmarks/search.py
 
@@ -14,12 +14,13 @@ from functools import partial
 
 import torch
 from common import SHAPE, fast_dtype, in_turn, networks, written
-from torch import Tensor
+from torch import Tensor, nn
 
 from advkd.auditing.search import Search
-from advkd.engine import Engine
+from advkd.networks.engine import Engine
 
 N, CALLS = 512, 4
+CASES = (("tiny-cnn", SHAPE), ("tiny-cnn", (1, 28, 28)), ("resnet20", SHAPE))
 
 
 def asked(search: Search, x: Tensor) -> None:
@@ -29,19 +30,26 @@ def asked(search: Search, x: Tensor) -> None:
         torch.autograd.grad(search(at).square().sum(), at)
 
 
-def main() -> None:
-    """Measures the tiny CNN both ways."""
-    torch.set_num_threads(1)
-    net, x = networks("tiny-cnn")[0], torch.rand(N, *SHAPE)
-    bf16 = fast_dtype() is torch.bfloat16
+def rates(net: nn.Module, x: Tensor, bf16: bool) -> dict[str, float]:
+    """Images per second both ways."""
     ways: dict[str, Callable[[], object]] = {
         name: partial(asked, Search(net, Engine(bf16, compiled)), x)
         for name, compiled in (("whole batches", False), ("compiled, in chunks", True))
     }
-    rates = {name: N * CALLS / seconds for name, seconds in in_turn(ways).items()}
-    for name, rate in rates.items():
-        print(f"{name:20} {rate:8.0f} images/s")
-    written("search", {"network": "tiny-cnn", "bf16": bf16, "images per second": rates})
+    return {name: N * CALLS / seconds for name, seconds in in_turn(ways).items()}
+
+
+def main() -> None:
+    """Measures each network both ways."""
+    torch.set_num_threads(1)
+    bf16, rows = fast_dtype() is torch.bfloat16, []
+    for name, shape in CASES:
+        found = rates(networks(name, shape=shape)[0], torch.rand(N, *shape), bf16)
+        print(
+            f"{name:10} {'x'.join(map(str, shape)):8}", *(f"{way} {rate:.0f}" for way, rate in found.items())
+        )
+        rows.append({"network": name, "shape": shape, "images per second": found})
+    written("search", {"bf16": bf16, "rows": rows})
 
 
 if __name__ == "__main__":

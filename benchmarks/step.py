@@ -15,7 +15,7 @@ import reference
 import torch
 from common import NETWORKS, SHAPE, ceiling, fast_dtype, in_turn, networks, trainer, written
 
-from advkd.engine import flops_of
+from advkd.networks.engine import flops_of
 
 TRAINED = {"pgd-at": 1, "ard": 1, "adaad": 1, "rslad": 2, "iad": 2}
 """Train-mode passes of the methods whose share of the ceiling is computed; all take ten attack steps."""

@@ -25,9 +25,9 @@ import advkd
 from advkd.data.images import Images
 from advkd.data.split import limited
 from advkd.fingerprints import fingerprint
-from advkd.folder import written as run_of
-from advkd.modes import logits_of
+from advkd.networks.modes import logits_of
 from advkd.splits import opened_part
+from advkd.training.folder import written as run_of
 from advkd.types import Threat
 
 RESULT = Path(__file__).parent / "results" / "suite.json"

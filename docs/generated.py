@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advkd.registry import SLOTS, YAML_SLOTS, Entry, entries
-from advkd.sources import source_of
+from advkd.registry.sources import source_of
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from advkd import registry
-from advkd.installed import installed
+from advkd.registry.installed import installed
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
-from advkd.modes import buffers_kept, evaluating, logits_of
+from advkd.networks.modes import buffers_kept, evaluating, logits_of
 
 MOST = 512
 SHARE = 0.25

@@ -13,22 +13,22 @@ from advkd.auditing import curves
 from advkd.auditing.admission import admit, fitting_batch
 from advkd.auditing.bench import Bench, OutOfTime
 from advkd.auditing.doubt import attack_flags, network_flags
-from advkd.auditing.ledger import Entry, Ledger
+from advkd.auditing.ledger import Ledger, LedgerEntry
 from advkd.auditing.marks import Mark, marked
 from advkd.auditing.order import Audit, Subject
 from advkd.auditing.probe import Flag, Probe, gradient, left_in_train_mode, parts
 from advkd.auditing.scope import left_out, skipped
 from advkd.auditing.search import Searches, engine_for
-from advkd.auditing.verdict import Row, Verdict
+from advkd.auditing.verdict import Standing, Verdict
 from advkd.config.case import hash_of, seconds
 from advkd.config.entries import CLEAN, entry_names
-from advkd.cost import peak_memory_mb, restart_peak
 from advkd.data.images import Images
 from advkd.data.split import limited, spread
-from advkd.device import environment
-from advkd.engine import Engine, asked_for
 from advkd.fingerprints import data_fingerprint
-from advkd.modes import buffers_kept, full_float32
+from advkd.networks.cost import peak_memory_mb, restart_peak
+from advkd.networks.device import environment
+from advkd.networks.engine import Engine, asked_for
+from advkd.networks.modes import buffers_kept, full_float32
 from advkd.registry import load
 from advkd.streams import streams
 
@@ -209,19 +209,19 @@ class _Judged:
         rows = limited(self.images.y, max(how.images, self.audit.classes), self.audit.plan.seed)
         self.points = curves.drawn(self.bench, self.main.net, how, rows, 1 / self.audit.classes)
 
-    def _entries(self, subject: Subject) -> dict[str, Entry]:
+    def _entries(self, subject: Subject) -> dict[str, LedgerEntry]:
         same = self._same(subject.who, self.main.who)
         return self.bench.ledger.of(self.main.who if same else subject.who)
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, Standing]:
         """The row of every subject that was judged at all."""
         known = {subject.who: self._entries(subject) for subject in self.audit.subjects}
         return {who: self._row(entries) for who, entries in known.items() if CLEAN in entries}
 
-    def _row(self, entries: dict[str, Entry]) -> Row:
+    def _row(self, entries: dict[str, LedgerEntry]) -> Standing:
         attacked = any(entry.done for name, entry in entries.items() if name != CLEAN)
         complete = self.in_time and (attacked or self.audit.threat.eps == 0)
-        return Row(entries=entries, y=self.images.y, classes=self.audit.classes, complete=complete)
+        return Standing(entries=entries, y=self.images.y, classes=self.audit.classes, complete=complete)
 
     def flags(self) -> list[Flag]:
         """Every reason to doubt the judged network's number; none where nothing was attacked."""

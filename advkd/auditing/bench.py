@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advkd.auditing.ledger import Entry, Ledger, Progress
-from advkd.cost import Cost
+from advkd.auditing.ledger import Ledger, LedgerEntry, Progress
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import check_in_threat, right_of
-from advkd.modes import answering_float32, buffers_kept, logits_of
+from advkd.networks.cost import Cost
+from advkd.networks.modes import answering_float32, buffers_kept, logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator
 from advkd.streams import streams
@@ -58,7 +58,7 @@ class Bench:
         *,
         threat: Threat | None = None,
         stream: str = "",
-    ) -> Entry:
+    ) -> LedgerEntry:
         """The entry of `evaluator` on the examples `rows` (sorted), from where an earlier audit stopped.
 
         `stream` names the noise; attacks of one stream start from the same. Raises `OutOfTime`, and
@@ -107,12 +107,12 @@ class _Call:
     generator: torch.Generator
     stream: str
 
-    def __call__(self, rows: Tensor, entry: Entry, index: int) -> None:
+    def __call__(self, rows: Tensor, entry: LedgerEntry, index: int) -> None:
         """Attacks the examples `rows` and writes what became of them into `entry`."""
         with buffers_kept(self.net, *self.bench.nets.values()):
             self._judge(rows, entry, index)
 
-    def _judge(self, rows: Tensor, entry: Entry, index: int) -> None:
+    def _judge(self, rows: Tensor, entry: LedgerEntry, index: int) -> None:
         batch, begin = self.bench.batch(rows), time.perf_counter()
         exact = getattr(self.evaluator, "exact", self.evaluator.kind == "minimal-norm")
         search = self.net if exact else self.bench.searched(self.net)
@@ -144,7 +144,7 @@ class _Call:
         return torch.cat([ask(*part) for part in parts])
 
     def _attacked(
-        self, net: nn.Module, batch: Batch, rows: Tensor, entry: Entry, suffix: str = ""
+        self, net: nn.Module, batch: Batch, rows: Tensor, entry: LedgerEntry, suffix: str = ""
     ) -> tuple[Tensor, Tensor]:
         """The attacked images, inside the threat, and (B,) bool: seen to be misclassified on the way."""
         cost = Cost({"net": net})

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from advkd import weights
 from advkd.config import words as word_module
 from advkd.config.build import Builder
-from advkd.config.case import OFFICIAL, Case, Plan, Resolved
+from advkd.config.case import OFFICIAL, AuditPlan, Case, Resolved
 from advkd.config.changes import applied
 from advkd.config.checks import attackable
 from advkd.config.layers import Raw, load_yaml, named, over
 from advkd.config.resolve import file_or_name
 from advkd.errors import AdvkdError, Problem, error, unknown
-from advkd.folder import GIVEN, RESULT, RUN
-from advkd.loop import BEST
+from advkd.networks import weights
 from advkd.registry import entries, split_name
+from advkd.training.folder import GIVEN, RESULT, RUN
+from advkd.training.loop import BEST
 
 FORMS = "a run folder, a .safetensors or .pt file, timm:NAME or another model source, or FILE.py:FUNCTION"
 OF_SETTING = ("data", "threat", "split")
@@ -68,7 +68,7 @@ def _misnamed(resolved: Raw) -> list[Problem]:
     return [Problem(place=f"evaluators.{OFFICIAL}", problem=problem, remedy="give it another name")]
 
 
-def limiting_nobody(plan: Plan, suite: Raw) -> list[Problem]:
+def limiting_nobody(plan: AuditPlan, suite: Raw) -> list[Problem]:
     """Entries of `subset` for an evaluator that neither the plan nor its suite has."""
     known = {*plan.evaluators, *suite["evaluators"]}
     return [unknown("subset", "evaluator", key, known) for key in plan.subset if key not in known]

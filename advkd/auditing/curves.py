@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from advkd.auditing.bench import Bench
-from advkd.auditing.ledger import Entry
+from advkd.auditing.ledger import LedgerEntry
 from advkd.config.case import Curves
 from advkd.registry import load
 from advkd.types import Threat
@@ -26,7 +26,7 @@ class Point:
 
     axis: str
     value: float
-    entry: Entry
+    entry: LedgerEntry
 
     @property
     def accuracy(self) -> float:
@@ -74,10 +74,12 @@ class _Curves:
     net: nn.Module
     rows: Tensor
 
-    def at(self, eps: float) -> Entry:
+    def at(self, eps: float) -> LedgerEntry:
         threat = replace(self.bench.threat, eps=eps)
         return self.pgd(f"eps {eps:.6g}", threat=threat)
 
-    def pgd(self, name: str, *, steps: int = STEPS, restarts: int = 1, threat: Threat | None = None) -> Entry:
+    def pgd(
+        self, name: str, *, steps: int = STEPS, restarts: int = 1, threat: Threat | None = None
+    ) -> LedgerEntry:
         attack = load("evaluators", "pgd")(steps=steps, restarts=restarts, loss="margin")
         return self.bench.attack(WHO, self.net, name, attack, self.rows, threat=threat, stream=WHO)

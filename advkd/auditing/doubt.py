@@ -9,12 +9,12 @@ from torch import Tensor
 
 from advkd.auditing import probe as probes
 from advkd.auditing.curves import ONE_STEP, Point
-from advkd.auditing.ledger import Entry
+from advkd.auditing.ledger import LedgerEntry
 from advkd.auditing.probe import Flag, Probe
-from advkd.modes import buffers_kept, evaluating
+from advkd.networks.modes import buffers_kept, evaluating
 from advkd.protocols import Evaluator
 from advkd.registry import load
-from advkd.teachers import WRONG_INPUT, near_chance, short_of
+from advkd.training.teachers import WRONG_INPUT, near_chance, short_of
 from advkd.types import Batch
 from advkd.walk import value_and_gradient
 
@@ -37,7 +37,7 @@ def network_flags(probe: Probe) -> Iterator[Flag]:
 
 
 def attack_flags(
-    points: Sequence[Point], entries: Mapping[str, Entry], suite: Mapping[str, Evaluator], chance: float
+    points: Sequence[Point], entries: Mapping[str, LedgerEntry], suite: Mapping[str, Evaluator], chance: float
 ) -> Iterator[Flag]:
     """What the curves and the attacks of the suite give reason to doubt."""
     found = (
@@ -151,9 +151,9 @@ def above_chance(points: Sequence[Point], chance: float) -> Flag | None:
     )
 
 
-def black_box_better(entries: Mapping[str, Entry], suite: Mapping[str, Evaluator]) -> Flag | None:
+def black_box_better(entries: Mapping[str, LedgerEntry], suite: Mapping[str, Evaluator]) -> Flag | None:
     """Attacks without gradients break what attacks with gradients do not."""
-    sides: dict[str, list[tuple[str, Entry]]] = {"white-box": [], "black-box": []}
+    sides: dict[str, list[tuple[str, LedgerEntry]]] = {"white-box": [], "black-box": []}
     for name, entry in entries.items():
         # what a whole suite breaks may have been broken by its black-box part
         if name in suite and entry.tried.any() and not getattr(suite[name], "mixed", False):
@@ -174,7 +174,7 @@ def black_box_better(entries: Mapping[str, Entry], suite: Mapping[str, Evaluator
     return None
 
 
-def best_not_returned(entries: Mapping[str, Entry]) -> Flag | None:
+def best_not_returned(entries: Mapping[str, LedgerEntry]) -> Flag | None:
     """An attack passed an error and ended elsewhere."""
     for name, entry in entries.items():
         n = int(entry.tried.sum())

@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from advkd import weights
 from advkd.auditing.marks import Mark
 from advkd.errors import error
 from advkd.files import write_arrays
-from advkd.folder import EXAMPLES
+from advkd.networks import weights
 from advkd.protocols import Memo
+from advkd.training.folder import EXAMPLES
 
 PARTIAL = "partial"
 ARRAYS = ("tried", "right", "distance")
@@ -32,7 +32,7 @@ Key = tuple[str, str]
 
 
 @dataclass
-class Entry:
+class LedgerEntry:
     """One attack on one network, over all n examples; `right` and `distance` speak where `tried`.
 
     `silent` counts images that were misclassified on the way and right at the end of the attack, `again`
@@ -61,7 +61,7 @@ class Entry:
         return {key: value for key, value in vars(self).items() if key not in ARRAYS}
 
 
-Progress = Callable[[str, str, Entry], None]
+Progress = Callable[[str, str, LedgerEntry], None]
 """Is told of an attack that has ended: on which network, its name, its entry."""
 
 
@@ -79,7 +79,7 @@ class Ledger:
         asked: Mapping[str, bool] = MappingProxyType({}),
     ) -> None:
         self.n, self.about, self.folder = n, dict(about), folder
-        self.entries: dict[Key, Entry] = {}
+        self.entries: dict[Key, LedgerEntry] = {}
         self._images: dict[str, NDArray[np.float32]] = {}
         if folder is not None and (folder / EXAMPLES).exists():
             self._read(folder / EXAMPLES, asked)
@@ -88,13 +88,13 @@ class Ledger:
             for path in (folder / PARTIAL).glob("*.safetensors"):
                 path.unlink()
 
-    def entry(self, who: str, name: str) -> Entry:
+    def entry(self, who: str, name: str) -> LedgerEntry:
         """The entry of one attack on one network, new if there is none."""
         empty = torch.zeros(self.n, dtype=torch.bool)
-        fresh = Entry(empty, empty.clone(), torch.full((self.n,), torch.nan))
+        fresh = LedgerEntry(empty, empty.clone(), torch.full((self.n,), torch.nan))
         return self.entries.setdefault((who, name), fresh)
 
-    def of(self, who: str) -> dict[str, Entry]:
+    def of(self, who: str) -> dict[str, LedgerEntry]:
         """The entries of one network by attack."""
         return {name: entry for (owner, name), entry in self.entries.items() if owner == who}
 
@@ -128,7 +128,7 @@ class Ledger:
                 for who, name, rest in listed:
                     ends = {"tried": ".tried", "right": "", "distance": ".distance"}
                     arrays = {k: torch.from_numpy(file[f"{who}.{name}{end}"]) for k, end in ends.items()}
-                    self.entries[who, name] = Entry(**(rest | arrays))
+                    self.entries[who, name] = LedgerEntry(**(rest | arrays))
                 self._images = {key: file[key] for key in file.files if key.endswith(".images")}
         # numpy and zipfile raise each their own on a file that is cut short
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as cause:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.fingerprints import fingerprint
-from advkd.modes import buffers_kept, logits_of
+from advkd.networks.modes import buffers_kept, logits_of
 
 ASKED = 16
 """Images whose logits belong to a mark."""

@@ -16,15 +16,15 @@ from advkd.auditing.order import Audit, Subject
 from advkd.auditing.targets import opened
 from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
-from advkd.config.case import Plan, Resolved, hash_of
+from advkd.config.case import AuditPlan, Resolved, hash_of
 from advkd.config.layers import named, over
-from advkd.device import chosen
 from advkd.errors import AdvkdError, Problem, error
 from advkd.evaluation import images_for
 from advkd.files import write_json
-from advkd.folder import RESULT, RUN, created, locked
-from advkd.modes import device_of
+from advkd.networks.device import chosen
+from advkd.networks.modes import device_of
 from advkd.splits import judging
+from advkd.training.folder import RESULT, RUN, created, locked
 from advkd.types import Threat, silent
 
 
@@ -82,12 +82,12 @@ def audit(
     return _left(whole, folder)
 
 
-def _plan(suite: str, options: Mapping[str, Any]) -> tuple[Plan, dict[str, Any]]:
+def _plan(suite: str, options: Mapping[str, Any]) -> tuple[AuditPlan, dict[str, Any]]:
     problems: list[Problem] = []
     of_suite = named("suites", suite)
     raw = {**of_suite, "evaluators": options.get("evaluators", of_suite["evaluators"])}
     rest = {key: value for key, value in options.items() if key != "evaluators"}
-    plan, dump = Builder(problems).record(Plan, over(raw, {"suite": suite, **rest}), "")
+    plan, dump = Builder(problems).record(AuditPlan, over(raw, {"suite": suite, **rest}), "")
     if not problems:
         problems += limiting_nobody(plan, of_suite)
     if problems:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from advkd.auditing.ledger import Progress
-from advkd.config.case import Plan
+from advkd.config.case import AuditPlan
 from advkd.data.images import Images
 from advkd.types import Threat, silent
 
@@ -33,7 +33,7 @@ class Audit:
     images: Images
     classes: int
     threat: Threat
-    plan: Plan
+    plan: AuditPlan
     options: Mapping[str, Any]
     nets: Mapping[str, nn.Module] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.errors import error
-from advkd.modes import buffers_kept, evaluating, logits_of
+from advkd.networks.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
 from advkd.types import Batch, Threat, per_sample
 from advkd.walk import value_and_gradient

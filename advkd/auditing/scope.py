@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from advkd.config.case import OFFICIAL, Plan
+from advkd.config.case import OFFICIAL, AuditPlan
 from advkd.protocols import Evaluator
 from advkd.types import Threat
 
@@ -30,7 +30,7 @@ def skipped(evaluator: Evaluator, who: str, nets: Collection[str], blind: Callab
     return f"{BLIND} in {cut[0]}" if cut else ""
 
 
-def left_out(plan: Plan, threat: Threat, skips: Sequence[str], complete: bool) -> list[str]:
+def left_out(plan: AuditPlan, threat: Threat, skips: Sequence[str], complete: bool) -> list[str]:
     """Sentences for the reader of a verdict."""
     said = [] if complete else [f"the budget of {plan.budget} ran out: attacks after that point"]
     if threat.eps == 0:

@@ -8,9 +8,9 @@ import logging
 import torch
 from torch import Tensor, nn
 
-from advkd.config.case import Plan
-from advkd.engine import Engine, decided
-from advkd.modes import buffers_kept, evaluating, logits_of
+from advkd.config.case import AuditPlan
+from advkd.networks.engine import Engine, decided
+from advkd.networks.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
 from advkd.types import Batch, Shape
 from advkd.walk import value_and_gradient
@@ -27,11 +27,13 @@ NEAR = 0.03
 log = logging.getLogger("advkd")
 
 
-def engine_for(net: nn.Module, plan: Plan, shape: Shape, classes: int, images: int) -> Engine:
+def engine_for(net: nn.Module, plan: AuditPlan, shape: Shape, classes: int, images: int) -> Engine:
     """How the attacks of a plan on `images` images of `shape` run `net`, from what they cost at most."""
-    found = [evaluator.passes(classes) for evaluator in plan.evaluators.values()]
-    passes = sum(forward + 2 * backward for cost in found if cost for forward, backward in [cost])
-    return decided(net, shape, passes * images, plan.compile, plan.precision)
+    passes = 0.0
+    for name, evaluator in plan.evaluators.items():
+        forward, backward = evaluator.passes(classes) or (0, 0)
+        passes += (forward + 2 * backward) * min(images, plan.subset.get(name, images))
+    return decided(net, shape, passes, plan.compile, plan.precision)
 
 
 class Search(nn.Module):

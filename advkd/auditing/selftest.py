@@ -12,17 +12,17 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from advkd import weights
 from advkd.auditing.audit import audited
 from advkd.auditing.order import Audit, Subject
 from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
-from advkd.config.case import Plan
+from advkd.config.case import AuditPlan
 from advkd.config.layers import named
 from advkd.data.digits import Digits
 from advkd.data.images import Images, in_memory
 from advkd.errors import Problem
 from advkd.models.file import File
+from advkd.networks import weights
 from advkd.types import Threat
 
 THREAT = Threat(eps=0.2)
@@ -158,7 +158,9 @@ def _checked(name: str, images: Images) -> Checked:
     source, fault, must = FAULTS[name]
     subject = shipped(source)
     problems: list[Problem] = []
-    plan, options = Builder(problems).record(Plan, {**named("suites", "selftest"), "suite": "selftest"}, "")
+    plan, options = Builder(problems).record(
+        AuditPlan, {**named("suites", "selftest"), "suite": "selftest"}, ""
+    )
     audit = Audit(
         subjects=[replace(subject, net=fault(subject.net).eval())],
         images=images,

@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from advkd.auditing.ledger import Entry
+from advkd.auditing.ledger import LedgerEntry
 from advkd.auditing.verdict import Verdict
 from advkd.config.entries import CLEAN
 
 
-def progress(out: Console, who: str, name: str, entry: Entry) -> None:
+def progress(out: Console, who: str, name: str, entry: LedgerEntry) -> None:
     """One line for an attack that has ended."""
     n, broken = int(entry.tried.sum()), int(entry.broken.sum())
     out.print(

@@ -15,13 +15,13 @@ from advkd.auditing.order import Subject
 from advkd.config.build import member
 from advkd.config.case import Resolved
 from advkd.errors import AdvkdError, error, unknown
-from advkd.folder import RUN, given_to, written
-from advkd.loop import BEST, LAST
 from advkd.models.file import File
 from advkd.models.timm import published_classes
-from advkd.pyfile import imported
 from advkd.registry import split_name
-from advkd.teachers import of_run, record_of
+from advkd.registry.pyfile import imported
+from advkd.training.folder import RUN, given_to, written
+from advkd.training.loop import BEST, LAST
+from advkd.training.teachers import of_run, record_of
 from advkd.types import Shape
 
 Nets = dict[str, nn.Module]

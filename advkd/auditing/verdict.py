@@ -11,21 +11,21 @@ import torch
 from torch import Tensor
 
 from advkd.auditing.curves import Point
-from advkd.auditing.ledger import Entry
+from advkd.auditing.ledger import LedgerEntry
 from advkd.auditing.probe import Flag
 from advkd.config.entries import CLEAN
 from advkd.result import Interval, wilson
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class Standing:
     """One network: its entries by attack (`clean` among them) and the classes `y` (n,) of the examples.
 
     `complete` is False where the budget ran out or no attack came to its end: `robust` is then an upper
     bound.
     """
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, LedgerEntry]
     y: Tensor
     classes: int
     complete: bool = True
@@ -115,7 +115,7 @@ class Verdict:
     out. `agreement` compares teacher and student: the same answer when clean, the same fate under attack.
     """
 
-    rows: Mapping[str, Row]
+    rows: Mapping[str, Standing]
     threat: str
     suite: str
     flags: Sequence[Flag]
@@ -128,7 +128,7 @@ class Verdict:
     folder: Path | None = None
 
     @property
-    def main(self) -> Row:
+    def main(self) -> Standing:
         """The judged network."""
         return next(iter(self.rows.values()))
 

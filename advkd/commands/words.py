@@ -42,8 +42,8 @@ def own_words(
 
 
 def _loaded(file: Path) -> None:
-    from advkd.pyfile import imported
     from advkd.registry import registered
+    from advkd.registry.pyfile import imported
 
     before = registered()
     imported(file, "load")

@@ -17,13 +17,13 @@ from advkd.comparing.provenance import held
 from advkd.config.case import Resolved, hash_of
 from advkd.config.entries import CLEAN
 from advkd.config.run import Run
-from advkd.engine import asked_for
 from advkd.errors import AdvkdError, error
-from advkd.folder import RESULT, RUN, LockedError, created
+from advkd.networks.engine import asked_for
 from advkd.reporting.material import Judged, Scores
 from advkd.reporting.reading import audited
 from advkd.reporting.stored import read
-from advkd.teachers import of_run
+from advkd.training.folder import RESULT, RUN, LockedError, created
+from advkd.training.teachers import of_run
 from advkd.types import Part
 
 log = logging.getLogger("advkd")

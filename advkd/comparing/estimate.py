@@ -14,11 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.config.run import Run
 from advkd.data.split import spread
-from advkd.device import chosen
-from advkd.engine import flops_of
-from advkd.loop import Parts, Training
+from advkd.networks.device import chosen
+from advkd.networks.engine import flops_of
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
+from advkd.training.loop import Setup, Training
 from advkd.types import silent
 
 PHASES = 10
@@ -140,7 +140,7 @@ def _training(run: Run, splits: Splits, size: int) -> Training:
             source = getattr(run.teacher, "model", None) or run.teacher
             nets["teacher"] = source(splits.classes, splits.shape).eval().requires_grad_(False)
     nets = {name: net.to(chosen(run.device)) for name, net in nets.items()}
-    parts = Parts(nets=nets, train=few, validation=few, folder=Path(), report=silent, about={})
-    training = Training(replace(run, compile="never", precision="float32"), parts)
+    setup = Setup(nets=nets, train=few, validation=few, folder=Path(), report=silent, about={})
+    training = Training(replace(run, compile="never", precision="float32"), setup)
     training.nets["student"].train()
     return training

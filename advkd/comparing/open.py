@@ -19,19 +19,19 @@ from advkd.comparing.provenance import hold
 from advkd.comparing.request import parsed
 from advkd.comparing.waiting import freed, waited
 from advkd.config.layers import load_yaml, yaml_text
-from advkd.device import chosen
-from advkd.engine import SMALL, flops_of
 from advkd.errors import error
 from advkd.files import write_bytes, write_json
-from advkd.folder import EXAMPLES, RESULT, RUN, created, locked
 from advkd.models.trained import Trained
-from advkd.pyfile import imported
+from advkd.networks.device import chosen
+from advkd.networks.engine import SMALL, flops_of
+from advkd.registry.pyfile import imported
 from advkd.reporting import report
 from advkd.reporting.material import Scores
 from advkd.reporting.stored import PLAN
 from advkd.reporting.write import PAGE, TABLE, TEXT
 from advkd.splits import split
-from advkd.teachers import cached, of_run, provided
+from advkd.training.folder import EXAMPLES, RESULT, RUN, created, locked
+from advkd.training.teachers import cached, of_run, provided
 from advkd.types import silent
 
 log = logging.getLogger("advkd")

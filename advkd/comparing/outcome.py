@@ -15,13 +15,13 @@ from advkd.comparing.cell import Made
 from advkd.comparing.plan import Plan
 from advkd.config.entries import CLEAN
 from advkd.errors import error
-from advkd.folder import RESULT
 from advkd.reporting.material import Bits, Judged, Scores
 from advkd.reporting.stored import read
 from advkd.reporting.words import listed
 from advkd.statistics.family import on_equal_seeds
 from advkd.statistics.methods import FEW, MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students
+from advkd.training.folder import RESULT
 
 ROBUST = "robust"
 VERDICTS = {

@@ -16,7 +16,7 @@ import torch
 
 from advkd.comparing.cell import Judge, Made, made
 from advkd.comparing.plan import Cell
-from advkd.pyfile import imported
+from advkd.registry.pyfile import imported
 
 Told = Callable[[int, Cell, Made], None]
 """Hears of every cell as it ends, with its number."""

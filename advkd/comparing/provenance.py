@@ -11,11 +11,11 @@ from advkd.config.run import Run
 from advkd.errors import error
 from advkd.files import write_json
 from advkd.fingerprints import data_fingerprint, file_fingerprint
-from advkd.folder import RUN, created
-from advkd.loop import BEST
-from advkd.member_code import code_of
 from advkd.splits import split
-from advkd.teachers import of_run
+from advkd.training.folder import RUN, created
+from advkd.training.loop import BEST
+from advkd.training.member_code import code_of
+from advkd.training.teachers import of_run
 
 FILE = "origin.json"
 

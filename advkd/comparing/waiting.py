@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from advkd.folder import LockedError, locked
+from advkd.training.folder import LockedError, locked
 
 T = TypeVar("T")
 

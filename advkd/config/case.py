@@ -1,4 +1,4 @@
-"""The configuration of an audit: how to attack (`Plan`), and what (`Case`)."""
+"""The configuration of an audit: how to attack (`AuditPlan`), and what (`Case`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from advkd.config.entries import MANY, entry_names
 from advkd.config.run import Split
-from advkd.engine import Compile, Precision
 from advkd.errors import at_least_one, error
 from advkd.fingerprints import digits
+from advkd.networks.engine import Compile, Precision
 from advkd.protocols import DataSource, Evaluator, ModelSource
 from advkd.types import Part, Real, Threat
 
@@ -44,7 +44,7 @@ class Curves:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class AuditPlan:
     """How a network is attacked.
 
     With `cascade` the evaluators run in their order on what still stands; without it each one runs on
@@ -76,8 +76,8 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case(Plan):
-    """A `Plan`, and what it is for: a target, the data, the threat, further networks by name.
+class Case(AuditPlan):
+    """An `AuditPlan`, and what it is for: a target, the data, the threat, further networks by name.
 
     `rows` says which networks of a run folder are judged: its best student, its last, its teacher;
     `part` on which images, those of the test split if nothing is to be chosen by the verdict.

@@ -12,7 +12,7 @@ from yaml import YAMLError
 
 from advkd.errors import error
 from advkd.registry import SLOTS, find
-from advkd.sources import yaml_file
+from advkd.registry.sources import yaml_file
 
 Raw = dict[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from advkd.augment import Augment
 from advkd.config.entries import MANY, entry_names
-from advkd.engine import Compile, Precision
 from advkd.errors import at_least_one, error
 from advkd.fingerprints import digits
+from advkd.networks.engine import Compile, Precision
 from advkd.optim import Optimizer, Schedule
 from advkd.protocols import DataSource, Evaluator, Method, ModelSource, Modifier, Reporter, nets_of
 from advkd.types import Real, Threat

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from advkd.art import to_art
 from advkd.errors import AdvkdError, error, unknown
-from advkd.isolation import isolated
+from advkd.networks.art import to_art
+from advkd.networks.isolation import isolated
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge
 from advkd.streams import drawn

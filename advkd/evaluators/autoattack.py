@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from advkd.errors import at_least_one
 from advkd.evaluators.official import TARGETS, common, startable, without_link
-from advkd.isolation import isolated
-from advkd.modes import classes_of
+from advkd.networks.isolation import isolated
+from advkd.networks.modes import classes_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Memo, Passes
 from advkd.types import Batch, Threat

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from advkd.errors import at_least_one
-from advkd.modes import logits_of
+from advkd.networks.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
 from advkd.types import Batch, Threat

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from advkd.errors import at_least_one, error
-from advkd.isolation import isolated
-from advkd.modes import classes_of
+from advkd.networks.isolation import isolated
+from advkd.networks.modes import classes_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
 from advkd.streams import drawn

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.errors import at_least_one
-from advkd.modes import evaluating, logits_of
+from advkd.networks.modes import evaluating, logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Attack, Kind, Knowledge, Loss, Passes
 from advkd.registry import load

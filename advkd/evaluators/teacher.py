@@ -11,7 +11,7 @@ from torch import nn
 
 from advkd.errors import AdvkdError, at_least_one, unknown
 from advkd.evaluators.strongest import Restarted, strongest
-from advkd.modes import logits_of
+from advkd.networks.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
 from advkd.registry import load

@@ -14,7 +14,7 @@ from advkd.guards import check_walk
 from advkd.methods.norms import OwnNorms
 from advkd.methods.spec import Ascend, Branch
 from advkd.methods.stream import Stream
-from advkd.modes import buffers_kept, evaluating
+from advkd.networks.modes import buffers_kept, evaluating
 from advkd.protocols import Objective, Parts
 from advkd.step import Step
 from advkd.targets import parse

@@ -7,7 +7,7 @@ import copy
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from advkd.engine import Fast
+from advkd.networks.engine import Fast
 
 
 class OwnNorms(nn.Module):

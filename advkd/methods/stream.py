@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from advkd.guards import check_loss
 from advkd.methods.point_weights import Drawn, drawn, weights_of
 from advkd.methods.spec import Term
-from advkd.modes import logits_of, momentum_over
+from advkd.networks.modes import logits_of, momentum_over
 from advkd.protocols import Parts
 from advkd.step import Step
 from advkd.types import Path

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from advkd import weights
 from advkd.errors import AdvkdError, error
 from advkd.models.matching import MEAN, STD, matched, rules
+from advkd.networks import weights
 from advkd.protocols import ModelSource
 from advkd.types import Shape
 

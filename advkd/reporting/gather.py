@@ -10,11 +10,11 @@ from typing import Any
 
 from advkd.config.entries import CLEAN
 from advkd.errors import AdvkdError, error
-from advkd.folder import EXAMPLES, RESULT, RUN
 from advkd.reporting.material import Judged, Material, Row
 from advkd.reporting.reading import AUDITS, audited, evaluations, row_of
 from advkd.reporting.stored import PLAN, read, sound, strange
 from advkd.reporting.words import MEMORY, TFLOP
+from advkd.training.folder import EXAMPLES, RESULT, RUN
 
 DIFFER = {
     "threat": ("threats", "a robust accuracy holds for its threat alone; judge both under one: advkd eval"),
@@ -56,11 +56,11 @@ def compared(folder: Path, content: Mapping[str, Any]) -> list[Row]:
 
 def _costed(row: Row, tflop: float | None) -> Row:
     """The row with its counted operations, without the memory of a process it has shared with others."""
-    if row.trained is None:
+    if row.history is None:
         return row
     cost = {key: value for key, value in row.cost.items() if key != MEMORY}
     cost |= {} if tflop is None else {TFLOP: tflop}
-    return replace(row, trained=replace(row.trained, cost=cost))
+    return replace(row, history=replace(row.history, cost=cost))
 
 
 def _compared(folder: Path, entry: Mapping[str, Any]) -> Row:

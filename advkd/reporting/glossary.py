@@ -9,9 +9,9 @@ from typing import Any
 
 from advkd.errors import AdvkdError
 from advkd.registry import find, split_name
+from advkd.registry.sources import source_of
 from advkd.reporting.material import Material
 from advkd.reporting.teacher import teachers
-from advkd.sources import source_of
 
 HIDDEN = ("use", "model", "mean", "std", "root", "path", "download")
 """Options that say nothing of what a name stands for."""

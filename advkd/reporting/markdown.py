@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from advkd.reporting.glossary import glossary
 from advkd.reporting.material import Material
-from advkd.reporting.page import attacks, facts, notes, title
+from advkd.reporting.notes import notes
+from advkd.reporting.page import attacks, facts, title
 from advkd.reporting.table import legend, methods, students
 from advkd.reporting.verdicts import verdicts
 from advkd.reporting.words import beneath, given, headline

@@ -89,8 +89,8 @@ class Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
-    """How a student came about: validation by epoch (E,), mean weights by term (E,T), cost, notes."""
+class History:
+    """How a student came about: by epoch (E,) and term (E,T), at what cost, on which machine and engine."""
 
     clean: Floats
     robust: Floats
@@ -98,6 +98,7 @@ class Trained:
     weights: Mapping[str, Floats] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    engine: Mapping[str, bool] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @property
@@ -144,7 +145,7 @@ class Row:
     seed: int | None
     folder: Path
     judged: Judged | None
-    trained: Trained | None = None
+    history: History | None = None
     paths: Paths | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
@@ -152,7 +153,7 @@ class Row:
     @property
     def cost(self) -> Mapping[str, float]:
         """What training it cost; empty where nobody knows."""
-        return self.trained.cost if self.trained else {}
+        return self.history.cost if self.history else {}
 
 
 @dataclass(frozen=True)

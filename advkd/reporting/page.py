@@ -16,8 +16,9 @@ from advkd.reporting.figures import drawn
 from advkd.reporting.figures.canvas import COLOURS, GLYPHS, shape
 from advkd.reporting.glossary import glossary
 from advkd.reporting.material import Judged, Material, Row
+from advkd.reporting.notes import notes
 from advkd.reporting.table import legend, methods, students
-from advkd.reporting.teacher import teacher, teachers
+from advkd.reporting.teacher import teacher
 from advkd.reporting.verdicts import verdicts
 from advkd.reporting.words import beneath, duration, equal, given, headline
 
@@ -85,8 +86,8 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
         asked = len(comparison.get("seeds") or seeds)
         short = f", of {asked} asked for" if asked > len(seeds) else ""
         yield "seeds", f"{len(seeds)} ({', '.join(map(str, seeds))}){short}"
-    ended = [row.trained for row in material.rows if row.trained and (row.judged or len(material.rows) == 1)]
-    epochs = {len(trained.clean) for trained in ended if len(trained.clean)}
+    ended = [row.history for row in material.rows if row.history and (row.judged or len(material.rows) == 1)]
+    epochs = {len(history.clean) for history in ended if len(history.clean)}
     if epochs:
         yield "epochs", " to ".join(str(end) for end in sorted({min(epochs), max(epochs)}))
     if made_equal := equal(comparison):
@@ -110,53 +111,6 @@ def _sizes(material: Material) -> Iterator[str]:
         known = sorted({row.cost[key] for row in material.rows if (key := f"{who}_parameters") in row.cost})
         if known:
             yield f"{who} {' to '.join(f'{size:,}' for size in dict.fromkeys((known[0], known[-1])))}"
-
-
-def notes(material: Material) -> Iterator[str]:
-    """What a reader has to know of how the numbers came about."""
-    said = [note for row in material.rows if row.trained for note in row.trained.notes]
-    yield from dict.fromkeys(said)
-    if len(material.rows) > 1:
-        yield (
-            "Accuracies hold for this setting: its data, student, teacher and threat. Another setting may "
-            "rank the methods otherwise."
-        )
-    if material.groups and material.images.endswith("validation images"):
-        yield "These images have also chosen each student's best epoch, so accuracies are somewhat too high."
-    if len(teachers(material)) > 1:
-        yield "These students have learned from different teachers, so none is shown beside them."
-    yield from _spared(material)
-    if material.comparison is not None:
-        yield _of_costs(material)
-    unaudited = [g.name for g in material.groups if any(judged.audit is None for judged in g.judged)]
-    if unaudited:
-        yield (
-            f"Not audited: {', '.join(unaudited)}. No check has doubted these numbers yet; "
-            "advkd eval RUN suite=standard does."
-        )
-
-
-def _spared(material: Material) -> Iterator[str]:
-    """Attacks that have not met every image that stands, as a suite's `subset` asks."""
-    judged = [one for group in material.groups for one in group.judged if one.complete]
-    for attack in dict.fromkeys(name for one in judged for name in one.attacks):
-        ran = [one for one in judged if attack in one.right and one.survivors.any()]
-        shares = [float((one.survivors & ~one.tried[attack]).sum() / one.survivors.sum()) for one in ran]
-        if any(shares):
-            yield (
-                f"{attack} was tried on some of the images that stood until then. Of those that count as "
-                f"robust, {percent(min(shares))} to {percent(max(shares))} %, by student, have not met it."
-            )
-
-
-def _of_costs(material: Material) -> str:
-    told = {str(row.trained.environment.get("threads", "?")) for row in material.rows if row.trained}
-    return (
-        "Wall times were taken beside whatever else the machine did, with so many threads a student: "
-        f"{' or '.join(sorted(told))}. They are no measure of a method. TFLOP, where they are known, are "
-        "floating point operations of one training, those of student and teacher, counted by torch on steps "
-        "of that very run; training the teacher is not in them."
-    )
 
 
 def attacks(judged: Judged) -> Iterator[dict[str, Any]]:

@@ -12,10 +12,10 @@ import numpy as np
 
 from advkd.config.entries import CLEAN
 from advkd.errors import error
-from advkd.folder import EXAMPLES, METRICS, RESULT, RUN
-from advkd.reporting.material import Judged, Paths, Row, Scores, Strips, Trained
+from advkd.reporting.material import History, Judged, Paths, Row, Scores, Strips
 from advkd.reporting.stored import Arrays, arrays_of, lines, read, sound, yaml_of
-from advkd.tracing import AWAY, NETS, PATHS, TOWARD
+from advkd.training.folder import EXAMPLES, METRICS, RESULT, RUN
+from advkd.training.tracing import AWAY, NETS, PATHS, TOWARD
 from advkd.types import Threat
 
 AUDITS = "eval"
@@ -57,7 +57,7 @@ def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row
         seed=result.get("seed", config.get("seed")),
         folder=folder,
         judged=judged,
-        trained=trained(folder, config, result, judged) if config else None,
+        history=history_of(folder, config, result, judged) if config else None,
         paths=paths(folder / PATHS),
         config=config,
         error=error,
@@ -138,16 +138,16 @@ def _own(config: Mapping[str, Any], result: Mapping[str, Any], arrays: Arrays) -
     return replace(judged, by_class=[float(part.mean()) if len(part) else None for part in parts])
 
 
-def trained(
+def history_of(
     folder: Path, config: Mapping[str, Any], result: Mapping[str, Any], judged: Judged | None
-) -> Trained:
+) -> History:
     """Validation and weights by epoch, cost, and what a reader of the numbers of `judged` has to know."""
     notes = list(_notes(config, judged))
     with sound(folder / METRICS):
-        return _trained(folder, result, notes)
+        return _history(folder, result, notes)
 
 
-def _trained(folder: Path, result: Mapping[str, Any], notes: Sequence[str]) -> Trained:
+def _history(folder: Path, result: Mapping[str, Any], notes: Sequence[str]) -> History:
     told = [record for record in lines(folder / METRICS) if record.get("stage", "student") == "student"]
 
     def series(name: str) -> Any:
@@ -160,13 +160,14 @@ def _trained(folder: Path, result: Mapping[str, Any], notes: Sequence[str]) -> T
         )
         for term in terms
     }
-    return Trained(
+    return History(
         clean=series("validation.clean"),
         robust=series("validation.robust"),
         loss=series("train.loss"),
         weights=weights,
         cost=result.get("cost", {}),
         environment=result.get("environment", {}),
+        engine=result.get("engine", {}),
         notes=notes,
     )
 

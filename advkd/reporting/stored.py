@@ -12,8 +12,8 @@ import numpy as np
 import yaml
 
 from advkd.errors import AdvkdError, Problem, error, nearest
-from advkd.folder import EXAMPLES, METRICS, RESULT, RUN
-from advkd.tracing import PATHS
+from advkd.training.folder import EXAMPLES, METRICS, RESULT, RUN
+from advkd.training.tracing import PATHS
 
 PLAN = "comparison.yaml"
 """What a comparison is, in its folder from the start."""

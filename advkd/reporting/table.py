@@ -29,7 +29,7 @@ PASSES = COSTS[4:8]
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """What a cell shows, and the number it is sorted by (None: by its text)."""
 
     text: str
@@ -49,7 +49,8 @@ def csv_text(material: Material) -> str:
 
 def _place(column: str) -> int:
     """Columns that depend on attacks, classes and extra costs come after those all reports have."""
-    return ("attack.", "class.", "cost.").index(column.split(".")[0] + ".") + 1 if "." in column else 0
+    kind, dot, _ = column.partition(".")
+    return ("attack", "tried", "class", "cost").index(kind) + 1 if dot else 0
 
 
 def _line(row: Row) -> Iterator[tuple[str, Any]]:
@@ -76,17 +77,18 @@ def _line(row: Row) -> Iterator[tuple[str, Any]]:
     for who in ("last", "teacher"):
         other = getattr(judged, who, None)
         yield from {f"{who}_{what}": getattr(other, what, None) for what in ("clean", "robust")}.items()
-    trained = row.trained if row.trained and len(row.trained.clean) else None
-    yield from {"epochs": trained and len(trained.clean), "best_epoch": trained and trained.best + 1}.items()
+    history = row.history if row.history and len(row.history.clean) else None
+    yield from {"epochs": history and len(history.clean), "best_epoch": history and history.best + 1}.items()
     yield "flags", len(judged.audit["flags"]) if judged and judged.audit else None
     yield from ((key, row.cost.get(key)) for key in COSTS)
     if judged:
         yield from ((f"attack.{name}", judged.alone(name)) for name in judged.attacks)
+        yield from ((f"tried.{name}", int(judged.tried[name].sum())) for name in judged.attacks)
         yield from ((f"class.{i}", share) for i, share in enumerate(judged.by_class))
     yield from ((f"cost.{key}", value) for key, value in row.cost.items() if key not in COSTS)
 
 
-def methods(material: Material) -> tuple[list[str], list[tuple[Group, list[Cell]]]]:
+def methods(material: Material) -> tuple[list[str], list[tuple[Group, list[TableCell]]]]:
     """Headings, and the cells of every method, the most robust first."""
     attacks = material.judged.attacks
     heads = ["seeds", "clean", "robust", *attacks, "wall time", "TFLOP", "passes", "memory"]
@@ -110,26 +112,26 @@ def legend(material: Material) -> str:
     )
 
 
-def _cells(group: Group, attacks: list[str]) -> Iterator[Cell]:
-    yield Cell(str(len(group.judged)), len(group.judged))
+def _cells(group: Group, attacks: list[str]) -> Iterator[TableCell]:
+    yield TableCell(str(len(group.judged)), len(group.judged))
     for what in ("clean", "robust"):
-        yield Cell(measured(group, what), group.mean(what))
+        yield TableCell(measured(group, what), group.mean(what))
     for attack in attacks:
         ran = [judged for judged in group.judged if attack in judged.right]
         mean = sum(judged.alone(attack) for judged in ran) / len(ran) if ran else None
         most = "" if all(judged.exact(attack) for judged in ran) else "≤ "
-        yield Cell(most + percent(mean), mean)
-    yield Cell(duration(group.mean("train_seconds")), group.mean("train_seconds"))
+        yield TableCell(most + percent(mean), mean)
+    yield TableCell(duration(group.mean("train_seconds")), group.mean("train_seconds"))
     tflop = group.mean(TFLOP)
-    yield Cell("-" if tflop is None else f"{tflop:.3g}", tflop)
+    yield TableCell("-" if tflop is None else f"{tflop:.3g}", tflop)
     passes = [group.mean(key) for key in PASSES]
     total = sum(value for value in passes if value is not None) if any(passes) else None
-    yield Cell(count(total), total)
+    yield TableCell(count(total), total)
     memory = group.mean(MEMORY)
-    yield Cell("-" if memory is None else f"{memory:.0f} MB", memory)
+    yield TableCell("-" if memory is None else f"{memory:.0f} MB", memory)
 
 
-def students(material: Material) -> tuple[list[str], list[tuple[Row, list[Cell]]]]:
+def students(material: Material) -> tuple[list[str], list[tuple[Row, list[TableCell]]]]:
     """Headings, and the cells of every single student, failed ones among them."""
     heads = ["seed", "clean", "robust", "95 % interval", "last, robust", "best epoch", "wall time", "state"]
     rows = [(row, list(_student(row))) for row in material.rows]
@@ -137,22 +139,22 @@ def students(material: Material) -> tuple[list[str], list[tuple[Row, list[Cell]]
     return [heads[i] for i in said], [(row, [cells[i] for i in said]) for row, cells in rows]
 
 
-def _student(row: Row) -> Iterator[Cell]:
-    judged, trained = row.judged, row.trained
-    yield Cell("-" if row.seed is None else str(row.seed), row.seed)
+def _student(row: Row) -> Iterator[TableCell]:
+    judged, history = row.judged, row.history
+    yield TableCell("-" if row.seed is None else str(row.seed), row.seed)
     scores = judged.scores if judged else None
     for what in ("clean", "robust"):
         share = getattr(scores, what, None)
-        yield Cell(percent(share), share)
+        yield TableCell(percent(share), share)
     ends = scores.interval("robust") if scores else None
-    yield Cell(percent(ends), ends[0] if ends else None)
+    yield TableCell(percent(ends), ends[0] if ends else None)
     last = judged.last.robust if judged and judged.last else None
-    yield Cell(percent(last), last)
-    epochs = len(trained.clean) if trained else 0
-    yield Cell(
-        f"{trained.best + 1} of {epochs}" if trained and epochs else "-",
-        trained.best + 1 if trained and epochs else None,
+    yield TableCell(percent(last), last)
+    epochs = len(history.clean) if history else 0
+    yield TableCell(
+        f"{history.best + 1} of {epochs}" if history and epochs else "-",
+        history.best + 1 if history and epochs else None,
     )
     seconds = row.cost.get("train_seconds")
-    yield Cell(duration(seconds), seconds)
-    yield Cell(row.error or "done")
+    yield TableCell(duration(seconds), seconds)
+    yield TableCell(row.error or "done")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advkd.reporting.material import Material
-from advkd.reporting.table import Cell
+from advkd.reporting.table import TableCell
 from advkd.reporting.words import ranked
 from advkd.statistics.family import on_its_side
 
@@ -38,7 +38,7 @@ class Verdicts:
     says: Sequence[str]
     left: int
     heads: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell]]]
+    rows: Sequence[tuple[str, Sequence[TableCell]]]
 
 
 def verdicts(material: Material) -> list[Verdicts]:
@@ -72,13 +72,13 @@ def shown(material: Material, pairs: Sequence[Mapping[str, Any]]) -> list[Mappin
     return [pairs[i] for i in order if len(pairs) <= SAID or ranks[i][0] == 0][:SAID]
 
 
-def _cells(kind: str, pair: Mapping[str, Any]) -> Iterator[Cell]:
+def _cells(kind: str, pair: Mapping[str, Any]) -> Iterator[TableCell]:
     if kind == "students":
-        yield Cell(str(pair["seed"]), pair["seed"])
+        yield TableCell(str(pair["seed"]), pair["seed"])
     apart = pair.get("difference")
-    yield Cell("-" if apart is None else f"{100 * apart:+.2f}", apart)
+    yield TableCell("-" if apart is None else f"{100 * apart:+.2f}", apart)
     for key in ("p", "p_holm"):
         p = pair.get(key)
         shown = "-" if p is None else on_its_side(p, pair["alpha"]) if p >= 0.001 else "< 0.001"
-        yield Cell(shown, p)
-    yield Cell(str(pair.get("verdict") or "-"))
+        yield TableCell(shown, p)
+    yield TableCell(str(pair.get("verdict") or "-"))

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from advkd.files import write_bytes
-from advkd.folder import RESULT, created
 from advkd.reporting.gather import gathered, run_of
 from advkd.reporting.markdown import markdown
 from advkd.reporting.page import html
 from advkd.reporting.stored import read
 from advkd.reporting.table import csv_text
+from advkd.training.folder import RESULT, created
 
 PAGE, TEXT, TABLE = "report.html", "report.md", "table.csv"
 

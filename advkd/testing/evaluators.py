@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from advkd.cost import Cost
 from advkd.evaluation import check_in_threat
+from advkd.networks.cost import Cost
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator, Kind, Knowledge
 from advkd.testing.checks import check, require

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from advkd.testing.runner import Case, cases
+from advkd.testing.runner import Trial, trials
 
 
-def conformance(slot: str, *members: Any, except_: Mapping[str, str] | None = None) -> Callable[[Case], None]:
+def conformance(
+    slot: str, *members: Any, except_: Mapping[str, str] | None = None
+) -> Callable[[Trial], None]:
     """A test for pytest: one id per check and member.
 
         test_late = conformance("weightings", Late(), Late(power=3))
@@ -19,11 +21,11 @@ def conformance(slot: str, *members: Any, except_: Mapping[str, str] | None = No
     """
     import pytest
 
-    found = [pytest.param(case, id=case.title) for case in cases(slot, *members, except_=except_)]
+    found = [pytest.param(trial, id=trial.title) for trial in trials(slot, *members, except_=except_)]
 
-    @pytest.mark.parametrize("case", found)
-    def test(case: Case) -> None:
-        finding = case()
+    @pytest.mark.parametrize("trial", found)
+    def test(trial: Trial) -> None:
+        finding = trial()
         if finding.state == "failed":
             pytest.fail(str(finding), pytrace=False)
         if finding.state == "excepted":

@@ -7,9 +7,9 @@ import inspect
 from typing import Any
 
 from advkd.config.build import Builder, options_of
-from advkd.contracts import PROTOCOL_OF
-from advkd.contracts import check as fits
 from advkd.errors import Problem
+from advkd.registry.contracts import PROTOCOL_OF
+from advkd.registry.contracts import check as fits
 from advkd.testing.checks import MEMBERS, check, checks, require
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
-from advkd.modifier_stack import Modified
 from advkd.protocols import Modifier
 from advkd.testing.checks import check, require
 from advkd.testing.parts import batch, changed, state, step
+from advkd.training.modifier_stack import Modified
 
 STEPS = 4
 MOVED = ("parameter gradients", "buffers")

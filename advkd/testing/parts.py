@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from advkd.modes import batch_norms, evaluating
+from advkd.networks.modes import batch_norms, evaluating
 from advkd.step import Step
 from advkd.streams import streams
 from advkd.testing.checks import require

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy as ce
 
-from advkd.modes import evaluating, logits_of
+from advkd.networks.modes import evaluating, logits_of
 from advkd.protocols import PathSampler, Walk
 from advkd.step import Step
 from advkd.testing.checks import check, require
@@ -139,11 +139,12 @@ def same_step_same_path(sampler: PathSampler) -> None:
 
 @check("paths")
 def one_class_is_walked_or_skipped(sampler: PathSampler) -> None:
-    """A batch of one class, or of one image, is walked or skipped; it is no error."""
+    """A batch of one class, or of one image, is walked, some of it or all, or skipped; it is no error."""
     here = batch()
     for one in (Batch(here.x, torch.zeros_like(here.y)), Batch(here.x[:1], here.y[:1])):
         path = sampled(sampler, one)
-        require(path is None or path.x.shape[1] == len(one.y), "the path has another number of images")
+        walks = len(one.y) if path is None else path.x.shape[1]
+        require(1 <= walks <= len(one.y), f"{walks} images walk, of {len(one.y)}")
 
 
 @check("paths")

@@ -33,7 +33,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Case:
+class Trial:
     """One check for one member; `reason` says why it is known to fail, where that is declared."""
 
     check: Check
@@ -64,23 +64,23 @@ class Case:
         return Finding(self.check.name, self.check.sentence, state, why)
 
 
-def cases(slot: str, *members: Any, except_: Mapping[str, str] | None = None) -> Iterator[Case]:
+def trials(slot: str, *members: Any, except_: Mapping[str, str] | None = None) -> Iterator[Trial]:
     """Every check that concerns a member, member by member.
 
     `except_` gives the reason of each check that is known to fail. Raises `AdvkdError` for a name that
     is no check of the slot, or that concerns none of the members.
     """
     known, reasons = checks(slot), dict(except_ or {})
-    found = [Case(c, m, reasons.get(c.name, "")) for m in members for c in known.values() if c.concerns(m)]
-    for name in reasons.keys() - {case.check.name for case in found}:
+    found = [Trial(c, m, reasons.get(c.name, "")) for m in members for c in known.values() if c.concerns(m)]
+    for name in reasons.keys() - {trial.check.name for trial in found}:
         remedy = "except_ names checks that concern the members it is given with"
-        raise AdvkdError(unknown("except_", "check", name, {case.check.name for case in found}, remedy))
+        raise AdvkdError(unknown("except_", "check", name, {trial.check.name for trial in found}, remedy))
     return iter(found)
 
 
 def findings(slot: str, *members: Any, except_: Mapping[str, str] | None = None) -> list[Finding]:
     """What comes of every check that concerns the members."""
-    return [case() for case in cases(slot, *members, except_=except_)]
+    return [trial() for trial in trials(slot, *members, except_=except_)]
 
 
 def declared(member: Any) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from advkd.modes import evaluating
+from advkd.networks.modes import evaluating
 from advkd.protocols import Attack, Objective
 from advkd.testing.parts import EPS, batch, changed, generator, images, nets, state
 from advkd.types import Threat

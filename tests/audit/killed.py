@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 
 import advkd
-from advkd import files, weights
+from advkd import files
 from advkd.auditing.selftest import THREAT, shipped
 from advkd.data.digits import Digits
+from advkd.networks import weights
 
 OPTIONS = {
     "suite": "full",

@@ -12,8 +12,8 @@ from torch.utils.data import TensorDataset
 
 import advkd
 from advkd.auditing import admission
-from advkd.auditing.ledger import Entry
-from advkd.auditing.verdict import Row
+from advkd.auditing.ledger import LedgerEntry
+from advkd.auditing.verdict import Standing
 from advkd.data.images import Images
 from advkd.registry import load
 from advkd.types import Batch, Threat
@@ -135,10 +135,10 @@ def test_classes_are_told_apart():
     stands = torch.tensor([True, True, True, False, False, False])
     distance = torch.zeros(6)
     entries = {
-        "clean": Entry(torch.ones(6, dtype=torch.bool), right, distance),
-        "pgd": Entry(tried, stands, distance),
+        "clean": LedgerEntry(torch.ones(6, dtype=torch.bool), right, distance),
+        "pgd": LedgerEntry(tried, stands, distance),
     }
-    row = Row(entries=entries, y=y, classes=2)
+    row = Standing(entries=entries, y=y, classes=2)
     assert row.about["classes"] == {
         "clean": [1.0, 0.75],
         "robust": [1.0, 0.25],

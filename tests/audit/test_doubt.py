@@ -13,7 +13,7 @@ import advkd
 from advkd.auditing import doubt, probe, selftest
 from advkd.auditing.curves import ONE_STEP, Point
 from advkd.auditing.doubt import black_box_better
-from advkd.auditing.ledger import Entry
+from advkd.auditing.ledger import LedgerEntry
 from advkd.auditing.probe import Probe
 from advkd.errors import AdvkdError
 from advkd.outcome import Outcome
@@ -56,9 +56,9 @@ def test_masking_shows_in_the_attacks_too():
     assert {"one-step-better", "loss-flat"} <= set(row.flags)
 
 
-def entry(broken: int, n: int = 100, **rest) -> Entry:
+def entry(broken: int, n: int = 100, **rest) -> LedgerEntry:
     right = torch.arange(n) >= broken
-    return Entry(torch.ones(n, dtype=torch.bool), right, torch.zeros(n), **rest)
+    return LedgerEntry(torch.ones(n, dtype=torch.bool), right, torch.zeros(n), **rest)
 
 
 def names_of(points: list[Point]) -> list[str]:
@@ -189,8 +189,8 @@ def test_a_suite_with_a_black_box_attack_hides_no_masking():
     everything = torch.ones(100, dtype=torch.bool)
     broken = torch.arange(100) < 30
 
-    def entry(right: Tensor) -> Entry:
-        return Entry(everything, right, torch.full((100,), torch.nan), done=True)
+    def entry(right: Tensor) -> LedgerEntry:
+        return LedgerEntry(everything, right, torch.full((100,), torch.nan), done=True)
 
     entries = {"pgd": entry(everything), "square": entry(~broken), "official": entry(~broken)}
     suite = {"pgd": Suite("white-box"), "square": Suite("black-box"), "official": Suite("white-box", True)}

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 import advkd
 from advkd.auditing import search
 from advkd.auditing.search import Search, Searches
+from advkd.config.case import AuditPlan
 from advkd.data.digits import Digits
-from advkd.engine import Engine
 from advkd.errors import AdvkdError
-from advkd.modes import logits_of
+from advkd.evaluators.gradient import PGDEvaluator
+from advkd.networks.engine import Engine
+from advkd.networks.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.registry import _registered
 from advkd.types import Batch, Threat
@@ -125,7 +127,7 @@ def test_another_engine_than_the_one_it_was_begun_with_is_refused(
     word, robust, digits, threat, tmp_path, monkeypatch
 ):
     begun = advkd.audit(robust, digits, threat, out=tmp_path, **FAST)
-    monkeypatch.setattr("advkd.engine.cannot_compile", lambda device: "")
+    monkeypatch.setattr("advkd.networks.engine.cannot_compile", lambda device: "")
     says = r"belongs to an audit that was (searched in bf16|not compiled)(.|\n)*choose another out"
     with pytest.raises(AdvkdError, match=says):
         advkd.audit(robust, digits, threat, out=tmp_path, **FAST | word)
@@ -206,3 +208,11 @@ def test_exact_evaluators_search_the_network_itself(robust, digits, threat):
     assert torch.equal(one.right, other.right)
     assert torch.equal(one.distance.nan_to_num(), other.distance.nan_to_num())
     assert one.again == 0
+
+
+@pytest.mark.parametrize(("subset", "images"), [({}, 1000), ({"pgd": 5}, 5)])
+def test_an_audit_costs_what_its_subsets_ask_for(subset, images, monkeypatch):
+    monkeypatch.setattr(search, "decided", lambda net, shape, passes, *rest: passes)
+    plan = AuditPlan(suite="mine", evaluators={"pgd": PGDEvaluator(steps=3, restarts=1)}, subset=subset)
+    forward, backward = plan.evaluators["pgd"].passes(10)
+    assert search.engine_for(untrained(10), plan, (1, 8, 8), 10, 1000) == (forward + 2 * backward) * images

@@ -16,9 +16,10 @@ from click.testing import CliRunner
 from huggingface_hub import errors
 
 import advkd
-from advkd import AdvkdError, weights
+from advkd import AdvkdError
 from advkd.cli import main
 from advkd.config.build import member
+from advkd.networks import weights
 
 NAME = "someone/robust-digits"
 FEW = ("split.train=300", "split.test=60", "evaluation.pgd-20.restarts=1")

@@ -12,7 +12,7 @@ from compare_parts import SMALL, WORDS, changes, command, table
 import advkd
 from advkd import AdvkdError
 from advkd.errors import Interrupted
-from advkd.folder import locked
+from advkd.training.folder import locked
 
 HERE = Path(__file__).parent
 

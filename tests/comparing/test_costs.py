@@ -11,7 +11,6 @@ from torch.utils.data import TensorDataset
 
 import advkd
 from advkd.comparing.estimate import _summed, estimated, estimates
-from advkd.given import Given
 from advkd.reporting import report
 from advkd.reporting.figures.scatter import pareto
 from advkd.reporting.gather import compared as compared_rows
@@ -20,6 +19,7 @@ from advkd.reporting.material import Material
 from advkd.reporting.table import methods
 from advkd.reporting.words import beneath, headline, ranked
 from advkd.splits import split
+from advkd.training.given import Given
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_of_three_costs_two_may_be_the_same(compared):
 
 
 def costed(row, tflop):
-    return replace(row, trained=replace(row.trained, cost={**row.trained.cost, "train_tflop": tflop}))
+    return replace(row, history=replace(row.history, cost={**row.history.cost, "train_tflop": tflop}))
 
 
 def test_runs_of_one_accuracy_share_the_highest(compared):

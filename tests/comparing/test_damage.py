@@ -16,7 +16,7 @@ import pytest
 from compare_parts import SMALL
 
 import advkd
-from advkd.folder import locked
+from advkd.training.folder import locked
 
 WORDS = ("presets=pgd-at,trades", "seeds=0", *SMALL, "epochs=1")
 

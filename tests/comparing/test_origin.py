@@ -12,10 +12,10 @@ from compare_parts import SMALL, SUITE
 from parts import LOSS
 
 import advkd
-from advkd import weights
 from advkd.cli import main
-from advkd.member_code import code_of
-from advkd.pyfile import imported
+from advkd.networks import weights
+from advkd.registry.pyfile import imported
+from advkd.training.member_code import code_of
 
 
 def run(folder: Path, *words: str) -> str:

@@ -13,9 +13,9 @@ from filelock import FileLock
 from PIL import Image
 from rich.console import Console as Terminal
 
-from advkd import weights
 from advkd.config.build import member
 from advkd.models.tiny_cnn import TinyCNN
+from advkd.networks import weights
 from advkd.registry import YAML_SLOTS, entries
 from advkd.reporters.console import Console
 from advkd.testing.configured import method_of
@@ -37,6 +37,7 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("attacks", "pgd"): [{}, {"init": "none"}, {"init": "gaussian"}],
     ("attacks", "apgd"): [{}, {"init": "none", "steps": 30}],
     ("paths", "targeted"): [{"goal": goal} for goal in ("runner-up", "random", "anchor")],
+    ("paths", "part"): [{"path": "untargeted"}, {"path": "targeted", "part": 2, "of": 3}],
     ("weightings", "product"): [
         {"left": "end", "right": "teacher-trust"},
         {"left": "boundary", "right": "entropy"},

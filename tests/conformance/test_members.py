@@ -7,7 +7,7 @@ from members import ABSENT, of, table
 
 from advkd.protocols import SLOT_OF
 from advkd.registry import SLOTS, entries
-from advkd.sources import source_of
+from advkd.registry.sources import source_of
 from advkd.testing import conformance
 
 test_attacks = conformance("attacks", *of("attacks"))

@@ -11,11 +11,11 @@ from parts import small_net
 from torch import nn
 
 import advkd
-from advkd import engine
 from advkd.config.build import member
 from advkd.config.layers import named
-from advkd.engine import Engine, Fast, decided
 from advkd.errors import AdvkdError
+from advkd.networks import engine
+from advkd.networks.engine import Engine, Fast, decided
 from advkd.registry import entries
 from advkd.step import Step
 from advkd.streams import streams
@@ -171,7 +171,7 @@ def test_a_compiled_training_goes_on_compiled_or_not_at_all(monkeypatch):
 def test_a_resumed_run_keeps_its_engine(words, tiny, tmp_path, monkeypatch):
     run = advkd.resolve("preset=rslad", *tiny, *words)
     whole = advkd.train(run, out=tmp_path / "whole")
-    from advkd import loop
+    from advkd.training import loop
 
     saved = loop.Training._save
 
@@ -221,7 +221,7 @@ def test_the_clean_teacher_is_asked_once_where_nothing_is_augmented(words, passe
 
 def test_what_is_remembered_is_what_the_network_says():
     from advkd.data.images import Images
-    from advkd.logit_cache import Remembered
+    from advkd.training.logit_cache import Remembered
 
     teacher, rows = nets()["teacher"], torch.tensor([20, 3, 7])
     images = Images(batch().x, batch().y)

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from advkd.config.build import member
-from advkd.engine import twin_of
-from advkd.folding import Folded, fold
+from advkd.networks.engine import twin_of
+from advkd.networks.folding import Folded, fold
 
 MODELS = [
     {"use": "tiny-cnn", "width": 8},

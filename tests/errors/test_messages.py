@@ -20,8 +20,9 @@ from PIL import Image
 from torch.utils.data import TensorDataset
 
 import advkd
-from advkd import AdvkdError, weights
+from advkd import AdvkdError
 from advkd.api import resume
+from advkd.networks import weights
 
 SNAPSHOT = Path(__file__).with_name("messages.md")
 PLAIN = [word for word in TINY if not word.startswith("teacher")]

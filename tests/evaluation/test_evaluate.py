@@ -16,7 +16,7 @@ from torch.utils.data import TensorDataset
 import advkd
 from advkd.evaluation import right_of
 from advkd.evaluators.gradient import CWLinf, FGSMEvaluator, PGDEvaluator
-from advkd.modes import batch_norms, full_float32
+from advkd.networks.modes import batch_norms, full_float32
 from advkd.outcome import Outcome
 from advkd.result import Result, wilson
 from advkd.types import Threat

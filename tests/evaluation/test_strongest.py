@@ -8,10 +8,10 @@ from parts import small_net, undecided
 from torch.utils.data import TensorDataset
 
 import advkd
-from advkd.cost import Cost
 from advkd.evaluators.gradient import CWLinf, PGDEvaluator
 from advkd.evaluators.strongest import strongest
-from advkd.modes import logits_of
+from advkd.networks.cost import Cost
+from advkd.networks.modes import logits_of
 from advkd.registry import load
 from advkd.types import Batch, Threat
 

@@ -12,8 +12,8 @@ from torch.testing import assert_close
 from trained import state
 
 from advkd import AdvkdError
-from advkd.modes import batch_norms
 from advkd.modifiers.average import EMA, SWA
+from advkd.networks.modes import batch_norms
 
 
 def gone_through(net: nn.Module, states: int) -> list[dict[str, torch.Tensor]]:

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from trained import Steps, method_of, same_bits, state
 
-from advkd.engine import Engine
-from advkd.modes import batch_norms, logits_of
 from advkd.modifiers.awp import AWP
+from advkd.networks.engine import Engine
+from advkd.networks.modes import batch_norms, logits_of
 from advkd.step import Step
 from advkd.streams import streams
 from advkd.types import Batch, Threat

@@ -12,13 +12,14 @@ from torch import nn
 from trained import Steps, method_of, same_bits, state
 
 import advkd
-from advkd import registry, weights
+from advkd import registry
 from advkd.config.build import member
 from advkd.evaluation import evaluate
-from advkd.modifier_stack import Modified
+from advkd.networks import weights
 from advkd.registry import entries
 from advkd.reporting.reading import row_of
 from advkd.splits import split
+from advkd.training.modifier_stack import Modified
 
 PRESETS, MODIFIERS = list(entries("presets")), list(entries("modifiers"))
 AT_ONCE = {"awp": {"since": 0.0}, "swa": {"since": 0.0}}

@@ -13,9 +13,9 @@ import advkd
 from advkd import AdvkdError, registry
 from advkd.config.resolve import from_raw, teacher_run
 from advkd.config.run import UNHASHED
-from advkd.contracts import check
 from advkd.protocols import Loss
 from advkd.registry import entries
+from advkd.registry.contracts import check
 
 
 def test_a_key_without_use_names_the_member():

@@ -11,10 +11,10 @@ from torch import nn
 
 from advkd.config.build import member
 from advkd.config.layers import named
-from advkd.modifier_stack import Modified
 from advkd.protocols import Modifier
 from advkd.step import Step
 from advkd.streams import streams
+from advkd.training.modifier_stack import Modified
 from advkd.types import Batch, Threat
 
 

@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from fake import distribution
 from parts import TINY
 
-from advkd.blame import blamed
 from advkd.cli import main
-from advkd.engine import flops_of
+from advkd.networks.engine import flops_of
+from advkd.registry.blame import blamed
 
 WEIGHTING = 'class Odd:\n    """One line."""\n\n    def __call__(self, {}):\n        return None\n'
 WHOLE = WEIGHTING.format("view, step")

@@ -20,8 +20,8 @@ import advkd
 from advkd.auditing.case import resolve_case
 from advkd.cli import main
 from advkd.registry import SLOTS, YAML_SLOTS, entries, find
+from advkd.registry.sources import source_of
 from advkd.scaffold.write import LONGEST, TEMPLATES
-from advkd.sources import source_of
 from advkd.tables import broken
 
 RUFF = Path(sys.executable).with_name("ruff")

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import advkd
-from advkd import weights
 from advkd.api import resume
+from advkd.networks import weights
 from advkd.registry import entries
 
 PRESETS, SETTINGS = list(entries("presets")), list(entries("settings"))
@@ -59,7 +59,7 @@ def test_trains_two_steps_and_resumes_exactly(preset, tmp_path):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_has_a_card(preset):
-    from advkd.sources import source_of
+    from advkd.registry.sources import source_of
 
     source = source_of(entries("presets")[preset][0])
     card = (source.file.parent / "README.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from advkd.reporting.figures.paths import png, strips
 from advkd.reporting.figures.scatter import best_for_their_cost, clean_robust, pareto
 from advkd.reporting.figures.weights import binned, weights
 from advkd.reporting.gather import gathered
-from advkd.reporting.material import Group, Judged, Material, Paths, Row, Strips, Trained
+from advkd.reporting.material import Group, History, Judged, Material, Paths, Row, Strips
 from advkd.reporting.table import legend, methods
 from advkd.reporting.words import ranked
 
@@ -37,8 +37,8 @@ def judged(**attacks):
 
 def row(name, found, seconds=1.0, seed=0):
     none = np.array([])
-    trained = Trained(clean=none, robust=none, loss=none, cost={"train_seconds": seconds})
-    return Row(name=name, seed=seed, folder=Path(name), judged=found, trained=trained)
+    history = History(clean=none, robust=none, loss=none, cost={"train_seconds": seconds})
+    return Row(name=name, seed=seed, folder=Path(name), judged=found, history=history)
 
 
 def cells(body):
@@ -167,7 +167,7 @@ def test_a_name_is_never_read_as_a_formula():
     rows = [row(name, judged(pgd=[0])) for name in ("a $x^", "b")]
     assert "a $x^" in clean_robust(Material(rows=rows)).body
     terms = {"hard $x_": np.ones((3, 4))}
-    weighed = [replace(one, trained=replace(one.trained, weights=terms)) for one in rows]
+    weighed = [replace(one, history=replace(one.history, weights=terms)) for one in rows]
     assert "hard $x_" in weights(Material(rows=weighed)).body
 
 

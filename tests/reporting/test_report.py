@@ -18,11 +18,11 @@ from torch import nn
 from advkd.cli import main
 from advkd.errors import AdvkdError
 from advkd.registry import find
+from advkd.registry.sources import source_of
 from advkd.reporting import report
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import CLEAN
 from advkd.result import wilson
-from advkd.sources import source_of
 
 
 @pytest.fixture
@@ -95,6 +95,8 @@ def test_a_comparison_in_three_files(compared, tmp_path):
         assert ends == pytest.approx(wilson(int(stands.sum()), len(stands)))
         cost = json.loads((compared / row["folder"] / "result.json").read_text())["cost"]
         assert float(line["train_seconds"]) == cost["train_seconds"]
+        with np.load(compared / row["audit"] / "examples.npz") as bits:
+            assert int(line["tried.pgd-20"]) == bits["student.pgd-20.tried"].sum()
 
 
 def test_seeds_become_mean_and_deviation(compared):
@@ -202,10 +204,10 @@ def test_a_spoilt_folder_is_named(copied, spoil, says):
 
 
 def test_a_line_of_metrics_that_was_being_written_is_left_out(copied, tmp_path):
-    whole = gathered(copied[:1]).rows[0].trained
+    whole = gathered(copied[:1]).rows[0].history
     with (copied[0] / "metrics.jsonl").open("a") as file:
         file.write('{"name": "validation.cl')
-    assert len(gathered(copied[:1]).rows[0].trained.clean) == len(whole.clean)
+    assert len(gathered(copied[:1]).rows[0].history.clean) == len(whole.clean)
 
 
 def test_an_older_run_has_fewer_pictures_and_says_so(copied, tmp_path):

@@ -12,7 +12,7 @@ import yaml
 from advkd.errors import AdvkdError
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import Material
-from advkd.reporting.page import notes
+from advkd.reporting.notes import notes
 from advkd.reporting.words import headline, measured
 
 
@@ -43,6 +43,16 @@ def test_validation_images_are_said_to_have_chosen_the_epoch(compared):
     assert not any(told in note for note in notes(material))
     rows = [replace(row, judged=row.judged and on_validation(row.judged)) for row in material.rows]
     assert any(told in note for note in notes(Material(rows=rows)))
+
+
+def test_students_of_two_engines_are_said_to_be(compared):
+    rows = list(gathered([compared]).rows)
+    assert not any("by one engine" in note for note in notes(Material(rows=rows)))
+    other = {"bf16": not rows[0].history.engine["bf16"], "compiled": True}
+    rows[0] = replace(rows[0], history=replace(rows[0].history, engine=other))
+    (told,) = [note for note in notes(Material(rows=rows)) if "by one engine" in note]
+    assert f"bf16, compiled: {rows[0].name};" in told
+    assert rows[1].name in told
 
 
 def on_validation(judged):

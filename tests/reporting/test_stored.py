@@ -52,11 +52,11 @@ def refused(*folders):
 
 
 def test_an_epoch_of_which_one_number_was_written_is_not_the_best(cell):
-    best = gathered([cell]).rows[0].trained.best
+    best = gathered([cell]).rows[0].history.best
     with (cell / "metrics.jsonl").open("a") as file:
         file.write('{"name": "validation.clean", "value": 1.0}\n')
-    trained = gathered([cell]).rows[0].trained
-    assert (trained.best, len(trained.clean)) == (best, len(trained.robust) + 1)
+    history = gathered([cell]).rows[0].history
+    assert (history.best, len(history.clean)) == (best, len(history.robust) + 1)
 
 
 def test_a_student_that_no_attack_has_met_has_no_report(copy, cell):

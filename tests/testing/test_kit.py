@@ -16,7 +16,7 @@ from advkd.testing import findings
 from advkd.testing.checks import checks
 from advkd.testing.mutants import mutants
 from advkd.testing.parts import changed, small_net, state
-from advkd.testing.runner import cases, title
+from advkd.testing.runner import title, trials
 from advkd.weightings.margin import Boundary
 from advkd.weightings.product import Product
 
@@ -145,7 +145,7 @@ def test_a_member_declares_its_own_exceptions():
 
 def test_what_a_member_declares_chooses_its_checks():
     def chosen(slot, member):
-        return {case.check.name for case in cases(slot, member)}
+        return {case.check.name for case in trials(slot, member)}
 
     assert "zero_elsewhere" not in chosen("weightings", Boundary())
     assert "zero_elsewhere" in chosen("weightings", mutants("weightings")["zero_elsewhere"])

@@ -8,8 +8,8 @@ from parts import LOSS
 import advkd
 from advkd import registry
 from advkd.errors import Interrupted
-from advkd.member_code import code_of
-from advkd.pyfile import imported
+from advkd.registry.pyfile import imported
+from advkd.training.member_code import code_of
 
 WORDS = ("preset=standard", "epochs=3", "method.branches.clean.terms.clean.loss=scaled")
 

@@ -7,8 +7,8 @@ from parts import small_net
 from torch.utils.data import TensorDataset
 
 import advkd
-from advkd import teachers
 from advkd.errors import Interrupted
+from advkd.training import teachers
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import advkd
 from advkd.config.build import member
-from advkd.engine import Engine, Fast
 from advkd.methods.norms import OwnNorms
+from advkd.networks.engine import Engine, Fast
 
 PASSES = ("student_forwards", "student_backwards", "teacher_forwards")
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import advkd
-from advkd import weights
 from advkd.api import resume
+from advkd.networks import weights
 
 KILLED = Path(__file__).with_name("killed.py")
 TIMES = ("train.images_per_second", "epoch.seconds", "train.epochs")

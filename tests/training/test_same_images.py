@@ -12,8 +12,8 @@ from torch.utils.data import TensorDataset
 
 import advkd
 from advkd.errors import Interrupted
-from advkd.folder import RUN
-from advkd.teachers import IMAGES, cached
+from advkd.training.folder import RUN
+from advkd.training.teachers import IMAGES, cached
 
 
 def add(folder, begin: str, count: int) -> None:

@@ -13,7 +13,7 @@ import sklearn.datasets
 import torch._dynamo  # every optimiser of torch imports it
 
 import advkd
-from advkd.loop import Training
+from advkd.training.loop import Training
 
 run = advkd.resolve("preset=pgd-at", "setting=digits", "compile=never")
 

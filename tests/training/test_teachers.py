@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import advkd
-from advkd import weights
-from advkd.teachers import cache, cached
+from advkd.networks import weights
+from advkd.training.teachers import cache, cached
 
 
 @pytest.fixture

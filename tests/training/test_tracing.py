@@ -10,12 +10,12 @@ import torch
 from parts import small_net, undecided
 
 import advkd
-from advkd import tracing
 from advkd.data.images import Images
 from advkd.methods.branches import Branches
-from advkd.modes import logits_of
+from advkd.networks.modes import logits_of
+from advkd.training import tracing
+from advkd.training.weight_statistics import Weighed
 from advkd.types import Threat
-from advkd.weight_statistics import Weighed
 
 THREAT = Threat(eps=0.1)
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from advkd.cost import Cost
+from advkd.networks.cost import Cost
 
 
 def test_warm_up_is_what_the_first_block_took_beyond_the_others():

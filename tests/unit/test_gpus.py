@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch.optim import swa_utils
 
-from advkd import AdvkdError, engine, streams
+from advkd import AdvkdError, streams
 from advkd.auditing.admission import free_memory
-from advkd.cost import peak_memory_mb
 from advkd.modifiers.average import SWA
-from advkd.one_step import _ahead
+from advkd.networks import engine
+from advkd.networks.cost import peak_memory_mb
+from advkd.training.one_step import _ahead
 
 
 def noting(asked):

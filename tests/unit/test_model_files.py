@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from advkd import weights
 from advkd.errors import AdvkdError
 from advkd.models.file import File, matched
 from advkd.models.resnet import ResNet8
 from advkd.models.timm import Timm
 from advkd.models.wideresnet import WideResNet
+from advkd.networks import weights
 
 CIFAR = (3, 32, 32)
 

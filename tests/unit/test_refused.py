@@ -8,7 +8,7 @@ import advkd
 from advkd.config.run import Split
 from advkd.config.words import value_of
 from advkd.data.digits import Digits
-from advkd.device import chosen
+from advkd.networks.device import chosen
 from advkd.splits import split
 
 

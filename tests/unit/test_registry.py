@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import torch
 from fake import distribution
 
 import advkd
 from advkd import AdvkdError
 from advkd.config.build import member
-from advkd.installed import installed
+from advkd.networks.device import environment
 from advkd.registry import entries, find, load, slot_named
-from advkd.sources import source_of
+from advkd.registry.installed import installed
+from advkd.registry.sources import source_of
 
 
 def test_slots_answer_to_singular_and_plural():
@@ -115,6 +117,13 @@ def test_two_modules_that_pass_a_name_to_each_other_end(site):
     files = {"one.py": "from two import Loop\n", "two.py": "from one import Loop\n"}
     distribution(site, "loop", "[advkd.losses]\nloop = one:Loop\n", files)
     assert "Loop is not in" in source_of(find("losses", "loop")).headline
+
+
+def test_results_name_the_plugins_that_are_installed(site):
+    device = torch.device("cpu")
+    assert "more" not in environment(device)
+    distribution(site, "more", "[advkd.losses]\nmine = more:Loss\n")
+    assert environment(device)["more"] == "1.5"
 
 
 def test_only_what_the_environment_names_is_loaded(site, monkeypatch, caplog):

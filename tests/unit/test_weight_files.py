@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from advkd import weights
 from advkd.errors import AdvkdError
+from advkd.networks import weights
 
 
 def same(left, right):

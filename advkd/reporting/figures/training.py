@@ -41,25 +41,25 @@ def training(material: Material) -> Figure | Missing:
 
 
 def _known(row: Row) -> bool:
-    return row.trained is not None and len(row.trained.clean) > 0
+    return row.history is not None and len(row.history.clean) > 0
 
 
 def _curve(axes: Any, row: Row, what: str, shade: str) -> None:
-    trained = row.trained
-    assert trained is not None
-    values = 100 * getattr(trained, what)
-    if len(values) != len(trained.clean):
+    history = row.history
+    assert history is not None
+    values = 100 * getattr(history, what)
+    if len(values) != len(history.clean):
         return
     epochs = range(1, len(values) + 1)
     axes.plot(epochs, values, color=shade)
-    axes.plot(trained.best + 1, values[trained.best], "o", mfc="none", mec=shade, ms=7)
+    axes.plot(history.best + 1, values[history.best], "o", mfc="none", mec=shade, ms=7)
     axes.plot(len(values), values[-1], "|", color=INK, ms=9)
 
 
 def _said(row: Row) -> str:
-    trained = row.trained
-    assert trained is not None
+    history = row.history
+    assert history is not None
     seed = "" if row.seed is None else f" seed {row.seed}"
-    last = percent(trained.robust[-1]) if len(trained.robust) else "-"
-    best = percent(trained.robust[trained.best]) if len(trained.robust) else "-"
-    return f"{row.name}{seed}: robust {best} at epoch {trained.best + 1}, {last} at the last"
+    last = percent(history.robust[-1]) if len(history.robust) else "-"
+    best = percent(history.robust[history.best]) if len(history.robust) else "-"
+    return f"{row.name}{seed}: robust {best} at epoch {history.best + 1}, {last} at the last"

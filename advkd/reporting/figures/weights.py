@@ -18,12 +18,12 @@ def weights(material: Material) -> Figure | Missing:
     """The mean weight of every path point by epoch, of the most robust method that weighs its paths."""
     title = "Weights along the path"
     row = _shown(material)
-    if row is None or row.trained is None:
+    if row is None or row.history is None:
         return Missing(
             title,
             "no weights in metrics.jsonl; advkd run leaves them where a term covers a path.",
         )
-    terms = row.trained.weights
+    terms = row.history.weights
     most = max(float(table.max()) for table in terms.values()) or 1.0
 
     def draw(drawing: Any) -> None:
@@ -51,7 +51,7 @@ def weights(material: Material) -> Figure | Missing:
 
 
 def _shown(material: Material) -> Row | None:
-    rows = [row for group in ranked(material) for row in group.rows if row.trained and row.trained.weights]
+    rows = [row for group in ranked(material) for row in group.rows if row.history and row.history.weights]
     return rows[0] if rows else None
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from advkd.modes import logits_of
+from advkd.networks.modes import logits_of
 from advkd.step import Step
 from advkd.testing.mutants import plant
 from advkd.testing.paths import walk_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from advkd.modes import evaluating
+from advkd.networks.modes import evaluating
 from advkd.step import Step
 from advkd.testing.mutants import planted
 from advkd.view import View

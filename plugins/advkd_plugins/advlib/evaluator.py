@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from advkd.errors import error
-from advkd.isolation import isolated
-from advkd.modes import logits_of
+from advkd.networks.isolation import isolated
+from advkd.networks.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge
 from advkd.streams import drawn

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from advkd import weights
 from advkd.errors import error
+from advkd.networks import weights
 from advkd_plugins.hub.card import RESULT, RUN, card, told
 from advkd_plugins.hub.model import STUDENT, refused
 

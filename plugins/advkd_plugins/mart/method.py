@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from advkd.modes import evaluating, momentum_over
+from advkd.networks.modes import evaluating, momentum_over
 from advkd.protocols import Attack, Parts
 from advkd.step import Step
 from advkd.types import Batch, Path, Real

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from torch import nn
 
-from advkd import weights
 from advkd.errors import AdvkdError, error, unknown
+from advkd.networks import weights
 from advkd.types import Shape
 from advkd_plugins.robustbench.checksum import checked, recorded
 

@@ -11,14 +11,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from advkd import checkpoint
 from advkd.config.layers import load_yaml, yaml_text
 from advkd.config.resolve import from_raw
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.files import write_arrays, write_bytes, write_json
-from advkd.member_code import code_of
 from advkd.result import Result
+from advkd.training import checkpoint
+from advkd.training.member_code import code_of
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
 GIVEN = "given"

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.errors import error
-from advkd.folding import fold
-from advkd.modes import device_of, evaluating, full_float32
+from advkd.networks.folding import fold
+from advkd.networks.modes import device_of, evaluating, full_float32
 from advkd.types import Shape
 
 Compile = Literal["auto", "always", "never"]

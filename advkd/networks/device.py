@@ -9,6 +9,7 @@ from importlib import metadata
 import torch
 
 from advkd.errors import error
+from advkd.registry.installed import installed
 
 LIBRARIES = ("advkd", "torch", "torchvision", "timm", "adversarial-robustness-toolbox", "numpy")
 
@@ -34,10 +35,12 @@ def chosen(name: str) -> torch.device:
 
 
 def environment(device: torch.device) -> dict[str, str | int]:
-    """What a number depends on besides its configuration."""
+    """What a number depends on besides its configuration, plugins whose names count among it."""
+    plugins = sorted({(entry.distribution, entry.version) for entry in installed().entries})
     versions = {name: metadata.version(name) for name in LIBRARIES}
     return {
         "python": platform.python_version(),
+        **dict(plugins),
         **versions,
         "platform": f"{platform.system()} {platform.machine()}",
         "device": str(device),

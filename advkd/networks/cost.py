@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advkd.modes import device_of
+from advkd.networks.modes import device_of
 
 
 class Cost:

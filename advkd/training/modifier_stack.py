@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from advkd.modes import buffers_kept
+from advkd.networks.modes import buffers_kept
 from advkd.protocols import Method, Modifier
 from advkd.step import Step
 from advkd.streams import forked

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.errors import error
-from advkd.modes import logits_of
+from advkd.networks.modes import logits_of
 from advkd.types import Shape
 
 KNOWN_DEVICES = ("cpu", "cuda")

@@ -12,7 +12,7 @@ from advkd.config.build import member
 from advkd.config.layers import named, over
 from advkd.errors import error
 from advkd.guards import check_paths
-from advkd.modes import buffers_kept, full_float32
+from advkd.networks.modes import buffers_kept, full_float32
 from advkd.protocols import Method, nets_of
 from advkd.step import Step
 from advkd.streams import drawn, global_seed

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor, nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
-from advkd import weights
 from advkd.errors import error
+from advkd.networks import weights
 
 NAME = "checkpoint.safetensors"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import traceback
 
 from advkd.errors import AdvkdError, error
-from advkd.installed import OWN, Entry, installed
 from advkd.registry import SLOTS, YAML_SLOTS, registered
+from advkd.registry.installed import OWN, Entry, installed
 
 
 def blamed(cause: Exception) -> AdvkdError | None:

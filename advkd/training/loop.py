@@ -13,24 +13,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advkd import checkpoint, weights
 from advkd.augment import Augment
 from advkd.config.run import Run
-from advkd.cost import Cost
 from advkd.data.images import Images
-from advkd.engine import Engine, decided, restored
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.guards import check_finite, check_paths
-from advkd.logit_cache import Remembered
-from advkd.modes import device_of
-from advkd.modifier_stack import Modified
+from advkd.networks import weights
+from advkd.networks.cost import Cost
+from advkd.networks.engine import Engine, decided, restored
+from advkd.networks.modes import device_of
 from advkd.protocols import Method, Reporter
 from advkd.result import Result
 from advkd.step import Step
 from advkd.streams import global_seed, streams
+from advkd.training import checkpoint
+from advkd.training.logit_cache import Remembered
+from advkd.training.modifier_stack import Modified
+from advkd.training.weight_statistics import Weighed
 from advkd.types import Batch, Record
-from advkd.weight_statistics import Weighed
 
 BEST, LAST = "student.safetensors", "student-last.safetensors"
 PASSES = 36.0
@@ -38,7 +39,7 @@ PASSES = 36.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class Setup:
     """What a training works on: networks by name, images, the folder it writes to, who is told."""
 
     nets: Mapping[str, nn.Module]
@@ -53,22 +54,22 @@ class Parts:
 class Training:
     """One training of a student; `fit` runs it to its end or goes on from its checkpoint."""
 
-    def __init__(self, run: Run, parts: Parts) -> None:
-        self.run, self.parts = run, parts
-        self.student = parts.nets["student"]
+    def __init__(self, run: Run, setup: Setup) -> None:
+        self.run, self.setup = run, setup
+        self.student = setup.nets["student"]
         self.device = device_of(self.student)
         self.method: Method = copy.deepcopy(run.method)
         if hasattr(self.method, "build"):
-            self.method.build(parts.nets)
+            self.method.build(setup.nets)
         extra = self.method.modules() if hasattr(self.method, "modules") else {}
         self.modules = {
             "student": self.student,
             **{f"method.{k}": m.to(self.device) for k, m in extra.items()},
         }
-        passes = PASSES * len(parts.train) * run.epochs
-        self._equip(decided(self.student, parts.train.shape, passes, run.compile, run.precision))
+        passes = PASSES * len(setup.train) * run.epochs
+        self._equip(decided(self.student, setup.train.shape, passes, run.compile, run.precision))
         self.streams = streams(run.seed)
-        self.steps = max(len(parts.train) // run.batch_size, 1)
+        self.steps = max(len(setup.train) // run.batch_size, 1)
         trained = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]
         self.optimizer = run.optimizer(trained)
         self.scheduler = run.schedule(self.optimizer, self.steps * run.epochs)
@@ -80,7 +81,7 @@ class Training:
 
     def fit(self, *, resume: bool = False) -> None:
         """Trains up to the last epoch; the folder then holds the best and the last student."""
-        if resume and (self.parts.folder / checkpoint.NAME).exists():
+        if resume and (self.setup.folder / checkpoint.NAME).exists():
             self._restore()
         sizes = {"steps": self.steps, "batch": self.run.batch_size, "done": self.epoch}
         sizes |= {f"modifier.{name}": 1 for name in self.run.modifiers}
@@ -96,20 +97,20 @@ class Training:
             self.epoch += 1
             self._save()
         self.optimizer.zero_grad(set_to_none=True)
-        for net in self.parts.nets.values():
+        for net in self.setup.nets.values():
             # the memory layout of a loaded network, so that results agree to the bit
             net.to(memory_format=torch.contiguous_format)
 
     def _equip(self, engine: Engine) -> None:
         self.engine = engine
-        self.nets = {name: engine(net) for name, net in self.parts.nets.items()}
+        self.nets = {name: engine(net) for name, net in self.setup.nets.items()}
         self.cost = Cost(self.nets)
         frozen = {name: net for name, net in self.nets.items() if name != "student"}
-        self.remembered = Remembered(frozen, self.parts.train, self.run.eval_batch_size)
+        self.remembered = Remembered(frozen, self.setup.train, self.run.eval_batch_size)
 
     def resumes_at(self) -> int:
         """The epoch that training would go on with."""
-        path = self.parts.folder / checkpoint.NAME
+        path = self.setup.folder / checkpoint.NAME
         return int(weights.read(path, "resume")[1]["run"]["epoch"]) if path.exists() else 0
 
     def _epoch(self) -> None:
@@ -161,18 +162,18 @@ class Training:
 
     def _epoch_end(self) -> None:
         def images() -> Iterator[Tensor]:
-            return (self.parts.train.batch(rows).x.to(self.device) for rows in self._order())
+            return (self.setup.train.batch(rows).x.to(self.device) for rows in self._order())
 
         with self.cost.counting(), global_seed(self.run.seed, "epoch end", self.epoch):
             self.modified.epoch_end(images, (self.epoch + 1) / self.run.epochs)
 
     def _order(self) -> tuple[Tensor, ...]:
         size = self.run.batch_size
-        order = torch.randperm(len(self.parts.train), generator=self.streams("order", self.epoch))
+        order = torch.randperm(len(self.setup.train), generator=self.streams("order", self.epoch))
         return torch.split(order[: self.steps * size], size)
 
     def _batch(self, rows: Tensor, index: int) -> Batch:
-        batch = self.parts.train.batch(rows)
+        batch = self.setup.train.batch(rows)
         x, y = batch.x.to(self.device), batch.y.to(self.device)
         return Batch(self.run.augment(x, self.streams("augment", self.epoch, index)), y)
 
@@ -196,7 +197,7 @@ class Training:
     def _validate(self) -> None:
         result = evaluate(
             self.student,
-            self.parts.validation,
+            self.setup.validation,
             self.run.threat,
             # an attack called `clean` is none, and then the best student is the best on clean images
             {self.run.resolved["validation"]["use"]: self.run.validation},
@@ -227,11 +228,11 @@ class Training:
             with self.modified.worn():
                 self._write(LAST, {"epoch": self.epoch})
         checkpoint.save(
-            self.parts.folder / checkpoint.NAME, self.saved, self.optimizer, self.scheduler, about
+            self.setup.folder / checkpoint.NAME, self.saved, self.optimizer, self.scheduler, about
         )
 
     def _restore(self) -> None:
-        path = self.parts.folder / checkpoint.NAME
+        path = self.setup.folder / checkpoint.NAME
         about = checkpoint.restore(path, self.saved, self.optimizer, self.scheduler)
         if (about["hash"], about["seed"]) != (self.run.hash, self.run.seed):
             raise error("resume", "the checkpoint belongs to another configuration", given=path)
@@ -242,8 +243,8 @@ class Training:
         self.remembered.recall(about.get("remembered", ()))
 
     def _write(self, name: str, validation: Mapping[str, float]) -> None:
-        about = {**self.parts.about, "validation": dict(validation)}
-        weights.write(self.parts.folder / name, self.student.state_dict(), about)
+        about = {**self.setup.about, "validation": dict(validation)}
+        weights.write(self.setup.folder / name, self.student.state_dict(), about)
 
     def _say(self, name: str, value: float, **more: Any) -> None:
-        self.parts.report(Record(name=name, value=value, epoch=self.epoch, stage=self.parts.stage, **more))
+        self.setup.report(Record(name=name, value=value, epoch=self.epoch, stage=self.setup.stage, **more))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from advkd.data.images import Images
 from advkd.data.split import limited
 from advkd.files import write_arrays
-from advkd.modes import device_of, evaluating
+from advkd.networks.modes import device_of, evaluating
 from advkd.protocols import Attack
 from advkd.registry import load
 from advkd.step import Step

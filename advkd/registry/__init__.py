@@ -12,7 +12,7 @@ from importlib import import_module, metadata
 from typing import Any, TypeVar
 
 from advkd.errors import AdvkdError, Problem, error, unknown
-from advkd.installed import CHOICE, OWN, Entry, installed
+from advkd.registry.installed import CHOICE, OWN, Entry, installed
 
 SLOTS = {
     "attacks": "attack",
@@ -47,7 +47,7 @@ def register(slot: str, name: str) -> Callable[[T], T]:
     slot = slot_named(slot)
 
     def keep(member: T) -> T:
-        from advkd.contracts import check
+        from advkd.registry.contracts import check
 
         for entry in installed().entries:
             if (entry.slot, entry.name) == (slot, name):
@@ -136,7 +136,7 @@ def split_name(name: str) -> tuple[str, str | None]:
 
 @functools.cache
 def _imported(entry: Entry) -> Any:
-    from advkd.contracts import check
+    from advkd.registry.contracts import check
 
     module, _, attribute = entry.target.partition(":")
     try:

@@ -10,8 +10,8 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-from advkd.installed import Entry
 from advkd.registry import YAML_SLOTS
+from advkd.registry.installed import Entry
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from advkd.modes import buffers_kept, evaluating
+from advkd.networks.modes import buffers_kept, evaluating
 from advkd.streams import forked
 
 

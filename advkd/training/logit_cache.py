@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.data.images import Images
-from advkd.modes import device_of, logits_of
+from advkd.networks.modes import device_of, logits_of
 
 
 class Remembered:

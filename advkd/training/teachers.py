@@ -16,18 +16,19 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from advkd import checkpoint, weights
 from advkd.config.resolve import teacher_run
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import evaluate
 from advkd.files import write_json
-from advkd.loop import BEST, Parts, Training
 from advkd.models.file import File
 from advkd.models.trained import Trained
+from advkd.networks import weights
 from advkd.protocols import Reporter
 from advkd.splits import Splits
 from advkd.streams import global_seed
+from advkd.training import checkpoint
+from advkd.training.loop import BEST, Setup, Training
 from advkd.types import Threat
 
 log = logging.getLogger("advkd")
@@ -199,7 +200,7 @@ def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, fo
     with global_seed(recipe.seed, "init"):
         net = recipe.student(splits.classes, splits.shape).to(device)
     about = described(recipe, splits)
-    parts = Parts(
+    setup = Setup(
         nets={"student": net},
         train=splits.train,
         validation=splits.validation,
@@ -208,7 +209,7 @@ def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, fo
         about=about,
         stage="teacher",
     )
-    Training(recipe, parts).fit(resume=True)
+    Training(recipe, setup).fit(resume=True)
 
 
 def described(run: Run, splits: Splits) -> dict[str, Any]:

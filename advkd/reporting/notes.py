@@ -1,0 +1,70 @@
+"""What a reader has to know of how the numbers came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from advkd.auditing.tables import percent
+from advkd.reporting.material import Material
+from advkd.reporting.teacher import teachers
+
+
+def notes(material: Material) -> Iterator[str]:
+    """What a reader has to know of how the numbers came about."""
+    said = [note for row in material.rows if row.history for note in row.history.notes]
+    yield from dict.fromkeys(said)
+    if len(material.rows) > 1:
+        yield (
+            "Accuracies hold for this setting: its data, student, teacher and threat. Another setting may "
+            "rank the methods otherwise."
+        )
+    if material.groups and material.images.endswith("validation images"):
+        yield "These images have also chosen each student's best epoch, so accuracies are somewhat too high."
+    yield from _engines(material)
+    if len(teachers(material)) > 1:
+        yield "These students have learned from different teachers, so none is shown beside them."
+    yield from _spared(material)
+    if material.comparison is not None:
+        yield _of_costs(material)
+    unaudited = [g.name for g in material.groups if any(judged.audit is None for judged in g.judged)]
+    if unaudited:
+        yield (
+            f"Not audited: {', '.join(unaudited)}. No check has doubted these numbers yet; "
+            "advkd eval RUN suite=standard does."
+        )
+
+
+def _spared(material: Material) -> Iterator[str]:
+    """Attacks that have not met every image that stands, as a suite's `subset` asks."""
+    judged = [one for group in material.groups for one in group.judged if one.complete]
+    for attack in dict.fromkeys(name for one in judged for name in one.attacks):
+        ran = [one for one in judged if attack in one.right and one.survivors.any()]
+        shares = [float((one.survivors & ~one.tried[attack]).sum() / one.survivors.sum()) for one in ran]
+        if any(shares):
+            yield (
+                f"{attack} was tried on some of the images that stood until then. Of those that count as "
+                f"robust, {percent(min(shares))} to {percent(max(shares))} %, by student, have not met it."
+            )
+
+
+def _of_costs(material: Material) -> str:
+    told = {str(row.history.environment.get("threads", "?")) for row in material.rows if row.history}
+    return (
+        "Wall times were taken beside whatever else the machine did, with so many threads a student: "
+        f"{' or '.join(sorted(told))}. They are no measure of a method. TFLOP, where they are known, are "
+        "floating point operations of one training, those of student and teacher, counted by torch on steps "
+        "of that very run; training the teacher is not in them."
+    )
+
+
+def _engines(material: Material) -> Iterator[str]:
+    """Students that have not been trained with one precision: the methods are not on equal terms."""
+    made: dict[str, dict[str, None]] = {}
+    for row in material.rows:
+        if row.history and row.history.engine:
+            bf16, compiled = row.history.engine["bf16"], row.history.engine["compiled"]
+            way = f"{'bf16' if bf16 else 'float32'}{', compiled' if compiled else ''}"
+            made.setdefault(way, {})[row.name] = None
+    if len(made) > 1:
+        told = "; ".join(f"{way}: {', '.join(names)}" for way, names in made.items())
+        yield f"Students were not all trained by one engine: {told}."

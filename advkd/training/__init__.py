@@ -1,0 +1,1 @@
+"""One run: its folder, its teacher, its loop, and what it keeps for the report."""
