@@ -58,7 +58,7 @@ def _of_costs(material: Material) -> str:
 
 
 def _engines(material: Material) -> Iterator[str]:
-    """Students that have not been trained with one precision: the methods are not on equal terms."""
+    """Students that differ in more than their method: precision, or compiled or not."""
     made: dict[str, dict[str, None]] = {}
     for row in material.rows:
         if row.history and row.history.engine:
@@ -67,4 +67,4 @@ def _engines(material: Material) -> Iterator[str]:
             made.setdefault(way, {})[row.name] = None
     if len(made) > 1:
         told = "; ".join(f"{way}: {', '.join(names)}" for way, names in made.items())
-        yield f"Students were not all trained by one engine: {told}."
+        yield f"Students were not all trained by one engine, so they differ in more than method: {told}."
