@@ -14,7 +14,7 @@ from advkd.auditing.case import FORMS, weights_of
 from advkd.auditing.order import Subject
 from advkd.config.build import member
 from advkd.config.case import Resolved
-from advkd.errors import AdvkdError, error, unknown
+from advkd.errors import AdvkdError, Problem, error, unknown
 from advkd.models.file import File
 from advkd.models.timm import published_classes
 from advkd.registry import split_name
@@ -33,7 +33,6 @@ def opened(case: Resolved, classes: int, shape: Shape, device: torch.device) -> 
     nets = {name: _placed(source(classes, shape), device) for name, source in case.nets.items()}
     subjects = _run(case, path, classes, shape) if (path / RUN).is_file() else [_single(case, classes, shape)]
     if case.teacher is not None:
-        subjects = [s for s in subjects if s.who != "teacher"]
         subjects.append(Subject("teacher", case.teacher(classes, shape).eval()))
     subjects = [replace(s, net=s.net.to(device)) for s in subjects]
     nets |= {s.who: s.net for s in subjects if s.who == "teacher"}
@@ -47,9 +46,18 @@ def _run(case: Resolved, folder: Path, classes: int, shape: Shape) -> list[Subje
         _file(who, File(path=str(weights_of(folder, name)), model=case.model), classes, shape)
         for who, name in rows
     ]
-    own = given_to(folder, "target").get("data", "")
-    teacher = of_run(written(folder, "target")[0], own)
+    teacher = None if case.teacher else _teacher(folder)
     return subjects if teacher is None else [*subjects, _file("teacher", teacher, classes, shape)]
+
+
+def _teacher(folder: Path) -> File | None:
+    try:
+        run = written(folder, "target")[0]
+    except AdvkdError as cause:
+        problem = "without what it was trained with the run does not say who its teacher was"
+        remedy = f"install it, give teacher=FILE, or judge the weights: advkd eval {folder / BEST}"
+        raise AdvkdError(*cause.problems, Problem(place="target", problem=problem, remedy=remedy)) from cause
+    return of_run(run, given_to(folder, "target").get("data", ""))
 
 
 def _single(case: Resolved, classes: int, shape: Shape) -> Subject:

@@ -70,6 +70,18 @@ def test_a_run_folder_with_best_last_and_teacher(tiny, tmp_path):
     assert "sibling" in said.split("worst case")[0].split("accuracy in %")[1]
 
 
+def test_a_run_of_a_method_that_is_not_installed_any_more(tiny, tmp_path):
+    folder = tmp_path / "run"
+    api.train(api.resolve("preset=rslad", *tiny), out=folder)
+    text = (folder / "run.yaml").read_text()
+    (folder / "run.yaml").write_text(text.replace("use: branches", "use: of-a-plugin", 1))
+    said = run(str(folder), *QUICK, status=2)
+    assert "method: unknown method" in said
+    assert "give teacher=FILE" in said
+    run(str(folder), *QUICK, f"teacher={folder / 'student.safetensors'}")
+    assert "teacher" in json.loads(next(folder.glob("eval/*/result.json")).read_text())
+
+
 def test_a_file_of_this_toolkit_says_what_it_is(tmp_path):
     file = tmp_path / "net.safetensors"
     from importlib.resources import files
