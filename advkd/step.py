@@ -33,6 +33,7 @@ class Step:
     weighed: Callable[[str, Tensor], None] = lambda term, weights: None  # noqa: ARG005
     said: dict[Path, dict[tuple[str, int], Tensor]] = field(default_factory=dict, repr=False)
     _known: list[tuple[nn.Module, Tensor, Tensor]] = field(default_factory=list, repr=False)
+    _parts: list[tuple[Tensor, Batch, slice]] = field(default_factory=list, repr=False)
 
     def generator(self, stream: str, *names: object) -> torch.Generator:
         """The generator of one purpose in this step."""
@@ -40,22 +41,28 @@ class Step:
 
     def start_logits(self, net: str, x: Tensor) -> Tensor:
         """Eval-mode logits (B,N) of start images, forwarded once however many branches ask."""
-        module = self.nets[net]
-        for known, seen, answer in self._known:
-            if known is module and (seen is x or torch.equal(seen, x)):
-                return answer
-        before = self.clean(net, x)
-        answer = logits_of(module, x) if before is None else before
-        self._known.append((module, x, answer))
+        answer = self._told(net, x)
+        if answer is None:
+            answer = logits_of(self.nets[net], x)
+            self._known.append((self.nets[net], x, answer))
         return answer
 
-    def part(self, batch: Batch, rows: slice) -> Batch:
-        """The images of `batch` at `rows`; what is known already of the whole batch is known of them."""
-        some = Batch(batch.x[rows], batch.y[rows])
-        for name, module in self.nets.items():
-            if (known := self.clean(name, batch.x)) is not None:
-                self._known.append((module, some.x, known[rows]))
-        return some
+    def _told(self, net: str, x: Tensor) -> Tensor | None:
+        """What is known without asking: of these images, or of a batch they are taken from."""
+        for module, seen, answer in self._known:
+            if module is self.nets[net] and _same(seen, x):
+                return answer
+        for some, batch, rows in self._parts:
+            if _same(some, x) and (whole := self._told(net, batch.x)) is not None:
+                return whole[rows]
+        return self.clean(net, x)
+
+    def some(self, batch: Batch, rows: slice) -> Batch:
+        """The images of `batch` at `rows`; what is known of the whole batch is known of them."""
+        part = Batch(batch.x[rows], batch.y[rows])
+        if len(part.x) < len(batch.x):
+            self._parts.append((part.x, batch, rows))
+        return part
 
     def within(self, branch: str) -> Step:
         """The same step, whose generators belong to one branch."""
@@ -64,3 +71,7 @@ class Step:
     def with_student(self, student: nn.Module) -> Step:
         """The same step with another student network (a branch with BatchNorm of its own)."""
         return dataclasses.replace(self, nets={**self.nets, "student": student})
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one is other or torch.equal(one, other)

@@ -37,7 +37,7 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("attacks", "pgd"): [{}, {"init": "none"}, {"init": "gaussian"}],
     ("attacks", "apgd"): [{}, {"init": "none", "steps": 30}],
     ("paths", "targeted"): [{"goal": goal} for goal in ("runner-up", "random", "anchor")],
-    ("paths", "part"): [{"path": "untargeted"}, {"path": "targeted", "part": 2, "of": 3}],
+    ("paths", "half"): [{"path": "untargeted"}, {"path": "targeted", "which": "odd"}],
     ("weightings", "product"): [
         {"left": "end", "right": "teacher-trust"},
         {"left": "boundary", "right": "entropy"},

@@ -10,11 +10,8 @@ from test_branches import method_of, step_of
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from advkd import AdvkdError
 from advkd.config.layers import named
-from advkd.paths.part import Part
 from advkd.paths.targeted import other_class, runner_up, wrong_class
-from advkd.paths.untargeted import Untargeted
 from advkd.streams import streams
 from advkd.types import Batch
 
@@ -111,42 +108,42 @@ def test_straight_points_lie_evenly_on_the_segment(student, teacher, batch, thre
         assert_close(path.x[k], start + k / 4 * (end - start), rtol=0, atol=1e-12)
 
 
-def test_two_parts_share_the_batch_between_them(student, teacher, batch, threat):
+def test_two_halves_share_the_batch_between_them(student, teacher, batch, threat):
     branches = {**named("presets", "path-dual")["method"]["branches"]}
-    for part, name in enumerate(branches):
-        branches[name] = branches[name] | {
-            "path": {"use": "part", "path": branches[name]["path"], "part": part}
-        }
+    for which, name in (("even", "untargeted"), ("odd", "targeted")):
+        path = {"use": "half", "path": branches[name]["path"], "which": which}
+        branches[name] = branches[name] | {"path": path}
     step = step_of(student, teacher, threat)
     paths = method_of("path-dual", {"branches": branches}).paths(batch, step)
     untargeted, targeted = paths["untargeted"], paths["targeted"]
     assert torch.equal(untargeted.x[0], batch.x[::2])
-    assert torch.equal(targeted.x[0], batch.x[1::2])
     assert torch.equal(untargeted.y, batch.y[::2])
+    assert torch.equal(targeted.x[0], batch.x[1::2])
     assert torch.equal(targeted.goal, runner_up(teacher(batch.x), batch.y)[1::2])
 
 
-def test_a_part_knows_what_is_known_of_the_whole_batch(student, teacher, batch, threat):
-    known = torch.rand(len(batch.x), 10)
+def test_some_images_are_known_by_their_batch(student, teacher, batch, threat):
+    step, rows = step_of(student, teacher, threat), slice(1, None, 3)
+    asked = []
+    teacher.register_forward_hook(lambda net, x, logits: asked.append(len(logits)))
+    some = step.some(step.some(batch, slice(None, None, 1)), rows)
+    whole = step.start_logits("teacher", batch.x)
+    assert torch.equal(step.start_logits("teacher", some.x.clone()), whole[rows])
+    assert asked == [len(batch.x)]
+
+
+def test_a_network_is_not_asked_of_a_batch_before_somebody_asks(student, teacher, batch, threat):
+    asked = []
     step = step_of(student, teacher, threat)
-    step = dataclasses.replace(
-        step, clean=lambda net, x: known if net == "teacher" and x is batch.x else None
-    )
-    some = step.part(batch, slice(1, None, 3))
-    assert torch.equal(step.start_logits("teacher", some.x), known[1::3])
+    step = dataclasses.replace(step, clean=lambda net, x: asked.append(net))
+    some = step.some(batch, slice(0, None, 2))
+    assert not asked
+    assert torch.equal(step.start_logits("teacher", some.x), teacher(some.x))
 
 
-@pytest.mark.parametrize(
-    ("part", "of", "says"), [(2, 2, "0 to 1"), (-1, 2, "0 to 1"), (0, 0, "at least one")]
-)
-def test_a_part_that_is_none_is_refused(part, of, says):
-    with pytest.raises(AdvkdError, match=says):
-        Part(path=Untargeted(), part=part, of=of)
-
-
-def test_a_batch_too_small_for_a_part_skips_the_branch(student, teacher, batch, threat):
+def test_a_batch_too_small_for_a_half_skips_the_branch(student, teacher, batch, threat):
     one = Batch(batch.x[:1], batch.y[:1])
-    change = {"branches": {"untargeted": {"path": {"use": "part", "path": "untargeted", "part": 1}}}}
+    change = {"branches": {"untargeted": {"path": {"use": "half", "path": "untargeted", "which": "odd"}}}}
     assert method_of("rslad", change).paths(one, step_of(student, teacher, threat))["untargeted"] is None
 
 
