@@ -139,12 +139,12 @@ def same_step_same_path(sampler: PathSampler) -> None:
 
 @check("paths")
 def one_class_is_walked_or_skipped(sampler: PathSampler) -> None:
-    """A batch of one class, or of one image, is walked, some of it or all, or skipped; it is no error."""
+    """A batch of one class, or of one image, is walked in part or whole, or skipped; it is no error."""
     here = batch()
     for one in (Batch(here.x, torch.zeros_like(here.y)), Batch(here.x[:1], here.y[:1])):
         path = sampled(sampler, one)
         walks = len(one.y) if path is None else path.x.shape[1]
-        require(1 <= walks <= len(one.y), f"{walks} images walk, of {len(one.y)}")
+        require(1 <= walks <= len(one.y), f"{walks} images walk in a batch of {len(one.y)}")
 
 
 @check("paths")

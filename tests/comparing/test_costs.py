@@ -164,3 +164,9 @@ def test_a_pass_of_the_teacher_that_is_remembered_is_counted_once():
     assert cost.once == 0
     # an epoch leaves out what is no whole batch
     assert cost.epoch == pytest.approx(short.epoch + short.once, rel=0.05)
+
+
+def test_half_the_batch_and_three_steps_cost_less_than_a_third():
+    runs = {name: advkd.resolve(f"preset={name}", "setting=digits") for name in ("path-dual", "path-half")}
+    whole, half = (cost.epoch for cost in estimates(runs, timed=False).values())
+    assert 0.25 < half / whole < 0.33
