@@ -16,7 +16,7 @@ SPLIT_SEED = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Digits:
-    """1,797 handwritten digits of 8x8 pixels, embedded in scikit-learn; a fixed fifth of them is the test.
+    """1,797 handwritten digits of 8x8 pixels, embedded in scikit-learn; a fixed fifth is for testing.
 
     Source: Alpaydin, Kaynak 1998, Optical Recognition of Handwritten Digits, UCI Machine Learning
     Repository (its test part). The split into training and test is this project's.

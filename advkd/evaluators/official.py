@@ -78,7 +78,7 @@ def _tiled(height: int, width: int) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class APGDCE:
-    """Auto-PGD on cross-entropy, of the official code. Source: Croce, Hein, ICML 2020 (arXiv 2003.01690)."""
+    """Auto-PGD on cross-entropy, by the official code. Source: Croce, Hein, ICML 2020 (arXiv 2003.01690)."""
 
     steps: int = 100
     restarts: int = 1

@@ -50,7 +50,7 @@ def _spared(material: Material) -> Iterator[str]:
 def _of_costs(material: Material) -> str:
     told = {str(row.history.environment.get("threads", "?")) for row in material.rows if row.history}
     return (
-        "Wall times were taken beside whatever else the machine did, with so many threads a student: "
+        "Wall times were taken beside whatever else the machine did, by so many threads for each student: "
         f"{' or '.join(sorted(told))}. They are no measure of a method. TFLOP, where they are known, are "
         "floating point operations of one training, those of student and teacher, counted by torch on steps "
         "of that very run; training the teacher is not in them."

@@ -108,7 +108,8 @@ def legend(material: Material) -> str:
     if all(judged.exact(attack) for judged in every for attack in judged.attacks):
         return says
     return (
-        says + " ≤: tried only on images that earlier attacks had left standing, so alone it may break more."
+        f"{says} ≤: tried only on images that earlier attacks had left standing. All others count as right "
+        "there, so alone the attack may break more, and robust accuracy lies below every column."
     )
 
 

@@ -17,9 +17,9 @@ SAID = 6
 ABOUT = {
     "methods": (
         "These methods",
-        "Would it come out again if everything were trained anew? Judged over seeds, each training of a "
-        "method being one observation, at no less than the error of the images. A difference is the first "
-        "method less the second. Says something about the recipes, in this setting.",
+        "Would it come out again if the students were trained anew? Judged over seeds, each training of a "
+        "method being one observation, with an error never below that of the images. A difference is the "
+        "first method less the second. Says something about the recipes, in this setting.",
     ),
     "students": (
         "These students",

@@ -130,7 +130,7 @@ def _costs(groups: Sequence[Group], made_equal: str | None) -> str:
     if own > ALIKE * least:
         more = f"{own / least:.{1 if own >= 1.1 * least else 2}f} times as much as {cheapest.name}"
         said = f"{said}, {more}, the cheapest, which reaches {percent(cheapest.mean('robust'))} %."
-        unequal = " They were given equal epochs, not equal compute (equal=compute)."
+        unequal = " They were given equal epochs, not equal compute; equal=compute gives the latter."
         return said + (unequal if made_equal == "epochs" else "")
     same = [group.name for group in known[1:] if (group.mean(key) or 0) <= ALIKE * own]
     told = [f"as much as {listed(same)}"] if same else []

@@ -50,7 +50,7 @@ def test_costs_are_counted_where_they_are_known(failed_first, tmp_path):
     assert "counted on steps" in pareto(material).caption
     page = report(failed_first, tmp_path).read_text()
     assert (
-        "Wall times were taken beside whatever else the machine did, with so many threads a student: 1."
+        "Wall times were taken beside whatever else the machine did, by so many threads for each student: 1."
         in page
     )
     # without a count of everybody, time is all there is
