@@ -177,7 +177,7 @@ def test_a_resumed_run_keeps_its_engine(words, tiny, tmp_path, monkeypatch):
 
     def once(self):
         saved(self)
-        if self.parts.stage == "student" and self.epoch == 1:
+        if self.setup.stage == "student" and self.epoch == 1:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(loop.Training, "_save", once)
