@@ -46,7 +46,7 @@ def _run(case: Resolved, folder: Path, classes: int, shape: Shape) -> list[Subje
         _file(who, File(path=str(weights_of(folder, name)), model=case.model), classes, shape)
         for who, name in rows
     ]
-    teacher = None if case.teacher else _teacher(folder)
+    teacher = _teacher(folder) if case.teacher is None else None
     return subjects if teacher is None else [*subjects, _file("teacher", teacher, classes, shape)]
 
 

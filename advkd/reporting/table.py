@@ -108,8 +108,8 @@ def legend(material: Material) -> str:
     if all(judged.exact(attack) for judged in every for attack in judged.attacks):
         return says
     return (
-        f"{says} ≤: tried only on images that earlier attacks had left standing. All others count as right "
-        "there, so alone the attack may break more, and robust accuracy lies below every column."
+        f"{says} ≤: tried only on images that earlier attacks had left standing. Images it did not meet "
+        "count as right if they are when clean, so alone it may break more; robust accuracy is no higher."
     )
 
 
