@@ -18,7 +18,7 @@ ABOUT = {
     "methods": (
         "These methods",
         "Would it come out again if the students were trained anew? Judged over seeds, each training of a "
-        "method being one observation, with an error never below that of the images. A difference is the "
+        "method being one observation, and over seeds and images together. A difference is the "
         "first method less the second. Says something about the recipes, in this setting.",
     ),
     "students": (

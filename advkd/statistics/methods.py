@@ -1,4 +1,4 @@
-"""Are these methods different? Accuracies paired over seeds, the variance between seeds as the error."""
+"""Are these methods different? Accuracies paired over seeds, told by the seeds and by seeds and images together."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ class MethodVerdict(PairVerdict):
     """Two methods over the `seeds` both have, on these test images.
 
     `difference` is the mean over seeds, `sd` the standard deviation of the differences of single seeds,
-    `interval` the 1 - alpha interval of the mean, of this pair alone: None below two seeds. `by_images`
-    says that the error in both is that of the images, which was larger than that between seeds.
-    `seeds_needed`, of a pair that is not distinguishable, is how many seeds would tell a difference as
-    large as the observed one; MOST + 1 is more than MOST, None where there is no difference or the error
-    is that of the images.
+    `error` the standard error of the mean over seeds and images, `interval` the 1 - alpha interval of the
+    mean, of this pair alone: None below two seeds. `by_images` says that the interval is that of the second
+    test of `methods`. `seeds_needed`, of a pair that is not distinguishable, is how many seeds would tell a
+    difference as large as the observed one; MOST + 1 is more than MOST, None where there is no difference
+    or `by_images`.
     """
 
     seeds: tuple[int, ...]
     sd: float | None = None
+    error: float | None = None
     by_images: bool = False
     interval: tuple[float, float] | None = None
     seeds_needed: int | None = None
@@ -62,8 +63,7 @@ class MethodVerdict(PairVerdict):
         )
         if self.by_images:
             says += (
-                " Its error is that of the images, larger than that between these seeds: more images would "
-                "tell more than more seeds."
+                " The images leave more doubt than the seeds: more images would tell more than more seeds."
             )
         if self.seeds_needed:
             count = f"about {self.seeds_needed}" if self.seeds_needed <= MOST else f"more than {MOST}"
@@ -83,9 +83,12 @@ class MethodVerdict(PairVerdict):
 def methods(bits: Mapping[str, Bits], *, family: str, alpha: float = 0.05) -> list[MethodVerdict]:
     """Every pair of names in the order given; those with two seeds or more in common are the family.
 
-    A paired t test of the accuracies at the error between seeds, or that of the images (McNemar's, of the
-    mean over seeds) where it is larger: students that hardly differ are copies, and few images may favour
-    one method in every seed. AdvkdError where results are of different test images.
+    Two tests, of which the one that leaves more doubt gives p and the interval: the paired t test of the
+    accuracies over seeds; and a normal test whose error is that between seeds and that of the images
+    (McNemar's, of the mean over seeds) together, since few images may favour one method in every seed.
+    The second is min F' of Clark (J. Verbal Learning and Verbal Behavior 1973), without its degrees of
+    freedom: where few seeds have agreed by luck, those tell too much and the t test does not.
+    AdvkdError where results are of different test images.
     """
     n = same_images(bits)
     verdicts = []
@@ -107,13 +110,22 @@ def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) 
     if seeds == 1:
         return replace(verdict, difference=mean / n)
     sd = float(gains.std(ddof=1))
-    of_seeds, of_images = sd / math.sqrt(seeds), _of_images(a, b)
-    error = max(of_seeds, of_images)
-    p = 2 * stats.t.sf(abs(mean) / error, seeds - 1)
-    low, high = stats.t.interval(1 - verdict.alpha, seeds - 1, mean, error)
-    interval = float(low) / n, float(high) / n
-    told = replace(verdict, difference=mean / n, sd=sd / n, p=float(p), interval=interval)
-    return replace(told, by_images=of_images > of_seeds)
+    of_seeds = sd / math.sqrt(seeds)
+    of_both = math.hypot(of_seeds, _of_images(a, b))
+    p_seeds = 2 * float(stats.t.sf(abs(mean) / of_seeds, seeds - 1)) if sd else 0.0
+    p_both = 2 * float(stats.norm.sf(abs(mean) / of_both))
+    tail = verdict.alpha / 2
+    by_seeds, by_both = of_seeds * float(stats.t.isf(tail, seeds - 1)), of_both * float(stats.norm.isf(tail))
+    half = max(by_seeds, by_both)
+    return replace(
+        verdict,
+        difference=mean / n,
+        sd=sd / n,
+        error=of_both / n,
+        p=max(p_seeds, p_both),
+        by_images=by_both > by_seeds,
+        interval=((mean - half) / n, (mean + half) / n),
+    )
 
 
 def _of_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
@@ -129,15 +141,19 @@ def _needed(verdict: MethodVerdict) -> int | None:
     """`seeds_needed` of a verdict that knows its family.
 
     At alpha / comparisons, Holm's first step: enough whatever the other pairs of the family turn out to be.
+    Both tests must tell, and more seeds err less on the images, too.
     """
     if verdict.verdict != "not distinguishable" or verdict.by_images or not verdict.difference:
         return None
     assert verdict.sd
+    assert verdict.error
     effect = abs(verdict.difference) / verdict.sd
     # half the level on one side: the other tail adds nothing, and scipy may answer nan for it
     level = verdict.alpha / verdict.comparisons / 2
     more = range(max(len(verdict.seeds) + 1, FEW), MOST + 1)
     test = TTestPower()
-    return more.start + bisect_left(
+    by_seeds = more.start + bisect_left(
         more, POWER, key=lambda n: test.power(effect, n, level, alternative="larger")
     )
+    far = float(stats.norm.isf(level) + stats.norm.ppf(POWER)) * verdict.error / abs(verdict.difference)
+    return min(max(by_seeds, math.ceil(len(verdict.seeds) * far**2)), MOST + 1)

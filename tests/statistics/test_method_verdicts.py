@@ -61,8 +61,8 @@ def test_only_shared_seeds_count():
 
 
 def test_seeds_needed_is_the_textbook_number():
-    # differences -1, 1, 3 have mean / sd = 1/2: 34 pairs at 5 % and a power of 80 %
-    bits = {"a": counted(100, 50, 50, 50), "b": counted(100, 51, 49, 47)}
+    # differences -100, 100, 300 have mean / sd = 1/2: 34 pairs at 5 % and a power of 80 %
+    bits = {"a": counted(10_000, 5000, 5000, 5000), "b": counted(10_000, 5100, 4900, 4700)}
     (verdict,) = methods(bits, family="f")
     assert (verdict.verdict, verdict.seeds_needed) == ("not distinguishable", 34)
     assert (
@@ -71,15 +71,24 @@ def test_seeds_needed_is_the_textbook_number():
     )
 
 
+def test_seeds_needed_counts_the_images():
+    # differences -1, 1, 3: of both seeds and images (one at least) the error is 1.53, not 1.15
+    bits = {"a": counted(100, 50, 50, 50), "b": counted(100, 51, 49, 47)}
+    (verdict,) = methods(bits, family="f")
+    assert 100 * verdict.error == pytest.approx(math.hypot(2 / math.sqrt(3), 1))
+    far = (stats.norm.isf(0.025) + stats.norm.isf(0.2)) * 100 * verdict.error
+    assert verdict.seeds_needed == math.ceil(3 * far**2) == 55
+
+
 def test_seeds_needed_is_not_said_where_the_images_are_the_error():
-    a, b = counted(1000, 530, 534, 531), counted(1000, 500, 500, 500)
+    a, b = counted(1000, 507, 511, 508), counted(1000, 500, 500, 500)
     (alone,) = methods({"a": a, "b": b}, family="f")
     assert (alone.verdict, alone.seeds_needed) == ("better", None)
     # one of 15 pairs: its own p is small enough, the corrected one is not
     others = {str(i): counted(1000, 500 + i, 500, 500 - i) for i in range(4)}
     verdict = methods({"a": a, "b": b, **others}, family="f")[0]
     assert verdict.p < 0.05 < verdict.p_holm
-    # its error is that of the images, which no number of seeds makes smaller
+    # these students err on much the same images, which no number of seeds makes more
     assert verdict.by_images
     assert verdict.seeds_needed is None
 
@@ -118,11 +127,10 @@ def test_no_spread_is_not_certainty(seeds):
     for images, verdict in ((1, "not distinguishable"), (1000, "better")):
         (made,) = methods({"a": counted(10_000, *[5000 + images] * seeds), "b": b}, family="f")
         assert (made.verdict, made.sd, made.seeds_needed) == (verdict, 0, None)
-        # McNemar's error of one seed: t = sqrt(images)
-        assert made.difference - made.interval[0] == pytest.approx(
-            {2: 12.7062, 3: 4.3027, 5: 2.7764}[seeds] * math.sqrt(images) / 10_000, rel=1e-4
-        )
-        assert "its error is that of the images" in made.says.lower()
+        # McNemar's error of one seed: z = sqrt(images)
+        assert made.difference - made.interval[0] == pytest.approx(1.959964 * math.sqrt(images) / 10_000)
+        assert made.p == pytest.approx(2 * stats.norm.sf(math.sqrt(images)))
+        assert "the images leave more doubt than the seeds" in made.says.lower()
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 4, 5, 10])
@@ -148,7 +156,21 @@ def test_more_spread_than_the_images_have_is_the_error():
     sd = math.sqrt((0.2**2 + 30.2**2 + 29.8**2 + 0.2**2 + 0.8**2) / 4)
     assert made.p == pytest.approx(2 * stats.t.sf(50.2 / sd * math.sqrt(5), 4))
     assert not made.by_images
-    assert "error is that of the images" not in made.says
+    assert "the images leave more doubt" not in made.says.lower()
+
+
+def test_no_pair_of_many_hides_a_student_without_defence():
+    # 91 pairs of three seeds: the error of the images has more than two degrees of freedom
+    rng = np.random.default_rng(0)
+    bits = {str(i): dict(enumerate(rng.random((3, 2000)) < 0.7)) for i in range(13)}
+    verdicts = methods({"none": counted(2000, 0, 0, 1), **bits}, family="f")[:13]
+    assert {(made.comparisons, made.verdict) for made in verdicts} == {(91, "worse")}
+
+
+def test_seeds_that_agree_by_luck_tell_no_more_than_the_t_test():
+    a, b = counted(10_000, 5200, 5196, 5204), counted(10_000, 5000, 5000, 5000)
+    (made,) = methods({"a": a, "b": b}, family="f")
+    assert made.p >= stats.ttest_1samp([200, 196, 204], 0).pvalue > 2 * stats.norm.sf(200 / math.sqrt(200))
 
 
 def test_independent_students_err_less_in_the_mean_than_one_of_them():
@@ -156,8 +178,8 @@ def test_independent_students_err_less_in_the_mean_than_one_of_them():
     a, b = (dict(enumerate(rng.random((4, 10_000)) < share)) for share in (0.52, 0.5))
     (made,) = methods({"a": a, "b": b}, family="f")
     of_one = math.sqrt(np.mean([(a[s] != b[s]).sum() for s in range(4)]))
-    half = 10_000 * (made.interval[1] - made.difference) / stats.t.isf(0.025, 3)
-    assert 0.45 * of_one < half < 0.8 * of_one
+    of_seeds = 10_000 * made.sd / 2
+    assert math.hypot(0.45 * of_one, of_seeds) < 10_000 * made.error < math.hypot(0.55 * of_one, of_seeds)
 
 
 def test_one_image_less_in_one_seed_is_a_spread():
