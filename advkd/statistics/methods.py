@@ -1,4 +1,4 @@
-"""Are these methods different? Accuracies paired over seeds, told by the seeds and by seeds and images together."""
+"""Are these methods different? Accuracies paired over seeds, told by seeds alone and by seeds and images."""
 
 from __future__ import annotations
 
@@ -30,16 +30,14 @@ class MethodVerdict(PairVerdict):
 
     `difference` is the mean over seeds, `sd` the standard deviation of the differences of single seeds,
     `error` the standard error of the mean over seeds and images, `interval` the 1 - alpha interval of the
-    mean, of this pair alone: None below two seeds. `by_images` says that the interval is that of the second
-    test of `methods`. `seeds_needed`, of a pair that is not distinguishable, is how many seeds would tell a
-    difference as large as the observed one; MOST + 1 is more than MOST, None where there is no difference
-    or `by_images`.
+    mean, of this pair alone: None below two seeds. `seeds_needed`, of a pair that is not distinguishable, is
+    how many seeds would tell a difference as large as the observed one; MOST + 1 is more than MOST, None
+    where there is no difference or it is `by_images`.
     """
 
     seeds: tuple[int, ...]
     sd: float | None = None
     error: float | None = None
-    by_images: bool = False
     interval: tuple[float, float] | None = None
     seeds_needed: int | None = None
 
@@ -47,6 +45,20 @@ class MethodVerdict(PairVerdict):
     def indicative(self) -> bool:
         """Whether the seeds are too few to rely on."""
         return len(self.seeds) < FEW
+
+    @property
+    def level(self) -> float:
+        """Holm's first step, on one side: enough whatever the other pairs of the family turn out to be."""
+        return self.alpha / self.comparisons / 2
+
+    @property
+    def by_images(self) -> bool:
+        """Whether the pair is not distinguishable for want of images rather than of seeds."""
+        if self.verdict != "not distinguishable" or self.sd is None or self.error is None:
+            return False
+        seeds = len(self.seeds)
+        by_seeds = float(stats.t.isf(self.level, seeds - 1)) * self.sd / math.sqrt(seeds)
+        return float(stats.norm.isf(self.level)) * self.error > by_seeds
 
     @property
     def says(self) -> str:
@@ -115,15 +127,13 @@ def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) 
     p_seeds = 2 * float(stats.t.sf(abs(mean) / of_seeds, seeds - 1)) if sd else 0.0
     p_both = 2 * float(stats.norm.sf(abs(mean) / of_both))
     tail = verdict.alpha / 2
-    by_seeds, by_both = of_seeds * float(stats.t.isf(tail, seeds - 1)), of_both * float(stats.norm.isf(tail))
-    half = max(by_seeds, by_both)
+    half = max(of_seeds * float(stats.t.isf(tail, seeds - 1)), of_both * float(stats.norm.isf(tail)))
     return replace(
         verdict,
         difference=mean / n,
         sd=sd / n,
         error=of_both / n,
         p=max(p_seeds, p_both),
-        by_images=by_both > by_seeds,
         interval=((mean - half) / n, (mean + half) / n),
     )
 
@@ -140,7 +150,6 @@ def _of_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
 def _needed(verdict: MethodVerdict) -> int | None:
     """`seeds_needed` of a verdict that knows its family.
 
-    At alpha / comparisons, Holm's first step: enough whatever the other pairs of the family turn out to be.
     Both tests must tell, and more seeds err less on the images, too.
     """
     if verdict.verdict != "not distinguishable" or verdict.by_images or not verdict.difference:
@@ -148,12 +157,12 @@ def _needed(verdict: MethodVerdict) -> int | None:
     assert verdict.sd
     assert verdict.error
     effect = abs(verdict.difference) / verdict.sd
-    # half the level on one side: the other tail adds nothing, and scipy may answer nan for it
-    level = verdict.alpha / verdict.comparisons / 2
     more = range(max(len(verdict.seeds) + 1, FEW), MOST + 1)
     test = TTestPower()
+    # on one side: the other tail adds nothing, and scipy may answer nan for it
     by_seeds = more.start + bisect_left(
-        more, POWER, key=lambda n: test.power(effect, n, level, alternative="larger")
+        more, POWER, key=lambda n: test.power(effect, n, verdict.level, alternative="larger")
     )
-    far = float(stats.norm.isf(level) + stats.norm.ppf(POWER)) * verdict.error / abs(verdict.difference)
-    return min(max(by_seeds, math.ceil(len(verdict.seeds) * far**2)), MOST + 1)
+    quantile = float(stats.norm.isf(verdict.level) + stats.norm.ppf(POWER))
+    by_both = math.ceil(len(verdict.seeds) * (quantile * verdict.error / verdict.difference) ** 2)
+    return min(max(by_seeds, by_both), MOST + 1)
