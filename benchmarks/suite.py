@@ -1,11 +1,12 @@
 """Wall time and verdict of `autoattack-fast` and `standard` against calling `pyautoattack` directly.
 
-    python benchmarks/suite.py RUN_FOLDER [--n 500]
+    python benchmarks/suite.py RUN_FOLDER [--net FILE] [--n 500]
 
-The student of a run on the first stratified N of its test images. Four rows, in turn: the official suite
-alone with seed 0 and with seed 1 (eager, float32), `autoattack-fast` and `standard` (compiled, bf16 where
-the machine has it). A disagreement is an image whose fate differs from that under the official suite with
-seed 0. Rows that the JSON already has for this network are kept, so a stopped benchmark goes on.
+The student of a run, or the network of a weight file, on the first stratified N of the run's test images.
+Four rows, in turn: the official suite alone with seed 0 (eager, float32), `autoattack-fast` and `standard`
+(compiled, bf16 where the machine has it), the official suite with seed 1. A disagreement is an image whose
+fate differs from that under the official suite with seed 0. Rows that the JSON already has for this network
+are kept, so a stopped benchmark goes on.
 """
 
 from __future__ import annotations
@@ -52,12 +53,13 @@ def main() -> None:
     """Prints one row per suite."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--net", type=Path)
     parser.add_argument("--n", type=int, default=500)
     options = parser.parse_args()
     run, _ = run_of(options.folder, "run")
     whole = opened_part(run.data, "test", run.split)
     images = whole.subset(limited(whole.y, options.n, 0))
-    net = advkd.load(options.folder).eval()
+    net = advkd.load(options.net or options.folder).eval()
     rows: dict[str, Callable[[], Tensor]] = {
         "pyautoattack, seed 0": lambda: official(net, images, run.threat, 0),
         "autoattack-fast": lambda: audited(

@@ -34,6 +34,8 @@ def _parts(material: Material) -> Iterator[str]:
         yield f"## {kind.title}"
         yield kind.hint
         yield "\n".join(f"- {plain(says)}" for says in kind.says)
+        if kind.left:
+            yield f"{kind.left} more below, in all pairs."
     if comparison.get("differences"):
         yield "## What the methods do not share"
         yield "\n".join(f"- {plain(what)}" for what in comparison["differences"])

@@ -19,7 +19,8 @@ ABOUT = {
         "These methods",
         "Would it come out again if the students were trained anew? Judged over seeds, each training of a "
         "method being one observation, and over seeds and images together. A difference is the "
-        "first method less the second. Says something about the recipes, in this setting.",
+        "first method less the second. Indicative: with so few seeds, more may well say otherwise. Says "
+        "something about the recipes, in this setting.",
     ),
     "students": (
         "These students",

@@ -69,9 +69,9 @@ class MethodVerdict(PairVerdict):
         low, high = (100 * end for end in self.interval)
         own = " of this pair alone" if self.comparisons > 1 else ""
         says = (
-            f"{self.opening} on these {self.n} images: over {len(self.seeds)} seeds the difference is "
-            f"{100 * self.difference:+.2f} points, {100 * (1 - self.alpha):g} % interval{own} {low:+.2f} "
-            f"to {high:+.2f} ({self.chance})."
+            f"{self.opening}: {100 * self.difference:+.2f} points over {len(self.seeds)} seeds on these "
+            f"{self.n} images, {100 * (1 - self.alpha):g} % interval{own} {low:+.2f} to {high:+.2f} "
+            f"({self.chance})."
         )
         if self.by_images:
             says += (
@@ -80,9 +80,8 @@ class MethodVerdict(PairVerdict):
         if self.seeds_needed:
             count = f"about {self.seeds_needed}" if self.seeds_needed <= MOST else f"more than {MOST}"
             says += (
-                f" To tell a difference as large as this would need {count} seeds (with a chance of "
-                f"{100 * POWER:g} %, if difference and spread are what {len(self.seeds)} seeds show, "
-                "which is a rough guess)."
+                f" To tell a difference this large would take {count} seeds: a rough guess from "
+                f"{len(self.seeds)}, for a chance of {100 * POWER:g} %."
             )
         return f"{says} Indicative: fewer than {FEW} seeds." if self.indicative else says
 
