@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +14,8 @@ from advkd.guards import check_walk
 from advkd.methods.norms import OwnNorms
 from advkd.methods.spec import Ascend, Branch
 from advkd.methods.stream import Stream
-from advkd.networks.modes import buffers_kept, evaluating
+from advkd.networks.engine import in_float32
+from advkd.networks.modes import buffers_kept, evaluating, logits_of
 from advkd.protocols import Objective, Parts
 from advkd.step import Step
 from advkd.targets import parse
@@ -151,8 +152,26 @@ def _objective(
     if target.point == "here":
         teacher = step.nets[target.net]
         return lambda at: ascend.loss(recorder(at), teacher(at)) * sign
+    if target.net == "student":
+        return _from_itself(ascend, sign, recorder, step.nets["student"], x)
     fixed = {"label": y, "goal": goal}.get(target.text)
     said = step.start_logits(target.net, x) if target.net else fixed
     if said is None:
         raise error("method.branches", "the walk was given no goal", remedy="use path=targeted")
     return lambda at: ascend.loss(recorder(at), said) * sign
+
+
+def _from_itself(ascend: Ascend, sign: int, recorder: Recorder, student: nn.Module, x: Tensor) -> Objective:
+    """Away from the student's own answer at the start, or toward it.
+
+    The first step is taken in float32: next to the start two answers differ by less than bf16 can say.
+    """
+    with in_float32(student):
+        said = logits_of(student, x)
+    first = iter([True])
+
+    def objective(at: Tensor) -> Tensor:
+        with in_float32(student) if next(first, False) else nullcontext():
+            return ascend.loss(recorder(at), said) * sign
+
+    return objective

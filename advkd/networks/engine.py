@@ -7,8 +7,8 @@ import logging
 import os
 import shutil
 import sysconfig
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FunctionType
@@ -69,7 +69,7 @@ class Fast(nn.Module):
         self.net = net.to(memory_format=_layout(device_of(net)))
         self.train(net.training)
         # not a child: state, parameters and modes are those of `net`
-        self.__dict__.update(twin=twin_of(self.net), likes=[])
+        self.__dict__.update(twin=twin_of(self.net), likes=[], exact=False)
         if engine.bf16 or engine.compiled:
             fold(self.__dict__["twin"])
         self._eval = _ran(self.__dict__["twin"], engine)
@@ -77,8 +77,11 @@ class Fast(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B,N)."""
-        run = self._train if self.training else self._eval
-        return run(x.contiguous(memory_format=_layout(x.device))).float()
+        x = x.contiguous(memory_format=_layout(x.device))
+        if self.exact:
+            exact: Tensor = (self.net if self.training else self.__dict__["twin"])(x)
+            return exact
+        return (self._train if self.training else self._eval)(x).float()
 
     def like(self, net: nn.Module) -> Fast:
         """`net` behind the same engine; forward hooks are shared, so that `Cost` counts both."""
@@ -99,6 +102,19 @@ class Fast(nn.Module):
 def _layout(device: torch.device) -> torch.memory_format:
     # on MPS many versions of torch have wrong BatchNorm gradients in the other layout (pytorch #175189)
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+@contextmanager
+def in_float32(net: nn.Module) -> Iterator[None]:
+    """Inside, `net` answers in float32 although its engine is bf16; any other network as always."""
+    if not (isinstance(net, Fast) and net.engine.bf16):
+        yield
+        return
+    net.__dict__["exact"] = True
+    try:
+        yield
+    finally:
+        net.__dict__["exact"] = False
 
 
 def plain(net: nn.Module) -> nn.Module:

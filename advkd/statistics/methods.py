@@ -29,15 +29,17 @@ class MethodVerdict(PairVerdict):
     """Two methods over the `seeds` both have, on these test images.
 
     `difference` is the mean over seeds, `sd` the standard deviation of the differences of single seeds,
-    `error` the standard error of the mean over seeds and images, `interval` the 1 - alpha interval of the
-    mean, of this pair alone: None below two seeds. `seeds_needed`, of a pair that is not distinguishable, is
-    how many seeds would tell a difference as large as the observed one; MOST + 1 is more than MOST, None
-    where there is no difference or it is `by_images`.
+    `error` the standard error of the mean over seeds and images, `shared` the part of it that more seeds
+    would not take away, because they err on the same images; `interval` the 1 - alpha interval of the mean,
+    of this pair alone: None below two seeds. `seeds_needed`, of a pair that is not distinguishable, is how
+    many seeds would tell a difference as large as the observed one; MOST + 1 is more than MOST, None where
+    there is no difference or no number would (`by_images`).
     """
 
     seeds: tuple[int, ...]
     sd: float | None = None
     error: float | None = None
+    shared: float | None = None
     interval: tuple[float, float] | None = None
     seeds_needed: int | None = None
 
@@ -52,13 +54,17 @@ class MethodVerdict(PairVerdict):
         return self.alpha / self.comparisons / 2
 
     @property
+    def within(self) -> float:
+        """The largest error at which the second test tells the difference, with a chance of POWER."""
+        assert self.difference is not None
+        return abs(self.difference) / float(stats.norm.isf(self.level) + stats.norm.ppf(POWER))
+
+    @property
     def by_images(self) -> bool:
-        """Whether the pair is not distinguishable for want of images rather than of seeds."""
-        if self.verdict != "not distinguishable" or self.sd is None or self.error is None:
+        """Whether no number of seeds would tell the difference on these images."""
+        if self.verdict != "not distinguishable" or not self.difference or self.shared is None:
             return False
-        seeds = len(self.seeds)
-        by_seeds = float(stats.t.isf(self.level, seeds - 1)) * self.sd / math.sqrt(seeds)
-        return float(stats.norm.isf(self.level)) * self.error > by_seeds
+        return self.shared >= self.within
 
     @property
     def says(self) -> str:
@@ -74,9 +80,7 @@ class MethodVerdict(PairVerdict):
             f"({self.chance})."
         )
         if self.by_images:
-            says += (
-                " The images leave more doubt than the seeds: more images would tell more than more seeds."
-            )
+            says += " More seeds would not tell a difference this large on these images; more images might."
         if self.seeds_needed:
             count = f"about {self.seeds_needed}" if self.seeds_needed <= MOST else f"more than {MOST}"
             says += (
@@ -122,7 +126,8 @@ def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) 
         return replace(verdict, difference=mean / n)
     sd = float(gains.std(ddof=1))
     of_seeds = sd / math.sqrt(seeds)
-    of_both = math.hypot(of_seeds, _of_images(a, b))
+    of_images, shared_by_seeds = _of_images(a, b)
+    of_both = math.hypot(of_seeds, of_images)
     p_seeds = 2 * float(stats.t.sf(abs(mean) / of_seeds, seeds - 1)) if sd else 0.0
     p_both = 2 * float(stats.norm.sf(abs(mean) / of_both))
     tail = verdict.alpha / 2
@@ -132,36 +137,38 @@ def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) 
         difference=mean / n,
         sd=sd / n,
         error=of_both / n,
+        shared=shared_by_seeds / n,
         p=max(p_seeds, p_both),
         interval=((mean - half) / n, (mean + half) / n),
     )
 
 
-def _of_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+def _of_images(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> tuple[float, float]:
     """The standard error of the mean gain, in images, over images as McNemar counts it; one at least.
 
-    Of copies of one student it is that of one of them.
+    And what would be left of it with any number of seeds: nothing where students err independently, all of
+    it where they are copies of one.
     """
-    gains = a.sum(0) - b.sum(0)
-    return math.sqrt(max(1.0, int((gains**2).sum()) / len(a) ** 2))
+    gains, seeds = a.astype(np.int64) - b, len(a)
+    mean, one = float((gains.sum(0) ** 2).sum()) / seeds**2, float((gains**2).sum()) / seeds
+    shared = max(0.0, (mean * seeds - one) / (seeds - 1))
+    return math.sqrt(max(1.0, mean)), math.sqrt(shared)
 
 
 def _needed(verdict: MethodVerdict) -> int | None:
-    """`seeds_needed` of a verdict that knows its family.
-
-    Both tests must tell, and more seeds err less on the images, too.
-    """
+    """`seeds_needed` of a verdict that knows its family: both tests must tell."""
     if verdict.verdict != "not distinguishable" or verdict.by_images or not verdict.difference:
         return None
-    assert verdict.sd
-    assert verdict.error
-    effect = abs(verdict.difference) / verdict.sd
+    assert verdict.error is not None
+    assert verdict.shared is not None
     more = range(max(len(verdict.seeds) + 1, FEW), MOST + 1)
-    test = TTestPower()
-    # on one side: the other tail adds nothing, and scipy may answer nan for it
-    by_seeds = more.start + bisect_left(
-        more, POWER, key=lambda n: test.power(effect, n, verdict.level, alternative="larger")
-    )
-    quantile = float(stats.norm.isf(verdict.level) + stats.norm.ppf(POWER))
-    by_both = math.ceil(len(verdict.seeds) * (quantile * verdict.error / verdict.difference) ** 2)
+    by_seeds, test = more.start, TTestPower()
+    if verdict.sd:
+        effect = abs(verdict.difference) / verdict.sd
+        # on one side: the other tail adds nothing, and scipy may answer nan for it
+        by_seeds += bisect_left(
+            more, POWER, key=lambda n: test.power(effect, n, verdict.level, alternative="larger")
+        )
+    shrinks = (verdict.error**2 - verdict.shared**2) * len(verdict.seeds)
+    by_both = math.ceil(min(shrinks / (verdict.within**2 - verdict.shared**2), MOST + 1))
     return min(max(by_seeds, by_both), MOST + 1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
+from importlib.resources import files
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from advkd.errors import AdvkdError
 from advkd.networks import engine
 from advkd.networks.engine import Engine, Fast, decided
 from advkd.registry import entries
+from advkd.splits import opened_part
 from advkd.step import Step
 from advkd.streams import streams
 from advkd.types import Batch, Threat
@@ -85,6 +88,24 @@ def test_attacks_reach_as_far(preset):
         reached[name] = (loss - begin).item()
     assert reached["slow"] > 0.05
     assert min(reached["float32"], reached["bf16"]) >= 0.99 * reached["slow"]
+
+
+def test_a_walk_from_its_own_answer_does_not_begin_with_a_rounding():
+    run = advkd.resolve("preset=trades")
+    data = opened_part(run.data, "test", run.split)
+    some = Batch(data.x[:200], data.y[:200])
+    first = []
+    for bf16 in (False, True):
+        student = advkd.load(files("advkd.auditing").joinpath("robust.safetensors"))
+        found = {"student": Engine(bf16=bf16)(student)}
+        path = method("trades").paths(some, dataclasses.replace(step_of(found), threat=run.threat))[
+            "untargeted"
+        ]
+        first.append(path.x[1] - path.x[0])
+        assert not (path.x[1:] == path.x[1]).flatten(2).all(2).all(0).any()
+    signs = first[0].sign() == first[1].sign()
+    # in bf16 alone half of them
+    assert signs.float().mean() > 0.99
 
 
 def test_the_twin_shares_every_number_and_no_gradient():

@@ -68,16 +68,44 @@ def test_seeds_needed_is_the_textbook_number():
     assert "would take about 34 seeds: a rough guess from 3, for a chance of 80 %." in verdict.says
 
 
+def split(seeds, own, common):
+    """Two methods: `own` other images in each seed favour the first, `common` ones do in all."""
+    first = [[*range(1000, 1000 + common), *range(100 * seed, 100 * seed + own)] for seed in range(seeds)]
+    rows = np.zeros((seeds, 2000), dtype=bool)
+    for seed, right in enumerate(first):
+        rows[seed, right] = True
+    return {"a": dict(enumerate(rows)), "b": dict(enumerate(np.zeros_like(rows)))}
+
+
+def test_what_seeds_share_is_what_no_number_of_them_takes_away():
+    (made,) = methods(split(5, own=40, common=0), family="f")
+    assert (2000 * made.error, made.shared) == (pytest.approx(math.sqrt(5 * 40 / 25)), 0)
+    (made,) = methods(split(5, own=0, common=40), family="f")
+    assert (2000 * made.error, 2000 * made.shared) == (
+        pytest.approx(math.sqrt(40)),
+        pytest.approx(made.shared * 2000),
+    )
+    assert made.shared == pytest.approx(made.error)
+    (made,) = methods(split(5, own=40, common=20), family="f")
+    assert 2000 * made.shared == pytest.approx(math.sqrt(20))
+
+
 def test_seeds_needed_counts_the_images():
-    # differences -1, 1, 3: of both seeds and images (one at least) the error is 1.53, not 1.15
-    bits = {"a": counted(100, 50, 50, 50), "b": counted(100, 51, 49, 47)}
-    (verdict,) = methods(bits, family="f")
-    assert 100 * verdict.error == pytest.approx(math.hypot(2 / math.sqrt(3), 1))
-    far = (stats.norm.isf(0.025) + stats.norm.isf(0.2)) * 100 * verdict.error
-    assert verdict.seeds_needed == math.ceil(3 * far**2) == 55
+    # in each seed 30 images of its own favour the first, 25 and more the second; 3 favour the first in all
+    a, b = split(5, own=30, common=3).values()
+    for seed, row in b.items():
+        row[1500 + 40 * seed : 1525 + 41 * seed] = True
+    (made,) = methods({"a": a, "b": b}, family="f")
+    assert made.verdict == "not distinguishable"
+    quantile = stats.norm.isf(0.025) + stats.norm.isf(0.2)
+    shrinks = made.error**2 - made.shared**2
+    told, before = (
+        made.shared**2 + shrinks * 5 / seeds for seeds in (made.seeds_needed, made.seeds_needed - 1)
+    )
+    assert told <= (made.difference / quantile) ** 2 < before
 
 
-def test_seeds_needed_is_not_said_where_the_images_are_the_error():
+def test_seeds_needed_is_not_said_where_no_number_would_do():
     a, b = counted(1000, 507, 508, 507, 508, 508), counted(1000, *[500] * 5)
     (alone,) = methods({"a": a, "b": b}, family="f")
     assert (alone.verdict, alone.seeds_needed) == ("better", None)
@@ -85,10 +113,10 @@ def test_seeds_needed_is_not_said_where_the_images_are_the_error():
     others = {str(i): counted(1000, 500 + i, 500, 500 - i, 500, 500) for i in range(4)}
     verdict = methods({"a": a, "b": b, **others}, family="f")[0]
     assert verdict.p < 0.05 < verdict.p_holm
-    # these students err on much the same images, which no number of seeds makes more
+    # these students err on much the same images
     assert verdict.by_images
     assert verdict.seeds_needed is None
-    assert "more images would tell more than more seeds" in verdict.says
+    assert "More seeds would not tell a difference this large on these images" in verdict.says
 
 
 def test_seeds_needed_of_two_seeds_far_apart():
