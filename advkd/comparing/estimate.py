@@ -39,7 +39,7 @@ class Estimate:
 
     @property
     def flops(self) -> float:
-        """Floating point operations of the whole training."""
+        """Floating point operations of the whole training, validation aside."""
         return self.once + self.epochs * self.epoch
 
 

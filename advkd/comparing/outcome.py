@@ -105,8 +105,8 @@ class Comparison:
         says += "s" if seeds > 1 else ""
         says += " that all have" if any(len(self.judged[label]) > seeds for label in ranked) else ""
         if seeds < FEW:
-            few = f"indicative (fewer than {FEW} seeds)"
-            says += f", {few if seeds > 1 else 'and one seed tests no method'}"
+            tested = any(one.p is not None and {one.a, one.b} & {*best} for one in self.methods)
+            says += f", indicative (fewer than {FEW} seeds)" if tested else ", and one seed tests no method"
         told = [
             self._beside(f"Of them {label}" if best[1:] else "It", label, ranked[i + 1 :])
             for i, label in enumerate(best)

@@ -107,6 +107,10 @@ def _sorted(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     for word in words:
         key, equals, value = word.partition("=")
         if equals and key in OWN:
+            # lists, of which a reader would expect both; of all other words the last one counts
+            if key in own and key in ("presets", "seeds"):
+                both = f"{own[key][0]} and {value}"
+                raise error(key, "is given twice", given=both, remedy="write it once")
             own.setdefault(key, []).append(value)
         else:
             _free(word, word)
@@ -135,6 +139,10 @@ def _listed(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
         label, colon, preset = text.strip().partition(":")
         preset = preset if colon else label
         label = label if colon else Path(label).name.removesuffix(".yaml").removesuffix(".yml")
+        if colon and not (label and preset):
+            raise error(
+                "presets", "a label and its preset: one is missing", given=text, remedy="write label:preset"
+            )
         if label:
             _addressed(label)
             yield Entrant(label, (f"preset={preset}",))

@@ -176,7 +176,7 @@ class Group:
         return self.rows[0]
 
     def values(self, what: str) -> list[float]:
-        """`clean` or `robust` of every student, or an entry of their cost where all have it."""
+        """`clean` or `robust` of every student, or an entry of the cost of those that know theirs."""
         if what in ("clean", "robust"):
             return [getattr(judged.scores, what) for judged in self.judged]
         found = [row.cost.get(what) for row in self.rows]

@@ -53,8 +53,8 @@ def _of_costs(material: Material) -> str:
         "Wall times were taken beside whatever else the machine did, by so many threads for each student: "
         f"{' or '.join(sorted(told))}. They are no measure of a method. TFLOP, where they are known, are "
         "floating point operations of one training, those of student and teacher, counted by torch on steps "
-        "of that very run; training the teacher is not in them. Passes are images sent through student or "
-        "teacher, forward or backward."
+        "of that very run; neither training the teacher nor validation is in them. Passes are images sent "
+        "through student or teacher, forward or backward."
     )
 
 

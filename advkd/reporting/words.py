@@ -111,6 +111,13 @@ def beneath(material: Material) -> str:
     )
 
 
+def judged_by(material: Material, suite: str) -> str:
+    """The command that judges by another suite; a comparison shows the audits it has asked for, no others."""
+    if material.comparison is None:
+        return f"advkd eval RUN suite={suite}"
+    return f"advkd compare with suite={suite} beside its other words"
+
+
 def equal(comparison: Mapping[str, Any]) -> str | None:
     """What a comparison has made equal; nothing where its words have set the epochs apart."""
     epochs = comparison.get("epochs")

@@ -243,7 +243,7 @@ class Training:
         self.remembered.recall(about.get("remembered", ()))
 
     def _write(self, name: str, validation: Mapping[str, float]) -> None:
-        about = {**self.setup.about, "validation": dict(validation)}
+        about = {**self.setup.about, "validation": dict(validation), "engine": self.engine.about}
         weights.write(self.setup.folder / name, self.student.state_dict(), about)
 
     def _say(self, name: str, value: float, **more: Any) -> None:

@@ -24,6 +24,7 @@ from advkd.files import write_json
 from advkd.models.file import File
 from advkd.models.trained import Trained
 from advkd.networks import weights
+from advkd.networks.engine import asked_for
 from advkd.protocols import Reporter
 from advkd.splits import Splits
 from advkd.streams import global_seed
@@ -158,6 +159,7 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
         path = folder / BEST
         if path.exists() and _sound(path):
             _hold(folder, splits)
+            _tell_engine(path, run)
             return path
         shutil.rmtree(folder, ignore_errors=True)
         partial = Path(f"{folder}.partial")
@@ -178,6 +180,19 @@ def _sound(path: Path) -> bool:
         log.warning("the cached teacher is damaged and is trained again: %s", cause.problems[0].problem)
         return False
     return True
+
+
+def _tell_engine(path: Path, run: Run) -> None:
+    """Says where the teacher at `path` comes from another engine than `run` asks for."""
+    engine = weights.read(path, "teacher")[1].get("engine", {})
+    asked = asked_for(run.compile, run.precision)
+    if any(engine.get(key, value) != value for key, value in asked.items()):
+        trained = ", ".join(f"{key} {str(value).lower()}" for key, value in engine.items())
+        log.warning(
+            "the cached teacher was trained with %s: precision and compile are of the student alone; "
+            "ADVKD_CACHE=DIR elsewhere trains both as asked",
+            trained,
+        )
 
 
 def _hold(folder: Path, splits: Splits) -> None:

@@ -101,6 +101,9 @@ def test_unknown_cells_sort_below_numbers(opened):
     index = [head.inner_text().split()[0] for head in heads].index("robust")
     heads[index].query_selector("button").click()
     assert column(page, "#every", index)[-1] == "-"
+    heads[index].query_selector("button").click()
+    assert heads[index].get_attribute("aria-sort") == "ascending"
+    assert column(page, "#every", index)[-1] == "-"
 
 
 @pytest.mark.parametrize("kind", KINDS)

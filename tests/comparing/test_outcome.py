@@ -118,6 +118,11 @@ def test_one_seed_tests_no_method(tmp_path):
     assert [verdict.verdict for verdict in found.students] == ["worse"]
 
 
+def test_one_seed_that_all_have_does_not_deny_what_pairs_are_tested_on(tmp_path):
+    found = outcome(tmp_path, {"rslad": (500, 505, None), "ard": (None, 400, 402), "iad": (450, 455, 452)})
+    assert "over 1 seed that all have, indicative (fewer than 5 seeds). It is" in found.headline
+
+
 def test_the_command_is_one_a_shell_takes_and_names_the_file_of_its_members(tmp_path):
     words = ["preset=rslad", "vary=method.total:{a: 1},2", "seeds=0"]
     plan = replace(planned(parsed(["presets=rslad,ard"])), request=parsed(words, load="my file.py"))

@@ -57,6 +57,16 @@ def test_a_damaged_cached_teacher_is_trained_again(tiny, tmp_path, own_cache, ca
     assert "damaged" in caplog.text
 
 
+def test_a_cached_teacher_of_another_engine_is_taken_and_said(tiny, tmp_path, own_cache, caplog):
+    words = (*tiny, "preset=rslad", "epochs=1")
+    with caplog.at_level(logging.WARNING, "advkd"):
+        advkd.train(advkd.resolve(*words), out=tmp_path / "a")
+        stages(advkd.resolve(*words, "precision=float32"), tmp_path / "b")
+        assert not caplog.text
+        assert stages(advkd.resolve(*words, "precision=bf16"), tmp_path / "c") == ["student"]
+    assert "the cached teacher was trained with bf16 false, compiled false" in caplog.text
+
+
 def test_what_is_left_of_a_cached_teacher_is_replaced(tiny, tmp_path, own_cache):
     run = advkd.resolve(*tiny, "preset=rslad", "epochs=1")
     advkd.train(run, out=tmp_path / "a")

@@ -8,6 +8,7 @@ from typing import Any
 from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import FAINT, Figure, Missing, legend, style, svg
 from advkd.reporting.material import Judged, Material
+from advkd.reporting.words import judged_by
 
 AXES = {
     "eps": (
@@ -48,7 +49,7 @@ def _drawn(material: Material, axis: str) -> Figure | Missing:
     title, label, reads = AXES[axis]
     groups = [group for group in chosen.told_apart(material) if _points(group.judged[0], axis)]
     if not groups:
-        return Missing(title, f"no audit with a curve over {axis}; advkd eval RUN suite=standard.")
+        return Missing(title, f"no audit with a curve over {axis}; {judged_by(material, 'standard')}.")
 
     def draw(drawing: Any) -> None:
         axes = drawing.subplots()

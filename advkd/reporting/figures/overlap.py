@@ -7,7 +7,7 @@ import numpy as np
 from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import Figure, Missing, heat
 from advkd.reporting.material import Bits, Group, Judged, Material
-from advkd.reporting.words import ranked
+from advkd.reporting.words import judged_by, ranked
 
 NARROW = 5
 """Columns that fit beside another figure."""
@@ -45,11 +45,12 @@ def breaks(material: Material) -> Figure | Missing:
     judged = group.judged[0]
     fallen = judged.right["clean"] & ~judged.survivors
     if len(judged.attacks) < 2 or not fallen.any():
-        return Missing(title, "needs two attacks that break something; advkd eval RUN suite=standard.")
+        return Missing(title, f"needs two attacks that break something; {judged_by(material, 'standard')}.")
     if not all(judged.exact(name) for name in judged.attacks):
-        return Missing(
-            title, "attacks were tried on what earlier ones had left; advkd eval RUN cascade=false."
+        whole = (
+            "advkd eval RUN cascade=false" if material.comparison is None else judged_by(material, "quick")
         )
+        return Missing(title, f"attacks were tried on what earlier ones had left; {whole}.")
     names = judged.attacks
     broken = [judged.broken(name) for name in names]
     cells = [[_share(a & b, a) for b in broken] for a in broken]

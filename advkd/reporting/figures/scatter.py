@@ -20,7 +20,7 @@ AXES = {
     SECONDS: ("seconds of training", "Wall time of training the student on the machine of these runs"),
     TFLOP: (
         "TFLOP of training",
-        "Floating point operations of training the student, counted on steps of its run",
+        "Floating point operations of training the student, without validation, counted on steps of its run",
     ),
 }
 """By what cost is shown in: the axis, and what it is."""
