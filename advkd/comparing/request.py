@@ -107,8 +107,8 @@ def _sorted(words: Sequence[str]) -> tuple[dict[str, list[str]], list[str]]:
     for word in words:
         key, equals, value = word.partition("=")
         if equals and key in OWN:
-            # lists, of which a reader would expect both; of all other words the last one counts
-            if key in own and key in ("presets", "seeds"):
+            # who takes part is a list, of which both might be meant; of all other words the last one counts
+            if key == "presets" and key in own:
                 both = f"{own[key][0]} and {value}"
                 raise error(key, "is given twice", given=both, remedy="write it once")
             own.setdefault(key, []).append(value)

@@ -24,7 +24,6 @@ WEIGHT = "method.branches.untargeted.terms.path.weight"
         (("presets=rslad,ard,:iad",), "presets: a label and its preset: one is missing\n  given    :iad"),
         (("presets=rslad,ard,iad:",), "presets: a label and its preset: one is missing\n  given    iad:"),
         (("presets=rslad,ard", "presets=iad,kd"), "presets: is given twice\n  given    rslad,ard and iad,kd"),
-        (("presets=rslad,ard", "seeds=0", "seeds=1"), "seeds: is given twice"),
         (("presets=rslad,same:rslad",), "do       leave one out, or give it words of its own"),
         (("presets=teacher:trades,rslad",), "presets: a label is an option of every run"),
         (("presets=v1:rslad,v1.5:rslad",), "do       choose another label: v1-5:PRESET"),
