@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from advkd.auditing.tables import percent
@@ -103,7 +103,8 @@ def headline(material: Material) -> str:
 def beneath(material: Material) -> str:
     """What a reader of the headline has to know at once: how exact it is, or what winning costs."""
     if material.single is None:
-        return _costs(ranked(material), equal(material.comparison or {}))
+        groups, comparison = ranked(material), material.comparison or {}
+        return _costs(groups, equal(comparison), _told_worse(groups[0].name, comparison))
     judged = material.judged
     said = f"95 % interval of robust accuracy {percent(judged.scores.interval('robust'))} % (Wilson)."
     return (
@@ -125,18 +126,27 @@ def equal(comparison: Mapping[str, Any]) -> str | None:
     return None if apart and comparison.get("equal") == "epochs" else comparison.get("equal")
 
 
-def _costs(groups: Sequence[Group], made_equal: str | None) -> str:
+def _told_worse(name: str, comparison: Mapping[str, Any]) -> set[str]:
+    """The methods that the verdicts say are worse than `name`: no cheaper way to what it reaches."""
+    sides = {"better": ("a", "b"), "worse": ("b", "a")}
+    told = [(one, sides[one["verdict"]]) for one in comparison.get("methods", ()) if one["verdict"] in sides]
+    return {one[worse] for one, (better, worse) in told if one[better] == name}
+
+
+def _costs(groups: Sequence[Group], made_equal: str | None, worse: Collection[str]) -> str:
     key = cost_key(groups)
     known = [group for group in groups if group.mean(key)]
     if not known or known[0] is not groups[0]:
         return ""
-    first, cheapest = known[0], min(known, key=lambda group: group.mean(key) or 0)
+    first = known[0]
+    cheapest = min((g for g in known if g.name not in worse), key=lambda group: group.mean(key) or 0)
     own, least = (group.mean(key) or 0 for group in (first, cheapest))
     what = f"{own:.3g} TFLOP (counted operations)" if key == TFLOP else f"{duration(own)} (wall time)"
     said = f"{first.name} takes {what} of training per student"
     if own > ALIKE * least:
         more = f"{own / least:.{1 if own >= 1.1 * least else 2}f} times as much as {cheapest.name}"
-        said = f"{said}, {more}, the cheapest, which reaches {percent(cheapest.mean('robust'))} %."
+        which = "the cheapest that is not shown to be worse" if worse else "the cheapest"
+        said = f"{said}, {more}, {which}, which reaches {percent(cheapest.mean('robust'))} %."
         unequal = " They were given equal epochs, not equal compute; equal=compute gives the latter."
         return said + (unequal if made_equal == "epochs" else "")
     same = [group.name for group in known[1:] if (group.mean(key) or 0) <= ALIKE * own]

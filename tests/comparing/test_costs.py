@@ -88,6 +88,20 @@ def test_of_three_costs_two_may_be_the_same(compared):
     assert said.endswith(f"as much as {other.name} and less than every other method.")
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_method_shown_to_be_worse_is_no_cheaper_way(compared, turned):
+    rows = [row for row in gathered([compared]).rows if row.judged]
+    first, other = (group.name for group in ranked(gathered([compared])))
+    more = [replace(row, name="more") for row in rows if row.name == other]
+    pair = {"a": other, "b": first, "verdict": "worse"}
+    if turned:
+        pair = {"a": first, "b": other, "verdict": "better"}
+    costs = {first: 4.0, other: 1.0, "more": 2.0}
+    told = [costed(row, costs[row.name]) for row in (*rows, *more)]
+    said = beneath(Material(rows=told, comparison={"methods": [pair]}))
+    assert "2.0 times as much as more, the cheapest that is not shown to be worse, which" in said
+
+
 def costed(row, tflop):
     return replace(row, history=replace(row.history, cost={**row.history.cost, "train_tflop": tflop}))
 
