@@ -112,7 +112,8 @@ def in_float32(net: nn.Module) -> Iterator[None]:
         return
     net.__dict__["exact"] = True
     try:
-        yield
+        with full_float32():
+            yield
     finally:
         net.__dict__["exact"] = False
 
