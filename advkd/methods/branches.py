@@ -166,6 +166,7 @@ def _from_itself(ascend: Ascend, sign: int, recorder: Recorder, student: nn.Modu
 
     The first step is taken in float32: next to the start two answers differ by less than bf16 can say.
     """
+    # asked anew: what the step knows of the start may be an answer in bf16
     with in_float32(student):
         said = logits_of(student, x)
     first = iter([True])

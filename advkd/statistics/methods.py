@@ -102,7 +102,7 @@ def methods(bits: Mapping[str, Bits], *, family: str, alpha: float = 0.05) -> li
     accuracies over seeds; and a normal test whose error is that between seeds and that of the images
     (McNemar's, of the mean over seeds) together, since few images may favour one method in every seed.
     The second is min F' of Clark (J. Verbal Learning and Verbal Behavior 1973), without its degrees of
-    freedom: where few seeds have agreed by luck, those tell too much and the t test does not.
+    freedom: where few seeds have agreed by luck, those tell too much (`benchmarks/two_tests.py`).
     AdvkdError where results are of different test images.
     """
     n = same_images(bits)

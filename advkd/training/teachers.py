@@ -157,9 +157,9 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
         raise error("ADVKD_CACHE", cause.strerror or str(cause), given=folder.parent) from cause
     with FileLock(f"{folder}.lock"):
         path = folder / BEST
-        if path.exists() and _sound(path):
+        if path.exists() and (about := _sound(path)) is not None:
             _hold(folder, splits)
-            _tell_engine(path, run)
+            _tell_engine(about, run)
             return path
         shutil.rmtree(folder, ignore_errors=True)
         partial = Path(f"{folder}.partial")
@@ -173,18 +173,18 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
         return path
 
 
-def _sound(path: Path) -> bool:
+def _sound(path: Path) -> Mapping[str, Any] | None:
+    """What a file of weights says of itself; None of a damaged one."""
     try:
-        weights.read(path, "teacher")
+        return weights.read(path, "teacher")[1]
     except AdvkdError as cause:
         log.warning("the cached teacher is damaged and is trained again: %s", cause.problems[0].problem)
-        return False
-    return True
+    return None
 
 
-def _tell_engine(path: Path, run: Run) -> None:
-    """Says where the teacher at `path` comes from another engine than `run` asks for."""
-    engine = weights.read(path, "teacher")[1].get("engine", {})
+def _tell_engine(about: Mapping[str, Any], run: Run) -> None:
+    """Says where a teacher comes from another engine than `run` asks for."""
+    engine = about.get("engine", {})
     asked = asked_for(run.compile, run.precision)
     if any(engine.get(key, value) != value for key, value in asked.items()):
         trained = ", ".join(f"{key} {str(value).lower()}" for key, value in engine.items())
