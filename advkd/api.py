@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from advkd.auditing import open as doors
+from advkd.auditing.admission import admit
 from advkd.auditing.ledger import Progress
 from advkd.auditing.verdict import Verdict
 from advkd.config.case import Resolved
@@ -25,7 +26,7 @@ from advkd.models.file import File
 from advkd.networks import weights
 from advkd.networks.art import shaped, to_art
 from advkd.networks.cost import restart_peak
-from advkd.networks.device import chosen, environment
+from advkd.networks.device import chosen, environment, on_processor
 from advkd.protocols import DataSource, Reporter
 from advkd.reporters.jsonl import Jsonl, keep_before
 from advkd.reporting import report
@@ -57,6 +58,7 @@ __all__ = [
 ]
 
 
+@on_processor
 def train(
     run: Run,
     *,
@@ -76,6 +78,7 @@ def train(
     return _trained(run, folder, Given(student, teacher, data), reporters, go_on=False)
 
 
+@on_processor
 def resume(
     out: str | Path,
     *,
@@ -103,6 +106,7 @@ def load(path: str | Path) -> nn.Module:
     return shaped(File(path=str(file))(about.get("classes", 10), shape).eval(), shape)
 
 
+@on_processor
 def audit(
     net: nn.Module,
     data: Dataset[Any],
@@ -199,6 +203,9 @@ def _nets(
             if teacher is None
             else admitted(teacher.to(device), splits, run.eval_batch_size)
         )
+    image = splits.train.subset(torch.arange(1))
+    for name, net in nets.items():
+        admit(net, name, image, splits.classes, 1, device)
     return nets
 
 

@@ -7,7 +7,7 @@ and initial weights. Generators live on the CPU, so that all devices see the sam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -39,16 +39,16 @@ def drawn(generator: torch.Generator) -> int:
 @contextmanager
 def global_seed(*key: object) -> Iterator[None]:
     """Seeds torch's global generators inside the block, and puts them back as they were."""
-    with forked():
-        torch.manual_seed(derive(*key))
+    with forked(derive(*key)):
         yield
 
 
 @contextmanager
-def forked() -> Iterator[None]:
+def forked(seed: int | None = None) -> Iterator[None]:
     """Puts torch's global generators back after the block: those of the CPU and of the GPUs in use.
 
-    A GPU on which nothing lies is left alone, and a process that has not begun with CUDA does not begin here.
+    These are seeded inside with `seed`, if there is one. A GPU on which nothing lies is left alone, and a
+    process that has not begun with CUDA does not begin here.
     """
     begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if begun else ()
@@ -56,8 +56,21 @@ def forked() -> Iterator[None]:
     # fork_rng cannot ask MPS, whose generator belongs to no numbered device
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     with torch.random.fork_rng(devices=used):
+        if seed is not None:
+            _seed(seed, used)
         try:
             yield
         finally:
             if mps is not None:
                 torch.mps.set_rng_state(mps)
+
+
+def _seed(seed: int, gpus: Iterable[int]) -> None:
+    # not `torch.manual_seed`: it seeds every GPU, and one that begins later in place of the user's seed
+    torch.default_generator.manual_seed(seed)
+    for index in gpus:
+        torch.cuda.default_generators[index].manual_seed(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
+    if torch.xpu.is_available():
+        torch.xpu.manual_seed_all(seed)

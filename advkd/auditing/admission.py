@@ -36,7 +36,9 @@ def _failed(who: str, rows: Tensor, cause: Exception) -> AdvkdError:
     return error(
         who,
         f"fails on the images {int(rows[0])} to {int(rows[-1])}: {type(cause).__name__}: {cause}",
-        remedy="it must take float32 images (B,C,H,W) in [0,1] and answer with logits (B,N)",
+        remedy="write a smaller batch_size="
+        if isinstance(cause, torch.OutOfMemoryError)
+        else "it must take float32 images (B,C,H,W) in [0,1] and answer with logits (B,N)",
     )
 
 

@@ -149,7 +149,12 @@ class _Call:
         """The attacked images, inside the threat, and (B,) bool: seen to be misclassified on the way."""
         cost = Cost({"net": net})
         watched = self._watched(net, batch)
-        with _failing(self.name, rows), cost.counting(), answering_float32(net), watched as seen:
+        with (
+            _failing(self.name, self.evaluator, rows),
+            cost.counting(),
+            answering_float32(net),
+            watched as seen,
+        ):
             outcome = self._outcome(net, batch, suffix)
         x = outcome.x.detach().to(batch.x).float()
         check_in_threat(x, batch.x, self.threat, self.name)
@@ -198,18 +203,20 @@ class _Call:
 
 
 @contextmanager
-def _failing(name: str, rows: Tensor) -> Iterator[None]:
+def _failing(name: str, evaluator: Evaluator, rows: Tensor) -> Iterator[None]:
     """Says on which examples foreign code failed."""
     try:
         yield
     except (AdvkdError, OutOfTime):
         raise
     except Exception as cause:
-        full = isinstance(cause, torch.OutOfMemoryError)
-        remedy = "write a smaller batch_size=" if full else "repair the model or drop the attack"
+        remedy = "repair the model or drop the attack; finished attacks are kept, the same command goes on"
+        if isinstance(cause, torch.OutOfMemoryError):
+            size = f"evaluators.{name}.batch_size" if hasattr(evaluator, "batch_size") else "batch_size"
+            remedy = f"write a smaller {size}=, which begins a new audit: noise is drawn batch by batch"
         raise error(
             f"evaluators.{name}",
             f"failed on the examples {int(rows[0])} to {int(rows[-1])}: {type(cause).__name__}: {cause}",
             given=name,
-            remedy=f"{remedy}; finished attacks are kept, the same command goes on",
+            remedy=remedy,
         ) from cause

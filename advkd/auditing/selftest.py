@@ -23,6 +23,7 @@ from advkd.data.images import Images, in_memory
 from advkd.errors import Problem
 from advkd.models.file import File
 from advkd.networks import weights
+from advkd.networks.device import chosen
 from advkd.types import Threat
 
 THREAT = Threat(eps=0.2)
@@ -155,19 +156,20 @@ def run(names: tuple[str, ...] = tuple(FAULTS)) -> list[Checked]:
 
 
 def _checked(name: str, images: Images) -> Checked:
-    source, fault, must = FAULTS[name]
+    (source, fault, must), device = FAULTS[name], chosen("auto")
     subject = shipped(source)
     problems: list[Problem] = []
     plan, options = Builder(problems).record(
         AuditPlan, {**named("suites", "selftest"), "suite": "selftest"}, ""
     )
     audit = Audit(
-        subjects=[replace(subject, net=fault(subject.net).eval())],
+        subjects=[replace(subject, net=fault(subject.net).eval().to(device))],
         images=images,
         classes=10,
         threat=THREAT,
         plan=replace(plan, limit=IMAGES),
         options=options,
+        device=device,
     )
     return Checked(name, must, audited(audit))
 

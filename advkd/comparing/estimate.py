@@ -122,7 +122,7 @@ def _seconds(run: Run, splits: Splits, size: int) -> float:
     spent = []
     for index in range(2):
         begin = time.perf_counter()
-        with global_seed("estimate"):
+        with training.engine.precise(), global_seed("estimate"):
             training.step(index, torch.arange(size))
         spent.append(time.perf_counter() - begin)
     return min(spent) * training.run.epochs * (len(splits.train) // size)

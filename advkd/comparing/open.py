@@ -22,7 +22,7 @@ from advkd.config.layers import load_yaml, yaml_text
 from advkd.errors import error
 from advkd.files import write_bytes, write_json
 from advkd.models.trained import Trained
-from advkd.networks.device import chosen
+from advkd.networks.device import chosen, on_processor
 from advkd.networks.engine import SMALL, flops_of
 from advkd.registry.pyfile import imported
 from advkd.reporting import report
@@ -39,6 +39,7 @@ log = logging.getLogger("advkd")
 CELLS = "cells"
 
 
+@on_processor
 def compare(
     *words: str, out: str | Path | None = None, told: Told = silent, load: str | Path | None = None
 ) -> Comparison:
@@ -158,6 +159,9 @@ def _teach(plan: Plan, cells: Path) -> None:
             # whatever fails, its cells will say so, and the others go on
             with contextlib.suppress(Exception):
                 provided(run, split(run.data, run.split), chosen(run.device), silent)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        # what this process keeps of a GPU for later is missing to those of the cells
+        torch.cuda.empty_cache()
 
 
 def _fitting(plan: Plan) -> int:

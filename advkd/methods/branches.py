@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Literal
 
 from torch import Tensor, nn
@@ -125,7 +126,7 @@ class Branches:
                     modes.enter_context(evaluating(student))
                 elif self.attack_bn == "kept":
                     modes.enter_context(buffers_kept(student))
-                objective = _objective(branch.ascend, branch.walk, recorder, step, x, y, goal)
+                objective = _objective(branch.ascend, branch.walk, recorder, step, x, y, goal, modes)
                 points = branch.attack(objective, x, step.threat, step.generator("attack", name))
                 path = walked(points, recorder, y, goal, reuse=self.attack_mode == "eval")
             check_walk(path, x, f"{name}.attack ({type(branch.attack).__name__})")
@@ -145,7 +146,14 @@ class Branches:
 
 
 def _objective(
-    ascend: Ascend, way: str, recorder: Recorder, step: Step, x: Tensor, y: Tensor, goal: Tensor | None
+    ascend: Ascend,
+    way: str,
+    recorder: Recorder,
+    step: Step,
+    x: Tensor,
+    y: Tensor,
+    goal: Tensor | None,
+    modes: ExitStack,
 ) -> Objective:
     target = parse(ascend.target)
     sign = 1 if way == "away" else -1
@@ -153,7 +161,7 @@ def _objective(
         teacher = step.nets[target.net]
         return lambda at: ascend.loss(recorder(at), teacher(at)) * sign
     if target.net == "student":
-        return _from_itself(ascend, sign, recorder, step.nets["student"], x)
+        return _from_itself(ascend, sign, recorder, step.nets["student"], x, modes)
     fixed = {"label": y, "goal": goal}.get(target.text)
     said = step.start_logits(target.net, x) if target.net else fixed
     if said is None:
@@ -161,18 +169,23 @@ def _objective(
     return lambda at: ascend.loss(recorder(at), said) * sign
 
 
-def _from_itself(ascend: Ascend, sign: int, recorder: Recorder, student: nn.Module, x: Tensor) -> Objective:
+def _from_itself(
+    ascend: Ascend, sign: int, recorder: Recorder, student: nn.Module, x: Tensor, modes: ExitStack
+) -> Objective:
     """Away from the student's own answer at the start, or toward it.
 
     The first step is taken in float32: next to the start two answers differ by less than bf16 can say.
     """
+    precise = modes.enter_context(ExitStack())
+    precise.enter_context(in_float32(student))
     # asked anew: what the step knows of the start may be an answer in bf16
-    with in_float32(student):
-        said = logits_of(student, x)
-    first = iter([True])
+    said = logits_of(student, x)
+    calls = count()
 
     def objective(at: Tensor) -> Tensor:
-        with in_float32(student) if next(first, False) else nullcontext():
-            return ascend.loss(recorder(at), said) * sign
+        # by the second call the first one's gradient has been taken
+        if next(calls):
+            precise.close()
+        return ascend.loss(recorder(at), said) * sign
 
     return objective

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
+from functools import wraps
 from importlib import metadata
+from typing import ParamSpec, TypeVar
 
 import torch
 
 from advkd.errors import error
 from advkd.registry.installed import installed
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LIBRARIES = ("advkd", "torch", "torchvision", "timm", "adversarial-robustness-toolbox", "numpy")
 
@@ -32,6 +38,22 @@ def chosen(name: str) -> torch.device:
             "device", "torch cannot use it here", given=name, remedy="write device=auto or cpu"
         ) from None
     return device
+
+
+def on_processor(call: Callable[P, R]) -> Callable[P, R]:
+    """`call` with the processor as torch's default device, where all draws and indices are made.
+
+    Networks and images are moved by name; whoever has set another default gets it back.
+    """
+
+    @wraps(call)
+    def called(*args: P.args, **options: P.kwargs) -> R:
+        if torch.get_default_device().type == "cpu":
+            return call(*args, **options)
+        with torch.device("cpu"):
+            return call(*args, **options)
+
+    return called
 
 
 def environment(device: torch.device) -> dict[str, str | int]:

@@ -138,8 +138,11 @@ def _storage(net: nn.Module) -> set[int]:
 
 
 def _ran(net: nn.Module, engine: Engine) -> Callable[[Tensor], Tensor]:
+    # its threads keep autocast and forget the type, which on CUDA is then float16
+    threads = any(isinstance(module, nn.DataParallel) for module in net.modules())
+
     def forward(x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=engine.bf16):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=engine.bf16 and not threads):
             answer: Tensor = net(x)
         return answer
 

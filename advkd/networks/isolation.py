@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import torch
 from torch import nn
 
 from advkd.networks.modes import buffers_kept, evaluating
@@ -26,12 +25,11 @@ def isolated(net: nn.Module, seed: int) -> Iterator[None]:
     states = np.random.get_state(), random.getstate()  # noqa: NPY002
     wanted = [(p, p.requires_grad, p.grad) for p in net.parameters()]
     try:
-        with evaluating(net), buffers_kept(net), forked():
+        with evaluating(net), buffers_kept(net), forked(seed):
             net.requires_grad_(False)
             for parameter, _, _ in wanted:
                 # out of reach of code that zeroes gradients in place
                 parameter.grad = None
-            torch.manual_seed(seed)
             np.random.seed(seed % 2**32)  # noqa: NPY002
             random.seed(seed)
             yield

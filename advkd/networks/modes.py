@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -17,8 +18,8 @@ def batch_norms(net: nn.Module) -> list[_BatchNorm]:
 
 
 def device_of(net: nn.Module) -> torch.device:
-    """Where the parameters of `net` are; the CPU if it has none."""
-    return next((p.device for p in net.parameters()), torch.device("cpu"))
+    """Where the parameters and buffers of `net` are; the CPU if it has none."""
+    return next((t.device for t in chain(net.parameters(), net.buffers())), torch.device("cpu"))
 
 
 def classes_of(net: nn.Module, x: Tensor) -> int:

@@ -117,8 +117,7 @@ class Training:
         self.nets["student"].train()
         for net in self.nets.values():
             net.check()
-        totals: Counter[str] = Counter()
-        skipped: Counter[str] = Counter()
+        totals, skipped = Counter[str](), Counter[str]()
         self.weighed = Weighed()
         begin, seconds = self.cost.images, self.cost.seconds
         for index, rows in enumerate(self._order()):
@@ -240,7 +239,8 @@ class Training:
         self.epoch, self.best = about["epoch"], about["best"]
         self.cost.load(about["cost"])
         # outside of what is counted: the pass was paid for before
-        self.remembered.recall(about.get("remembered", ()))
+        with self.engine.precise():
+            self.remembered.recall(about.get("remembered", ()))
 
     def _write(self, name: str, validation: Mapping[str, float]) -> None:
         about = {**self.setup.about, "validation": dict(validation), "engine": self.engine.about}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from advkd.networks.modes import buffers_kept
@@ -41,11 +41,13 @@ class Modified:
         """Backpropagates the losses of a step, inside what the modifiers put around it: the loss by part."""
 
         def backward() -> dict[str, float]:
-            found: Counter[str] = Counter()
+            found: dict[str, Tensor | float] = {}
             for scalar, parts in method.losses(paths, batch, step):
                 scalar.backward()  # type: ignore[no-untyped-call]
-                found.update({name: float(value) for name, value in parts.items()})
-            return dict(found)
+                for name, value in parts.items():
+                    found[name] = found.get(name, 0.0) + torch.as_tensor(value).detach()
+            # read once, at the end: a GPU is waited for at each reading
+            return {name: float(value) for name, value in found.items()}
 
         with self.around_step(step, backward):
             return backward()

@@ -12,13 +12,15 @@ from advkd.config.build import member
 from advkd.config.layers import named, over
 from advkd.errors import error
 from advkd.guards import check_paths
-from advkd.networks.modes import buffers_kept, full_float32
+from advkd.networks.device import on_processor
+from advkd.networks.modes import buffers_kept, classes_of, full_float32
 from advkd.protocols import Method, nets_of
 from advkd.step import Step
 from advkd.streams import drawn, global_seed
 from advkd.types import Batch, Path, Threat
 
 
+@on_processor
 def loss_of(
     preset: str,
     *,
@@ -49,6 +51,10 @@ def loss_of(
     source = torch.Generator().manual_seed(0) if generator is None else generator
     step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
     batch = Batch(x, y)
+    for name, net in nets.items():
+        # on a GPU a label beyond the logits would be the end of every later call of the process
+        if int(y.max()) >= (classes := classes_of(net, x)):
+            raise error("loss_of y", f"{name} answers with {classes} classes", given=f"label {int(y.max())}")
     with buffers_kept(student), global_seed(_ahead(source)), full_float32():
         if hasattr(built, "build"):
             built.build(nets)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from advkd.data.images import Images
 from advkd.data.split import limited
 from advkd.files import write_arrays
-from advkd.networks.modes import device_of, evaluating
+from advkd.networks.modes import device_of, evaluating, full_float32
 from advkd.protocols import Attack
 from advkd.registry import load
 from advkd.step import Step
@@ -62,7 +62,7 @@ def leave(folder: Path, nets: Mapping[str, nn.Module], images: Images, threat: T
     """
     rows = limited(images.y, max(MEASURED, len(set(images.y.tolist()))), seed)
     arrays: dict[str, Any] = {}
-    with evaluating(*nets.values()):
+    with evaluating(*nets.values()), full_float32():
         chunks = [
             traced(nets, images.batch(part), threat, streams(seed), index)
             for index, part in enumerate(torch.split(rows, CHUNK))

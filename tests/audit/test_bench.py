@@ -41,5 +41,9 @@ def test_an_attack_that_fills_the_memory_is_told_what_to_do(robust, digits, thre
 
     monkeypatch.setattr(AllAtOnce, "__call__", full)
     bench = Bench(images=digits, threat=threat, ledger=Ledger(len(digits), {}), batch_size=50)
-    with pytest.raises(AdvkdError, match="write a smaller batch_size="):
+    with pytest.raises(AdvkdError, match="write a smaller batch_size=, which begins a new audit"):
         bench.attack("model", robust, "all", AllAtOnce(), torch.arange(50))
+    own = AllAtOnce()
+    own.batch_size = 250
+    with pytest.raises(AdvkdError, match=r"write a smaller evaluators\.all\.batch_size="):
+        bench.attack("model", robust, "all", own, torch.arange(50))

@@ -59,3 +59,11 @@ def test_an_audit_of_a_run_with_data_of_its_own_asks_for_them(sets, tiny, tmp_pa
 
     with pytest.raises(advkd.AdvkdError, match="data of its own"):
         resolve_case(str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("classes", [5, 12])
+def test_a_student_with_other_classes_than_the_data_is_refused(classes, tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=standard")
+    net = small_net(3, classes=classes).float()
+    with pytest.raises(advkd.AdvkdError, match=f"student: answers with {classes} classes, the data has 10"):
+        advkd.train(run, student=net, out=tmp_path / "run")

@@ -9,12 +9,16 @@ import pytest
 import torch
 from torch.optim import swa_utils
 
+import advkd
 from advkd import AdvkdError, streams
 from advkd.auditing.admission import free_memory
 from advkd.modifiers.average import SWA
 from advkd.networks import engine
 from advkd.networks.cost import peak_memory_mb
+from advkd.networks.modes import device_of
+from advkd.training import checkpoint
 from advkd.training.one_step import _ahead
+from advkd.types import Threat
 
 
 def noting(asked):
@@ -42,9 +46,17 @@ def test_generators_of_the_gpus_in_use_alone_are_put_back(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda index: 100 * (index in (1, 3)))
-    with streams.forked():
-        pass
+    generators = [torch.Generator().manual_seed(1) for _ in range(4)]
+    monkeypatch.setattr(torch.cuda, "default_generators", generators)
+    with streams.forked(7):
+        assert [one.initial_seed() for one in generators] == [1, 7, 1, 7]
     assert asked == [[1, 3]]
+
+
+def test_a_gpu_that_begins_later_keeps_the_seed_of_its_user(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("seeded for good"))
+    with streams.global_seed("step", 1):
+        pass
 
 
 def test_peak_memory_is_that_of_the_device_in_use(monkeypatch):
@@ -100,3 +112,68 @@ def test_nothing_is_compiled_for_mps():
 def test_a_generator_of_a_gpu_is_refused():
     with pytest.raises(AdvkdError, match="drawn on the processor"):
         _ahead(SimpleNamespace(device=torch.device("cuda")))
+
+
+def test_a_network_of_buffers_alone_is_where_they_are():
+    net = torch.nn.Module()
+    net.register_buffer("weight", torch.empty(2, device="meta"))
+    assert device_of(net).type == "meta"
+
+
+def test_threads_of_several_gpus_do_not_compute_in_float16():
+    seen = []
+    net = torch.nn.Linear(2, 2)
+    net.register_forward_hook(lambda net, args, output: seen.append(output.dtype))
+    x = torch.rand(3, 2, 1, 1).flatten(1)[..., None, None]
+    for whole in (torch.nn.Sequential(torch.nn.Flatten(), net), torch.nn.DataParallel(net)):
+        engine.Engine(bf16=True)(whole)(x if isinstance(whole, torch.nn.Sequential) else x.movedim(1, 3))
+    assert seen == [torch.bfloat16, torch.float32]
+
+
+def trained(net):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    net(torch.rand(2, 3, 5, 5)).sum().backward()
+    optimizer.step()
+    return optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer)
+
+
+def convolution():
+    return torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+
+
+def test_momentum_lies_as_its_parameter_does_after_a_resume(tmp_path):
+    net = convolution()
+    optimizer, scheduler = trained(net)
+    checkpoint.save(tmp_path / "file", {"student": net}, optimizer, scheduler, {})
+    again = convolution()
+    fresh, scheduler = trained(again)
+    checkpoint.restore(tmp_path / "file", {"student": again}, fresh, scheduler)
+    for one, two in zip(net.parameters(), again.parameters(), strict=True):
+        before, after = (o.state[p]["momentum_buffer"] for o, p in ((optimizer, one), (fresh, two)))
+        assert torch.equal(before, after)
+        assert after.stride() == two.stride() == one.stride()
+
+
+def test_a_full_gpu_is_not_taken_for_a_checkpoint_of_another_run(tmp_path, monkeypatch):
+    def full(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    net = convolution()
+    optimizer, scheduler = trained(net)
+    checkpoint.save(tmp_path / "file", {"student": net}, optimizer, scheduler, {})
+    monkeypatch.setattr(net, "load_state_dict", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        checkpoint.restore(tmp_path / "file", {"student": net}, optimizer, scheduler)
+
+
+def test_whoever_has_set_another_default_device_trains_and_audits_all_the_same(tiny, tmp_path):
+    # `meta` has shapes and no numbers: nothing could be drawn, compared or indexed there
+    digits = advkd.resolve("preset=standard").data.open("test").subset(torch.arange(20))
+    torch.set_default_device("meta")
+    try:
+        result = advkd.train(advkd.resolve(*tiny, "preset=rslad"), out=tmp_path / "run")
+        verdict = advkd.audit(result.net, digits, Threat(eps=0.1), suite="quick")
+        assert torch.get_default_device().type == "meta"
+    finally:
+        torch.set_default_device(None)
+    assert verdict.clean > 0

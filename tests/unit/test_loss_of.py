@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
 import advkd
+from advkd.errors import AdvkdError
 from advkd.types import Threat
 
 
@@ -23,3 +25,10 @@ def test_networks_with_dropout_follow_the_generator(teacher):
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
+
+
+def test_a_label_beyond_the_logits_is_refused(teacher):
+    student = nn.Sequential(nn.Flatten(), nn.Linear(36, 4)).double()
+    x, y = torch.rand(4, 1, 6, 6, dtype=torch.float64), torch.arange(4) + 1
+    with pytest.raises(AdvkdError, match=r"loss_of y: student answers with 4 classes\s+given\s+label 4"):
+        advkd.loss_of("rslad", x=x, y=y, student=student, teacher=teacher, threat=Threat(eps=0.1))
