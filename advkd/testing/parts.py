@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,11 @@ def step(others: Iterable[str] = ("teacher",), *, norm: Any = "linf", progress: 
     """The surroundings of one training step."""
     threat = Threat(norm=norm, eps=EPS)
     return Step(nets=nets(others), threat=threat, streams=streams(0), progress=progress)
+
+
+def on_meta(step: Step) -> Step:
+    """The step with its networks on torch's `meta` device."""
+    return replace(step, nets={name: net.to("meta") for name, net in step.nets.items()})
 
 
 def on_one_device(call: Callable[[], object]) -> None:

@@ -13,7 +13,7 @@ from advkd.networks.modes import evaluating, logits_of
 from advkd.protocols import PathSampler, Walk
 from advkd.step import Step
 from advkd.testing.checks import check, require
-from advkd.testing.parts import CLASSES, batch, changed, state, step
+from advkd.testing.parts import CLASSES, batch, changed, on_meta, on_one_device, state, step
 from advkd.types import Batch, Path
 from advkd.walk import Recorder, value_and_gradient, walked
 
@@ -121,6 +121,13 @@ def kept_logits_are_true(sampler: PathSampler) -> None:
     for k, kept in path.logits.items():
         said = logits_of(here.nets["student"], path.x[k])
         require(torch.allclose(kept, said, atol=1e-9), f"point {k} is kept with the logits of another")
+
+
+@check("paths")
+def keeps_device(sampler: PathSampler) -> None:
+    """It works on the device of the batch and makes no tensor elsewhere."""
+    of, here = batch(), on_meta(surroundings(sampler, "teacher"))
+    on_one_device(lambda: sampled(sampler, Batch(of.x.to("meta"), of.y.to("meta")), here))
 
 
 @check("paths")

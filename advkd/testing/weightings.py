@@ -14,7 +14,17 @@ from advkd.protocols import Weighting, points_of
 from advkd.step import Step
 from advkd.streams import streams
 from advkd.testing.checks import check, require
-from advkd.testing.parts import CLASSES, EPS, changed, generator, images, small_net, state
+from advkd.testing.parts import (
+    CLASSES,
+    EPS,
+    changed,
+    generator,
+    images,
+    on_meta,
+    on_one_device,
+    small_net,
+    state,
+)
 from advkd.types import Path, Threat
 from advkd.view import View
 
@@ -193,6 +203,16 @@ def keeps_dtype(weighting: Weighting) -> None:
     for dtype in (torch.float32, torch.float64):
         found = Scene(dtype=dtype)(weighting).dtype
         require(found == dtype, f"{dtype} becomes {found}")
+
+
+@check("weightings")
+def keeps_device(weighting: Weighting) -> None:
+    """It works on the device of the path and makes no tensor elsewhere."""
+    here = Scene(goal=True)
+    path, step = here.path, on_meta(here.step(named(weighting, "student", "teacher")))
+    assert path.goal is not None
+    there = Path(path.x.to("meta"), path.y.to("meta"), path.goal.to("meta"))
+    on_one_device(lambda: weighting(View(there, step), step))
 
 
 @check("weightings")

@@ -132,6 +132,12 @@ def reads_declared_nets(weights: Tensor, view: View, step: Step) -> Tensor:
 
 
 @fault
+def keeps_device(weights: Tensor, view: View, step: Step) -> Tensor:
+    """It counts the points on the processor."""
+    return weights * torch.linspace(0.5, 1, len(weights), dtype=weights.dtype)[:, None]
+
+
+@fault
 def keeps_dtype(weights: Tensor, view: View, step: Step) -> Tensor:
     """It answers in double precision."""
     return weights.double()
