@@ -39,8 +39,9 @@ def official(net: nn.Module, images: Images, threat: Threat, seed: int) -> Tenso
     import pyautoattack
 
     suite = pyautoattack.AutoAttack(net, norm="Linf", eps=threat.eps, seed=seed, device=torch.device("cpu"))
-    x, _ = suite.run_standard_evaluation(images.x, images.y, batch_size=250)
-    return logits_of(net, x).argmax(1) == images.y
+    batch = images.batch(torch.arange(len(images)))
+    x, _ = suite.run_standard_evaluation(batch.x, batch.y, batch_size=250)
+    return logits_of(net, x).argmax(1) == batch.y
 
 
 def audited(net: nn.Module, images: Images, threat: Threat, **options: Any) -> Tensor:

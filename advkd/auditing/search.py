@@ -15,7 +15,7 @@ from advkd.registry import load
 from advkd.types import Batch, Shape
 from advkd.walk import value_and_gradient
 
-CHUNKS = (64, 16)
+CHUNKS = (128, 32)
 """Images per compiled call; fixed sizes, since every other one would be compiled anew."""
 
 ALIKE = 0.9
@@ -48,11 +48,13 @@ class Search(nn.Module):
         """Logits (B,N)."""
         if not self.sizes:
             return self.fast(x)  # type: ignore[no-any-return]
-        answers, large, small = [], *self.sizes
+        answers, (small, large) = [], sorted(self.sizes)
         for part in torch.split(x, large):
-            size = small if len(part) <= small else large
-            blank = part.new_zeros(size - len(part), *part.shape[1:])
-            answers.append(self.fast(torch.cat([part, blank]))[: len(part)])
+            # a few are cheaper in small calls than in one that is mostly blank
+            size = large if 2 * len(part) > large else small
+            for piece in torch.split(part, size):
+                blank = piece.new_zeros(size - len(piece), *piece.shape[1:])
+                answers.append(self.fast(torch.cat([piece, blank]))[: len(piece)])
         return torch.cat(answers)
 
 

@@ -183,7 +183,7 @@ def test_searching_leaves_the_network_alone():
     assert all(p.grad is None for p in net.parameters())
 
 
-@pytest.mark.parametrize("n", [1, 16, 17, 64, 65, 80, 150])
+@pytest.mark.parametrize("n", [1, 32, 33, 64, 65, 128, 150, 230])
 def test_any_number_of_images_goes_through_calls_of_few_sizes(n, monkeypatch):
     twin, sizes = Search(untrained(4), Engine()), set()
     twin.sizes = search.CHUNKS
