@@ -45,16 +45,12 @@ def loss_of(
     raw = over(named("presets", preset), {"method": dict(method)} if method else {})
     built: Method = member("methods", raw["method"], "method")[0]
     nets = {"student": student, **({"teacher": teacher} if teacher is not None else {})}
-    missing = [net for net in nets_of(built) if net not in nets]
-    if missing:
-        raise error(f"loss_of {preset}", f"needs the network {missing[0]}", remedy=f"pass {missing[0]}=")
+    for name in nets_of(built):
+        if name not in nets:
+            raise error(f"loss_of {preset}", f"needs the network {name}", remedy=f"pass {name}=")
     source = torch.Generator().manual_seed(0) if generator is None else generator
     step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
-    batch = Batch(x, y)
-    for name, net in nets.items():
-        # on a GPU a label beyond the logits would be the end of every later call of the process
-        if int(y.max()) >= (classes := classes_of(net, x)):
-            raise error("loss_of y", f"{name} answers with {classes} classes", given=f"label {int(y.max())}")
+    batch = _checked(Batch(x, y), nets)
     with buffers_kept(student), global_seed(_ahead(source)), full_float32():
         if hasattr(built, "build"):
             built.build(nets)
@@ -64,6 +60,15 @@ def loss_of(
         carried = (parameter * gradient).sum()
         loss = loss + (carried - carried.detach())
     return loss, paths
+
+
+def _checked(batch: Batch, nets: Mapping[str, nn.Module]) -> Batch:
+    most = int(batch.y.max())
+    for name, net in nets.items():
+        # on a GPU a label beyond the logits would be the end of every later call of the process
+        if most >= (classes := classes_of(net, batch.x)):
+            raise error("loss_of y", f"{name} answers with {classes} classes", given=f"label {most}")
+    return batch
 
 
 def _ahead(generator: torch.Generator) -> int:
