@@ -1,9 +1,9 @@
-"""Is an audit's search faster compiled? Gradients of 512 images by small networks, in turn, one thread.
+"""Is an audit's search faster compiled, and in which chunks? Gradients of 512 images, in turn, one thread.
 
     python benchmarks/search.py
 
-A compiled network is called in chunks of fixed size (`advkd.auditing.search.CHUNKS`), others in whole
-batches.
+A compiled network is called in chunks of a fixed size (`advkd.auditing.search.CHUNKS` in an audit), others in
+whole batches.
 Prints images per second, medians over five rounds, and writes `benchmarks/results/search.json`.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from advkd.auditing.search import Search
 from advkd.networks.engine import Engine
 
-N, CALLS = 512, 4
+N, CALLS, CHUNKED = 512, 4, (64, 128, 256)
 CASES = (("tiny-cnn", SHAPE), ("tiny-cnn", (1, 28, 28)), ("resnet20", SHAPE))
 
 
@@ -31,11 +31,14 @@ def asked(search: Search, x: Tensor) -> None:
 
 
 def rates(net: nn.Module, x: Tensor, bf16: bool) -> dict[str, float]:
-    """Images per second both ways."""
+    """Images per second, in whole batches and compiled, by the size of a chunk."""
     ways: dict[str, Callable[[], object]] = {
-        name: partial(asked, Search(net, Engine(bf16, compiled)), x)
-        for name, compiled in (("whole batches", False), ("compiled, in chunks", True))
+        "whole batches": partial(asked, Search(net, Engine(bf16, False)), x)
     }
+    for large in CHUNKED:
+        search = Search(net, Engine(bf16, True))
+        search.sizes = (large, 32)
+        ways[f"compiled, {large}"] = partial(asked, search, x)
     return {name: N * CALLS / seconds for name, seconds in in_turn(ways).items()}
 
 

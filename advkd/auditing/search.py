@@ -48,7 +48,7 @@ class Search(nn.Module):
         """Logits (B,N)."""
         if not self.sizes:
             return self.fast(x)  # type: ignore[no-any-return]
-        answers, (small, large) = [], sorted(self.sizes)
+        answers, large, small = [], *self.sizes
         for part in torch.split(x, large):
             # a few are cheaper in small calls than in one that is mostly blank
             size = large if 2 * len(part) > large else small

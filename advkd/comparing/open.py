@@ -159,9 +159,8 @@ def _teach(plan: Plan, cells: Path) -> None:
             # whatever fails, its cells will say so, and the others go on
             with contextlib.suppress(Exception):
                 provided(run, split(run.data, run.split), chosen(run.device), silent)
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        # what this process keeps of a GPU for later is missing to those of the cells
-        torch.cuda.empty_cache()
+    # what this process keeps of a GPU for later is missing to those of the cells
+    torch.cuda.empty_cache()
 
 
 def _fitting(plan: Plan) -> int:

@@ -60,14 +60,18 @@ def checked(x: Tensor, y: Tensor, classes: int | None, place: str) -> Images:
             given, remedy = str(x.dtype), "give uint8 (0 to 255), or floats in [0,1]"
             raise error(place, "images of integers", given=given, remedy=remedy)
         _check_pixels(x, place)
+    check_labels(y, classes, place)
+    return Images(x, y)
+
+
+def check_labels(y: Tensor, classes: int | None, place: str) -> None:
+    """Raises an `AdvkdError` for a label that is not below `classes`, if there are any, or is negative."""
     outside = ((y < 0) | (y >= (y.max() + 1 if classes is None else classes))).nonzero()
     if len(outside):
         first = int(outside[0])
         given = f"label {int(y[first])} at index {first}"
         wanted = "must not be negative" if classes is None else f"must lie between 0 and {classes - 1}"
-        remedy = "count classes from 0"
-        raise error(place, f"labels {wanted}", given=given, remedy=remedy)
-    return Images(x, y)
+        raise error(place, f"labels {wanted}", given=given, remedy="count classes from 0")
 
 
 def _check_pixels(x: Tensor, place: str) -> None:

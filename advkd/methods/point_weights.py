@@ -57,7 +57,7 @@ def _problem(raw: object, blank: Tensor) -> tuple[str, object] | None:
     if not isinstance(raw, Tensor) or raw.shape != blank.shape:
         shape = tuple(raw.shape) if isinstance(raw, Tensor) else type(raw).__name__
         return f"weights must have shape (T,B) = {tuple(blank.shape)}", shape
-    # one question, since a GPU is waited for at each; NaN is not above zero
+    # one question, since a GPU is waited for at each
     if not ((raw >= 0) & torch.isfinite(raw)).all():
         return "weights must be finite and not negative", raw.min().item()
     return None

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from advkd.networks.modes import buffers_kept
@@ -45,7 +44,7 @@ class Modified:
             for scalar, parts in method.losses(paths, batch, step):
                 scalar.backward()  # type: ignore[no-untyped-call]
                 for name, value in parts.items():
-                    found[name] = found.get(name, 0.0) + torch.as_tensor(value).detach()
+                    found[name] = found.get(name, 0.0) + value.detach()
             # read once, at the end: a GPU is waited for at each reading
             return {name: float(value) for name, value in found.items()}
 

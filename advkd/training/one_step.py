@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from advkd.config.build import member
 from advkd.config.layers import named, over
+from advkd.data.images import check_labels
 from advkd.errors import error
 from advkd.guards import check_paths
 from advkd.networks.device import on_processor
@@ -50,7 +51,7 @@ def loss_of(
             raise error(f"loss_of {preset}", f"needs the network {name}", remedy=f"pass {name}=")
     source = torch.Generator().manual_seed(0) if generator is None else generator
     step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
-    batch = _checked(Batch(x, y), nets)
+    batch = _labelled(Batch(x, y), nets)
     with buffers_kept(student), global_seed(_ahead(source)), full_float32():
         if hasattr(built, "build"):
             built.build(nets)
@@ -62,12 +63,10 @@ def loss_of(
     return loss, paths
 
 
-def _checked(batch: Batch, nets: Mapping[str, nn.Module]) -> Batch:
-    most = int(batch.y.max())
+def _labelled(batch: Batch, nets: Mapping[str, nn.Module]) -> Batch:
     for name, net in nets.items():
         # on a GPU a label beyond the logits would be the end of every later call of the process
-        if most >= (classes := classes_of(net, batch.x)):
-            raise error("loss_of y", f"{name} answers with {classes} classes", given=f"label {most}")
+        check_labels(batch.y, classes_of(net, batch.x), f"loss_of y, for the {name}")
     return batch
 
 

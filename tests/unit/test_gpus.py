@@ -54,9 +54,11 @@ def test_generators_of_the_gpus_in_use_alone_are_put_back(monkeypatch):
 
 
 def test_a_gpu_that_begins_later_keeps_the_seed_of_its_user(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("seeded for good"))
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
     with streams.global_seed("step", 1):
-        pass
+        assert torch.initial_seed() == streams.derive("step", 1)
+    assert seeds == []
 
 
 def test_peak_memory_is_that_of_the_device_in_use(monkeypatch):
@@ -122,11 +124,10 @@ def test_a_network_of_buffers_alone_is_where_they_are():
 
 def test_threads_of_several_gpus_do_not_compute_in_float16():
     seen = []
-    net = torch.nn.Linear(2, 2)
+    net = torch.nn.Conv2d(1, 2, 1)
     net.register_forward_hook(lambda net, args, output: seen.append(output.dtype))
-    x = torch.rand(3, 2, 1, 1).flatten(1)[..., None, None]
-    for whole in (torch.nn.Sequential(torch.nn.Flatten(), net), torch.nn.DataParallel(net)):
-        engine.Engine(bf16=True)(whole)(x if isinstance(whole, torch.nn.Sequential) else x.movedim(1, 3))
+    for whole in (net, torch.nn.DataParallel(net)):
+        engine.Engine(bf16=True)(whole)(torch.rand(3, 1, 2, 2))
     assert seen == [torch.bfloat16, torch.float32]
 
 
