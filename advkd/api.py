@@ -26,7 +26,7 @@ from advkd.models.file import File
 from advkd.networks import weights
 from advkd.networks.art import shaped, to_art
 from advkd.networks.cost import restart_peak
-from advkd.networks.device import chosen, environment, on_processor
+from advkd.networks.device import chosen, environment, undisturbed
 from advkd.protocols import DataSource, Reporter
 from advkd.reporters.jsonl import Jsonl, keep_before
 from advkd.reporting import report
@@ -36,10 +36,11 @@ from advkd.splits import Splits, split
 from advkd.streams import global_seed
 from advkd.training import folder as run_folder
 from advkd.training import tracing
+from advkd.training.gate import admitted
 from advkd.training.given import Given, Pair
 from advkd.training.loop import BEST, LAST, Setup, Training
 from advkd.training.one_step import loss_of
-from advkd.training.teachers import admitted, described, provided
+from advkd.training.teachers import described, provided
 from advkd.types import Record, Shape, Threat, silent
 
 __all__ = [
@@ -58,7 +59,7 @@ __all__ = [
 ]
 
 
-@on_processor
+@undisturbed
 def train(
     run: Run,
     *,
@@ -78,7 +79,7 @@ def train(
     return _trained(run, folder, Given(student, teacher, data), reporters, go_on=False)
 
 
-@on_processor
+@undisturbed
 def resume(
     out: str | Path,
     *,
@@ -106,7 +107,7 @@ def load(path: str | Path) -> nn.Module:
     return shaped(File(path=str(file))(about.get("classes", 10), shape).eval(), shape)
 
 
-@on_processor
+@undisturbed
 def audit(
     net: nn.Module,
     data: Dataset[Any],

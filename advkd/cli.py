@@ -14,7 +14,7 @@ from advkd.commands import audit, check, compare, names, new_plugin, report
 from advkd.commands import run as run_command
 from advkd.errors import AdvkdError, Interrupted
 
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 class _Commands(click.Group):

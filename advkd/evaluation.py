@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from advkd.config.entries import CLEAN, entry_names
 from advkd.data.images import Images, checked, in_memory
 from advkd.errors import error
-from advkd.networks.device import on_processor
+from advkd.networks.device import undisturbed
 from advkd.networks.modes import (
     answering_float32,
     buffers_kept,
@@ -28,7 +28,7 @@ from advkd.streams import streams
 from advkd.types import Threat
 
 
-@on_processor
+@undisturbed
 def evaluate(
     net: nn.Module,
     data: Dataset[tuple[Tensor, int]],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import BaseFileLock, Timeout
 from numpy.typing import NDArray
 
 from advkd.errors import error
@@ -37,7 +39,27 @@ def write_bytes(path: Path, data: bytes) -> None:
             remedy="make room or choose another folder; nothing that was there has been changed",
         ) from failure
     finally:
-        temporary.unlink(missing_ok=True)
+        # where nothing can be written there is nothing to remove, and the error above is the one to see
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(lock: BaseFileLock) -> Iterator[None]:
+    """Holds a lock inside the block. Raises `AdvkdError` where its file cannot be made."""
+    try:
+        lock.acquire()
+    except Timeout:
+        raise
+    except OSError as failure:
+        problem = failure.strerror or str(failure)
+        raise error(
+            "writing a lock", problem, given=lock.lock_file, remedy="choose a folder that can be written to"
+        ) from failure
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

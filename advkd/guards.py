@@ -38,7 +38,7 @@ def _check_path(path: object, batch: Batch, threat: Threat, place: str) -> None:
     if not threat.holds(path.x.flatten(0, 1), starts.flatten(0, 1)).all():
         far = threat.distance(path.x.flatten(0, 1), starts.flatten(0, 1)).view(t, b).amax().item()
         told = f"distance {far:.6g}, pixels {path.x.min():.4g} to {path.x.max():.4g}"
-        raise _refused(place, f"a path left the threat {threat}", told, "attack")
+        raise _refused(place, f"a path left the threat {threat}", told, "path", "attack")
 
 
 def check_loss(value: object, logits: Tensor, place: str) -> None:
@@ -60,6 +60,7 @@ def check_finite(losses: Mapping[str, float], when: str, *, trained: bool) -> No
         raise error(when, "the loss is no longer a finite number", given=dict(losses), remedy=remedy)
 
 
-def _refused(place: str, problem: str, given: object, slot: str) -> AdvkdError:
-    remedy = f"advkd check {slot} NAME tries it on small cases"
+def _refused(place: str, problem: str, given: object, *slots: str) -> AdvkdError:
+    commands = " and ".join(f"advkd check {slot} NAME" for slot in slots)
+    remedy = f"{commands}: small cases show what is wrong"
     return error(place, problem, given=given, remedy=remedy)

@@ -61,7 +61,7 @@ def split(source: DataSource, how: Split) -> Splits:
         raise _one_class(f"{source.classes} classes")
     if how.test is not None and how.test < source.classes:
         # seen now, for the test images are opened when training is over
-        problem = f"a limit must leave an image for each of {source.classes} classes"
+        problem = f"must leave an image for each of {source.classes} classes"
         raise error("split.test", problem, given=how.test)
     images = opened_part(source, "train", how)
     if (images.y == images.y[0]).all():
@@ -93,4 +93,4 @@ def opened_part(source: DataSource, part: Literal["train", "test"], how: Split) 
         given = f"{images.shape}, not {tuple(source.shape)}"
         remedy = "bring all images to one size and number of channels (data.size=N of folder)"
         raise error(f"data.{part}", "images have another shape than their source", given=given, remedy=remedy)
-    return images.subset(limited(images.y, getattr(how, part), how.seed))
+    return images.subset(limited(images.y, getattr(how, part), how.seed, f"split.{part}"))

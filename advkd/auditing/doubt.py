@@ -14,7 +14,7 @@ from advkd.auditing.probe import Flag, Probe
 from advkd.networks.modes import buffers_kept, evaluating
 from advkd.protocols import Evaluator
 from advkd.registry import load
-from advkd.training.teachers import WRONG_INPUT, near_chance, short_of
+from advkd.training.gate import WRONG_INPUT, near_chance, short_of
 from advkd.types import Batch
 from advkd.walk import value_and_gradient
 

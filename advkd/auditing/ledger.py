@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +132,7 @@ class Ledger:
                     self.entries[who, name] = LedgerEntry(**(rest | arrays))
                 self._images = {key: file[key] for key in file.files if key.endswith(".images")}
         # numpy and zipfile raise each their own on a file that is cut short
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as cause:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as cause:
             raise error(
                 EXAMPLES,
                 "is cut short, or was not written by an audit",
@@ -144,10 +145,11 @@ class Ledger:
     def _same(self, written: Mapping[str, Any], path: Path) -> None:
         nets, mine = written["nets"], self.about["nets"]
         differ = {
+            # first: marks of networks are answers to these images
+            "data": written["images"] != self.about["images"],
             "model": any(
                 not Mark.of(mine[who]).fits(Mark.of(nets[who])) for who in mine.keys() & nets.keys()
             ),
-            "data": written["images"] != self.about["images"],
             "options": written["plan"] != self.about["plan"],
         }
         for what, differs in differ.items():

@@ -23,8 +23,8 @@ from advkd.evaluation import images_for
 from advkd.files import write_json
 from advkd.networks.device import chosen
 from advkd.networks.modes import device_of
-from advkd.splits import judging
-from advkd.training.folder import RESULT, RUN, created, locked
+from advkd.splits import judging, split
+from advkd.training.folder import RESULT, RUN, check_held_out, created, locked
 from advkd.types import Threat, silent
 
 
@@ -33,6 +33,7 @@ def judged(case: Resolved, out: str | Path | None = None, progress: Progress = s
     folder = Path(out).expanduser() if out else case_folder(case)
     device = chosen(case.device)
     images = judging(case.data, case.split, case.part)
+    _held_out(case)
     subjects, nets = opened(case, case.data.classes, case.data.shape, device)
     audit = Audit(
         subjects=subjects,
@@ -47,6 +48,19 @@ def judged(case: Resolved, out: str | Path | None = None, progress: Progress = s
         report=progress,
     )
     return _left(audit, folder)
+
+
+def _held_out(case: Resolved) -> None:
+    """Raises where the run that is judged may have learned from what are test images now."""
+
+    def marks() -> Mapping[str, str]:
+        try:
+            return split(case.data, case.split).marks
+        except AdvkdError:
+            # the test images alone are at hand
+            return {}
+
+    check_held_out(Path(case.target), "target", case.resolved, marks)
 
 
 def audit(

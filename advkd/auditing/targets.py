@@ -107,7 +107,7 @@ def returned(file: Path, function: str) -> nn.Module:
     try:
         net = make()
     # it is somebody's code and fails in its own way
-    except Exception as cause:
+    except (Exception, SystemExit) as cause:
         problem = f"{function}() failed: {type(cause).__name__}: {cause}"
         raise error(
             "target", problem, given=file, remedy="repair it; it is called without arguments"

@@ -22,7 +22,7 @@ from advkd.config.layers import load_yaml, yaml_text
 from advkd.errors import error
 from advkd.files import write_bytes, write_json
 from advkd.models.trained import Trained
-from advkd.networks.device import chosen, on_processor
+from advkd.networks.device import chosen, undisturbed
 from advkd.networks.engine import SMALL, flops_of
 from advkd.registry.pyfile import imported
 from advkd.reporting import report
@@ -39,7 +39,7 @@ log = logging.getLogger("advkd")
 CELLS = "cells"
 
 
-@on_processor
+@undisturbed
 def compare(
     *words: str, out: str | Path | None = None, told: Told = silent, load: str | Path | None = None
 ) -> Comparison:

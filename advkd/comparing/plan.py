@@ -140,7 +140,11 @@ def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
             given="; ".join(apart),
             remedy="give such words to all: key=value without a label",
         )
-    attacks = attacks_on(next(iter(runs.values())), request.suite)
+    first = next(iter(runs.values()))
+    if request.limit is not None and request.limit < first.data.classes:
+        problem = f"must leave an image for each of {first.data.classes} classes"
+        raise error("limit", problem, given=request.limit, remedy="raise it, or leave it out")
+    attacks = attacks_on(first, request.suite)
     asking = [name for name, attack in attacks.items() if "teacher" in getattr(attack, "nets", ())]
     without = [label for label, run in runs.items() if run.teacher is None]
     if asking and 0 < len(without) < len(runs):

@@ -62,10 +62,10 @@ def held(student: Path, place: Path) -> Path:
 
 def _noted(place: Path) -> Mapping[str, str]:
     try:
-        found: Mapping[str, str] = json.loads((place / FILE).read_text(encoding="utf-8"))
+        found = json.loads((place / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found
+    return found if isinstance(found, dict) else {}
 
 
 def _images(run: Run) -> str:

@@ -79,7 +79,8 @@ class AuditPlan:
 class Case(AuditPlan):
     """An `AuditPlan`, and what it is for: a target, the data, the threat, further networks by name.
 
-    `rows` says which networks of a run folder are judged: its best student, its last, its teacher;
+    `rows` says which networks of a run folder are judged: its best student, its last, its teacher (a
+    verdict without the best has a folder of its own);
     `part` on which images, those of the test split if nothing is to be chosen by the verdict.
     """
 
@@ -109,7 +110,10 @@ class Resolved(Case):
 
 def hash_of(values: Mapping[str, Any]) -> str:
     """Eight digits that name plain values, without what changes no number."""
-    return digits({key: value for key, value in values.items() if key not in UNHASHED})
+    kept = {key: value for key, value in values.items() if key not in UNHASHED}
+    # another network than the student of the best epoch is judged: not in the place of its verdict
+    other = {"rows": list(rows)} if "best" not in (rows := values.get("rows", ["best"])) else {}
+    return digits(kept | other)
 
 
 def seconds(budget: str | None) -> float | None:

@@ -43,6 +43,7 @@ def resolve(*words: str) -> Run:
     raw |= {"preset": Path(of_preset).stem, "setting": of_setting}
     raw = applied(raw, [w for w in parsed if w.op != "set" or w.path not in chosen], problems)
     raw["teacher"] = _teacher(raw.get("teacher"), setting, raw.get("validation"))
+    raw["student"] = file_or_name(raw.get("student"))
     try:
         return from_raw(raw, problems)
     except AdvkdError as cause:

@@ -25,13 +25,17 @@ def stratified(y: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     return (~chosen).nonzero().squeeze(1), chosen.nonzero().squeeze(1)
 
 
-def limited(y: Tensor, limit: int | None, seed: int) -> Tensor:
-    """Sorted indices of `limit` images in the proportions of `y` (N,); all of them for None."""
+def limited(y: Tensor, limit: int | None, seed: int, place: str = "limit") -> Tensor:
+    """Sorted indices of `limit` images in the proportions of `y` (N,); all of them for None.
+
+    Raises `AdvkdError`, naming `place`, where not every class would have one.
+    """
     if limit is None or limit >= len(y):
         return torch.arange(len(y))
     labels, counts = torch.unique(y, return_counts=True)
     if limit < len(labels):
-        raise error("split", f"a limit must leave an image for each of {len(labels)} classes", given=limit)
+        problem = f"must leave an image for each of {len(labels)} classes"
+        raise error(place, problem, given=limit, remedy="raise it, or leave it out")
     # one image each, the rest by largest remainder
     quota = (counts - 1) * (limit - len(labels)) / (counts - 1).sum().clamp_min(1)
     shares = quota.floor().long()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
 from importlib import metadata
 from typing import ParamSpec, TypeVar
@@ -16,6 +17,9 @@ from advkd.registry.installed import installed
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+AUTOCAST = ("cpu", "cuda", "mps", "xpu")
+"""What kinds of device a caller may have set torch to round on."""
 
 LIBRARIES = ("advkd", "torch", "torchvision", "timm", "adversarial-robustness-toolbox", "numpy")
 
@@ -40,17 +44,25 @@ def chosen(name: str) -> torch.device:
     return device
 
 
-def on_processor(call: Callable[P, R]) -> Callable[P, R]:
-    """`call` with the processor as torch's default device, where all draws and indices are made.
+def undisturbed(call: Callable[P, R]) -> Callable[P, R]:
+    """`call` whatever its caller has told torch: default device and dtype, autocast, inference mode.
 
-    Networks and images are moved by name; whoever has set another default gets it back.
+    All draws and indices are made on the processor, networks and images are moved by name, precision is
+    chosen by the engine alone, and attacks need gradients. The caller finds everything as it was.
     """
 
     @wraps(call)
     def called(*args: P.args, **options: P.kwargs) -> R:
-        if torch.get_default_device().type == "cpu":
-            return call(*args, **options)
-        with torch.device("cpu"):
+        with ExitStack() as stack:
+            # a device mode slows every call of torch, so there is none unless it is needed
+            if torch.get_default_device().type != "cpu":
+                stack.enter_context(torch.device("cpu"))
+            for kind in filter(torch.is_autocast_enabled, AUTOCAST):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.enable_grad())
+            stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+            torch.set_default_dtype(torch.float32)
             return call(*args, **options)
 
     return called

@@ -42,14 +42,16 @@ def evaluating(*nets: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def buffers_kept(*nets: nn.Module) -> Iterator[None]:
-    """Whatever the block does to the buffers of networks is undone."""
-    before = [(buffer, buffer.clone()) for net in nets for buffer in net.buffers()]
+    """Whatever the block does to the buffers of networks is undone, be they written to or replaced."""
+    modules = [module for net in nets for module in net.modules()]
+    before = [(m, name, b, b.clone()) for m in modules for name, b in m.named_buffers(recurse=False)]
     try:
         yield
     finally:
         with torch.no_grad():
-            for buffer, value in before:
+            for module, name, buffer, value in before:
                 buffer.copy_(value)
+                setattr(module, name, buffer)
 
 
 @contextmanager

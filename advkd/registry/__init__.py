@@ -139,16 +139,20 @@ def _imported(entry: Entry) -> Any:
     from advkd.registry.contracts import check
 
     module, _, attribute = entry.target.partition(":")
+    place = f"{SLOTS[entry.slot]} {entry.name}"
+    if not attribute:
+        remedy = f"write {entry.name} = {module}:CLASS"
+        raise error(place, f"the entry point of {entry.who} names no class", given=module, remedy=remedy)
     try:
         member = functools.reduce(getattr, attribute.split("."), import_module(module))
     # a module that ends the process would take all other names with it
     except (Exception, SystemExit) as cause:
         problem = Problem(
-            place=f"{SLOTS[entry.slot]} {entry.name}",
+            place=place,
             problem=f"cannot be imported from {entry.who}",
             given=f"{entry.target}: {type(cause).__name__}: {cause}",
             remedy=entry.remedy,
         )
         raise AdvkdError(problem) from cause
-    check(entry.slot, f"{SLOTS[entry.slot]} {entry.name} of {entry.who}", member)
+    check(entry.slot, f"{place} of {entry.who}", member)
     return member

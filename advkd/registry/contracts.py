@@ -23,6 +23,9 @@ def check(slot: str, place: str, member: Any) -> None:
     if not inspect.isclass(member):
         remedy = "write a class, best a frozen dataclass: its fields are the options"
         raise error(place, "is not a class", given=type(member).__name__, remedy=remedy)
+    if isinstance(nets := getattr(member, "nets", ()), str):
+        remedy = f'write nets: ClassVar[tuple[str, ...]] = ("{nets}",)'
+        raise error(place, "names its networks in a tuple", given=nets, remedy=remedy)
     contract = {k: v for k, v in vars(protocol).items() if not k.startswith("_") or k == "__call__"}
     if slot in OPTIONAL:
         hooks, contract = contract, {k: v for k, v in contract.items() if hasattr(member, k)}

@@ -35,11 +35,13 @@ def keep_before(path: Path, epoch: int) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
-        except json.JSONDecodeError:
+        except ValueError:
             # the line a killed process was writing
+            continue
+        if not isinstance(record, dict):
             continue
         if record.get("stage") != "student" or record.get("epoch", 0) < epoch:
             kept.append(line + "\n")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from advkd.errors import AdvkdError
 from advkd.files import write_bytes
 from advkd.reporting.gather import gathered, run_of
 from advkd.reporting.markdown import markdown
@@ -12,6 +14,8 @@ from advkd.reporting.page import html
 from advkd.reporting.stored import read
 from advkd.reporting.table import csv_text
 from advkd.training.folder import RESULT, created
+
+log = logging.getLogger("advkd")
 
 PAGE, TEXT, TABLE = "report.html", "report.md", "table.csv"
 
@@ -37,4 +41,8 @@ def report_audit(folder: Path) -> None:
     run = run_of(folder)
     # an audit of its teacher alone is nothing to the page of a run
     if run is not None and read(folder / RESULT).get("judged") == "student":
-        report(run)
+        try:
+            report(run)
+        except AdvkdError as cause:
+            # the audit stands whatever has become of its run
+            log.warning("the report of the run is as it was: %s", cause.problems[0])

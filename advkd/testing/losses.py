@@ -21,18 +21,21 @@ def logits(seed: int, classes: int = 4) -> Tensor:
 
 def target_of(loss: Loss, classes: int = 4) -> Tensor:
     """A target of the kind a loss takes: classes (B,), or the logits (B,N) of another network."""
+    declares_its_kind(loss)
     return torch.arange(B) % classes if loss.kind == "label" else logits(2, classes)
 
 
 def is_divergence(loss: Any) -> bool:
     """Whether a loss compares two networks."""
+    declares_its_kind(loss)
     return bool(loss.kind == "divergence")
 
 
 @check("losses")
 def declares_its_kind(loss: Loss) -> None:
     """`kind` says what a loss is compared with: label or divergence."""
-    require(loss.kind in ("label", "divergence"), f"kind is {loss.kind!r}")
+    kind = getattr(loss, "kind", None)
+    require(kind in ("label", "divergence"), f"kind is {kind!r}")
 
 
 @check("losses")

@@ -33,6 +33,17 @@ def options_by_keyword(member: Any) -> None:
 
 
 @check(MEMBERS)
+def options_are_annotated(member: Any) -> None:
+    """A number in the class is an option by its annotation; without one nobody could set it."""
+    for kind in type(member).__mro__:
+        annotated = inspect.get_annotations(kind)
+        for name, value in vars(kind).items():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            bare = number and name not in annotated and not name.startswith("_")
+            require(not bare, f"write {name}: {type(value).__name__} = {value}, or ClassVar for a constant")
+
+
+@check(MEMBERS)
 def defaults_can_be_written(member: Any) -> None:
     """What `advkd show` prints as the default of an option can be written back as a word."""
     for key, (annotation, default) in options_of(type(member)).items():

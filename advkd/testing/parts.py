@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from advkd.networks.modes import batch_norms, evaluating
 from advkd.step import Step
@@ -80,14 +81,31 @@ def on_meta(step: Step) -> Step:
     return replace(step, nets={name: net.to("meta") for name, net in step.nets.items()})
 
 
-def on_one_device(call: Callable[[], object]) -> None:
-    """Fails where `call`, on tensors of torch's `meta` device, meets one of another: as it would on a GPU."""
+class _Drawn(TorchFunctionMode):
+    """Fails what torch lets pass on `meta` and refuses on a GPU: a draw there from a generator elsewhere."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        answer, drawn = func(*args, **(kwargs or {})), (kwargs or {}).get("generator")
+        if drawn is not None and isinstance(answer, Tensor) and answer.device.type != drawn.device.type:
+            name = getattr(func, "__name__", func)
+            require(False, f"{name} draws elsewhere than its generator, a processor's; draw there, then move")
+        return answer
+
+
+def on_one_device(call: Callable[[], Tensor | None]) -> None:
+    """Fails where `call`, on tensors of torch's `meta` device, meets or gives one of another device.
+
+    That is, where it would fail on a GPU.
+    """
     try:
-        call()
+        with _Drawn():
+            answer = call()
     except RuntimeError as cause:
         # those tensors have no values, which some code rightly asks for: only the device counts here
         elsewhere = any(words in str(cause) for words in ("on the expected device", "on the same device"))
         require(not elsewhere, f"{cause}")
+    else:
+        require(answer is None or answer.device.type == "meta", "its answer is on another device")
 
 
 def state(*networks: nn.Module) -> dict[str, Any]:

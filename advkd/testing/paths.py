@@ -40,7 +40,9 @@ def walk_of(here: Step) -> Walk:
 def sampled(sampler: PathSampler, of: Batch | None = None, here: Step | None = None) -> Path | None:
     """What a sampler makes of a batch."""
     here = here or surroundings(sampler, "teacher")
-    return sampler(walk_of(here), of or batch(), here)
+    path = sampler(walk_of(here), of or batch(), here)
+    require(isinstance(path, Path | None), f"it gives a {type(path).__name__} instead of a Path, or None")
+    return path
 
 
 def path_of(sampler: PathSampler) -> Path:
@@ -127,7 +129,12 @@ def kept_logits_are_true(sampler: PathSampler) -> None:
 def keeps_device(sampler: PathSampler) -> None:
     """It works on the device of the batch and makes no tensor elsewhere."""
     of, here = batch(), on_meta(surroundings(sampler, "teacher"))
-    on_one_device(lambda: sampled(sampler, Batch(of.x.to("meta"), of.y.to("meta")), here))
+
+    def points() -> Tensor | None:
+        path = sampled(sampler, Batch(of.x.to("meta"), of.y.to("meta")), here)
+        return None if path is None else path.x
+
+    on_one_device(points)
 
 
 @check("paths")

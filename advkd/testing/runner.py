@@ -120,9 +120,9 @@ def _broken(check: Check, member: Any) -> str:
 
 
 def _told(cause: Exception) -> str:
-    """An exception of the member's own, with the frames that lead to it: none of the kit's."""
+    """An exception of the member's own, with the frames that lead to it, or where its answer was used."""
     told = traceback.TracebackException.from_exception(cause)
     kit = str(Path(__file__).parent)
     own = [frame for frame in told.stack if not frame.filename.startswith(kit)]
-    told.stack[:] = own or told.stack
+    told.stack[:] = own or told.stack[-1:]
     return "".join(told.format(chain=False)).rstrip()

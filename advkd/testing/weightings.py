@@ -71,7 +71,9 @@ class Scene:
     def __call__(self, weighting: Weighting, path: Path | None = None) -> Tensor:
         """What `weighting` makes of it."""
         step = self.step(named(weighting, "student", "teacher"))
-        return weighting(View(path or self.path, step), step)
+        weights = weighting(View(path or self.path, step), step)
+        require(isinstance(weights, Tensor), f"a {type(weights).__name__} instead of a tensor")
+        return weights
 
 
 SCENES = [Scene(goal=goal, progress=p) for goal in (False, True) for p in (0.0, 0.5, 1.0)]
@@ -92,7 +94,6 @@ def shape(weighting: Weighting) -> None:
     """Weights have shape (T,B): one for every point and sample."""
     for scene, weights in seen(weighting):
         wanted = (scene.t, B)
-        require(isinstance(weights, Tensor), f"{scene}: a {type(weights).__name__} instead of a tensor")
         require(weights.shape == wanted, f"{scene}: {tuple(weights.shape)} instead of {wanted}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from advkd.config.layers import load_yaml, yaml_text
 from advkd.config.resolve import from_raw
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, Interrupted, Problem, error
-from advkd.files import write_arrays, write_bytes, write_json
+from advkd.files import held, write_arrays, write_bytes, write_json
 from advkd.result import Result
 from advkd.training import checkpoint
 from advkd.training.member_code import code_of
@@ -99,6 +99,32 @@ def check_same_inputs(folder: Path, run: Run, given: Mapping[str, str], images: 
         )
 
 
+def check_held_out(
+    path: Path, place: str, resolved: Mapping[str, Any], marks: Callable[[], Mapping[str, str]]
+) -> None:
+    """Raises where a run has learned from other images than its data holds now: they may be test images now.
+
+    `path` is that of the run, or of a file in it; `resolved` holds the data and split of now. Of a run of
+    other data, or of images that were handed to it, nothing is known, nor of one without marks.
+    """
+    path = path.expanduser()
+    folder = path if path.is_dir() else path.parent
+    if not (folder / RUN).is_file():
+        return
+
+    def of(values: Mapping[str, Any]) -> tuple[Any, Any]:
+        return values.get("data"), {**(values.get("split") or {}), "test": None}
+
+    begun = load_yaml(folder / RUN, place)
+    noted = begun.get(IMAGES)
+    if not noted or "data" in begun.get(GIVEN, {}) or of(begun) != of(resolved):
+        return
+    if others := [part for part, mark in marks().items() if noted.get(part) != mark]:
+        problem = f"was trained with other {' and '.join(others)} images than there are now"
+        remedy = "put the images back as they were: what it has learned from may be test images now"
+        raise error(place, problem, given=folder, remedy=remedy)
+
+
 def _fresh(run: Run) -> Path:
     stem = Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{run.preset}-{Path(run.setting).stem}-{run.hash}"
     folder, n = stem, 1
@@ -124,7 +150,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Keeps a second process out of the folder, which gets `LockedError`; makes Ctrl-C `Interrupted`."""
     lock = FileLock(folder / ".lock", timeout=0)
     try:
-        with lock:
+        with held(lock):
             yield
     except Timeout:
         raise LockedError(folder) from None

@@ -13,7 +13,7 @@ from advkd.config.layers import named, over
 from advkd.data.images import check_labels
 from advkd.errors import error
 from advkd.guards import check_paths
-from advkd.networks.device import on_processor
+from advkd.networks.device import undisturbed
 from advkd.networks.modes import buffers_kept, classes_of, full_float32
 from advkd.protocols import Method, nets_of
 from advkd.step import Step
@@ -21,7 +21,7 @@ from advkd.streams import drawn, global_seed
 from advkd.types import Batch, Path, Threat
 
 
-@on_processor
+@undisturbed
 def loss_of(
     preset: str,
     *,
@@ -52,7 +52,7 @@ def loss_of(
     source = torch.Generator().manual_seed(0) if generator is None else generator
     step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
     batch = _labelled(Batch(x, y), nets)
-    with buffers_kept(student), global_seed(_ahead(source)), full_float32():
+    with buffers_kept(*nets.values()), global_seed(_ahead(source)), full_float32():
         if hasattr(built, "build"):
             built.build(nets)
         paths = dict(built.paths(batch, step))
@@ -65,8 +65,10 @@ def loss_of(
 
 def _labelled(batch: Batch, nets: Mapping[str, nn.Module]) -> Batch:
     for name, net in nets.items():
+        with buffers_kept(net):
+            classes = classes_of(net, batch.x)
         # on a GPU a label beyond the logits would be the end of every later call of the process
-        check_labels(batch.y, classes_of(net, batch.x), f"loss_of y, for the {name}")
+        check_labels(batch.y, classes, f"loss_of y, for the {name}")
     return batch
 
 

@@ -1,10 +1,9 @@
-"""Where a teacher comes from, and the gate it passes before a student learns from it."""
+"""Where a teacher comes from: loaded, taken from the cache, or trained."""
 
 from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -19,8 +18,7 @@ from torch import nn
 from advkd.config.resolve import teacher_run
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
-from advkd.evaluation import evaluate
-from advkd.files import write_json
+from advkd.files import held, write_json
 from advkd.models.file import File
 from advkd.models.trained import Trained
 from advkd.networks import weights
@@ -29,24 +27,18 @@ from advkd.protocols import Reporter
 from advkd.splits import Splits
 from advkd.streams import global_seed
 from advkd.training import checkpoint
+from advkd.training.folder import check_held_out
+from advkd.training.gate import WRONG_INPUT, admitted
 from advkd.training.loop import BEST, Setup, Training
-from advkd.types import Threat
 
 log = logging.getLogger("advkd")
 
 T = TypeVar("T")
 
-WRONG_INPUT = (
-    "most likely the wrong normalisation: set teacher.model.mean and .std to those it was trained with; "
-    "else other data, other class order, or the wrong file"
-)
 TRAIN_LONGER = "it has learned too little: raise teacher.epochs, or choose another teacher.model"
 
 IMAGES = "images.json"
 """The note beside a teacher in the cache: which images it was trained with."""
-
-ROOM = 0.05
-"""How far below its record a teacher's clean accuracy may be, beside sampling error."""
 
 
 def provided(run: Run, splits: Splits, device: torch.device, report: Reporter) -> nn.Module:
@@ -59,6 +51,8 @@ def provided(run: Run, splits: Splits, device: torch.device, report: Reporter) -
         path = _trained(run, splits, device, report)
         source, given, remedy = File(path=str(path), model=source.model), str(path.parent), TRAIN_LONGER
     source = _saved(source)
+    if isinstance(source, File) and not splits.given:
+        check_held_out(Path(source.path), "teacher", run.resolved, lambda: splits.marks)
     try:
         net = source(splits.classes, splits.shape).to(device)
     except AdvkdError as cause:
@@ -103,40 +97,6 @@ def _saved(source: T) -> T | File:
     return source if saved is None else saved()
 
 
-def admitted(
-    net: nn.Module,
-    splits: Splits,
-    batch_size: int,
-    *,
-    record: Mapping[str, Any] | None = None,
-    given: str = "the network passed as teacher",
-    remedy: str = WRONG_INPUT,
-) -> nn.Module:
-    """The teacher, frozen and in eval mode; an error if it is near chance or far below its `record`."""
-    net.requires_grad_(False).eval()
-    result = evaluate(net, splits.validation, Threat(eps=0.0), {}, batch_size=batch_size)
-    clean, known = result.clean, (record or {}).get("clean")
-    why = ""
-    if near_chance(clean, splits.classes):
-        why = f"near chance, {100 / splits.classes:.0f} %"
-    elif known is not None and short_of(known, clean, result.n):
-        why = f"its record says {100 * known:.1f} %"
-    if why:
-        problem = f"is right on {100 * clean:.1f} % of {result.n} clean validation images: {why}"
-        raise error("teacher", problem, given=given, remedy=remedy)
-    return net
-
-
-def near_chance(clean: float, classes: int) -> bool:
-    """Whether an accuracy could be that of guessing."""
-    return clean < 1 / classes + 0.1 * (1 - 1 / classes)
-
-
-def short_of(record: float, clean: float, n: int) -> bool:
-    """Whether an accuracy on `n` images is further below its record than sampling explains."""
-    return clean < record - ROOM - 2 * math.sqrt(max(clean * (1 - clean), 0.01) / n)
-
-
 def cache() -> Path:
     """The folder of trained teachers; the environment variable ADVKD_CACHE moves it."""
     return Path(os.environ.get("ADVKD_CACHE", "~/.cache/advkd")).expanduser() / "teachers"
@@ -155,7 +115,7 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as cause:
         raise error("ADVKD_CACHE", cause.strerror or str(cause), given=folder.parent) from cause
-    with FileLock(f"{folder}.lock"):
+    with held(FileLock(f"{folder}.lock")):
         path = folder / BEST
         if path.exists() and (about := _sound(path)) is not None:
             _hold(folder, splits)

@@ -61,6 +61,11 @@ def test_a_run_folder_with_best_last_and_teacher(tiny, tmp_path):
     assert "worst case" in again
     only = run(str(folder), "suite=quick", "curves.images=0", "rows=[best]")
     assert "last" not in only.split("95 %")[0]
+    # the verdict on the best student stays where it was
+    run(str(folder), "suite=quick", "curves.images=0", "rows=[last]")
+    assert json.loads((out / "result.json").read_text())["judged"] == "student"
+    (other,) = {file.parent for file in (folder / "eval").glob("*/result.json")} - {out}
+    assert json.loads((other / "result.json").read_text())["judged"] == "last"
     more = ("teacher=" + str(folder / "student-last.safetensors"), f"out={tmp_path / 'more'}")
     run(str(folder / "student.safetensors"), *QUICK, *more)
     assert "teacher" in json.loads((tmp_path / "more" / "result.json").read_text())

@@ -11,7 +11,7 @@ from advkd.testing.mutants import mutants
 
 PLANTED = [(slot, name) for slot in (*SLOTS, MEMBERS) for name in mutants(slot)]
 
-SPREADS = {"signature_fits"}
+SPREADS = {"signature_fits", "declares_its_kind"}
 """Faults that break whatever calls the member."""
 
 

@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 from torch.utils.data import TensorDataset
 
 import advkd
+from advkd.cli import main
 from advkd.errors import Interrupted
 from advkd.training.folder import RUN
 from advkd.training.teachers import IMAGES, cached
@@ -114,3 +116,19 @@ def test_a_run_does_not_go_on_with_another_test_set_than_it_was_given(tmp_path, 
         advkd.resume(tmp_path / "run", data=(train, two))
     assert advkd.resume(tmp_path / "run", data=(train, one)).n == 50
     assert json.loads((tmp_path / "run" / "result.json").read_text())["given"] == ["data"]
+
+
+def test_a_run_is_not_judged_on_images_it_may_have_learned_from(words, tmp_path):
+    run = advkd.resolve("preset=kd", *words)
+    advkd.train(run, out=tmp_path / "a")
+    judged = CliRunner().invoke(main, ["eval", str(tmp_path / "a"), "suite=quick", "curves.images=0"])
+    assert judged.exit_code in (0, 3), judged.output
+    add(tmp_path / "images", "a", 10)
+    refused = CliRunner().invoke(main, ["eval", str(tmp_path / "a"), "suite=quick", "curves.images=0"])
+    assert refused.exit_code == 2
+    assert "was trained with other training and validation images than there are now" in refused.output
+    with pytest.raises(advkd.AdvkdError, match=r"teacher: was trained with other training"):
+        advkd.train(
+            advkd.resolve("preset=kd", *words[:3], *words[7:], f"teacher={tmp_path / 'a'}"),
+            out=tmp_path / "b",
+        )

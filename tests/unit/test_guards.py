@@ -135,5 +135,5 @@ def test_an_attack_that_does_not_know_the_norm_is_refused_before_anything_is_tra
 
 def test_a_kind_nobody_knows_is_named(student, teacher, batch, threat, monkeypatch):
     monkeypatch.setattr(SpoiltLoss, "kind", "distill")
-    with pytest.raises(advkd.AdvkdError, match="its kind is neither"):
+    with pytest.raises(advkd.AdvkdError, match="does not say what it is compared with"):
         loss_of(student, teacher, batch, threat, terms={"robust": {"loss": {"use": "spoilt"}}})

@@ -76,7 +76,7 @@ def test_what_is_refused_of_a_run_is_an_evaluator_of_its_audit(tiny, tmp_path):
 
 
 def test_a_test_limit_below_the_classes_is_seen_before_training():
-    with pytest.raises(advkd.AdvkdError, match=r"split\.test: a limit must leave an image for each of 10"):
+    with pytest.raises(advkd.AdvkdError, match=r"split\.test: must leave an image for each of 10"):
         split(Digits(), Split(test=5))
     assert len(split(Digits(), Split(test=10)).test()) == 10
 

@@ -39,6 +39,13 @@ class Positional(Right):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bare(Right):
+    """An option without its annotation."""
+
+    scale = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unwritable(Right):
     """A default that its own type refuses."""
 
@@ -68,6 +75,7 @@ class Demanding(Right):
 
 plant(MEMBERS, "frozen_dataclass", Thawed())
 plant(MEMBERS, "options_by_keyword", Positional())
+plant(MEMBERS, "options_are_annotated", Bare())
 plant(MEMBERS, "defaults_can_be_written", Unwritable())
 plant(MEMBERS, "says_what_it_is", Silent())
 plant(MEMBERS, "exceptions_have_reasons", Excused())
