@@ -64,7 +64,7 @@ def at_least_one(**counts: int | None) -> None:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """The valid name that looks most like `name`, or the empty string."""
-    known = {known.casefold(): known for known in names}
+    known = {valid.casefold(): valid for valid in names}
     close = difflib.get_close_matches(str(name).casefold(), list(known), n=1, cutoff=0.5)
     return known[close[0]] if close else ""
 

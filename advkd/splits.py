@@ -9,11 +9,11 @@ from typing import Literal
 
 from advkd.config.run import Split
 from advkd.data.images import Images, in_memory
-from advkd.data.split import limited, stratified
+from advkd.data.split import for_every_class, limited, stratified
 from advkd.errors import AdvkdError, error
 from advkd.fingerprints import data_fingerprint
 from advkd.protocols import DataSource
-from advkd.types import Part, Shape
+from advkd.types import Shape
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,8 @@ def split(source: DataSource, how: Split) -> Splits:
     """Opens the training images and carves the validation images from them."""
     if source.classes < 2:
         raise _one_class(f"{source.classes} classes")
-    if how.test is not None and how.test < source.classes:
-        # seen now, for the test images are opened when training is over
-        problem = f"must leave an image for each of {source.classes} classes"
-        raise error("split.test", problem, given=how.test)
+    # seen now, for the test images are opened when training is over
+    for_every_class("split.test", how.test, source.classes)
     images = opened_part(source, "train", how)
     if (images.y == images.y[0]).all():
         raise _one_class(f"data.train: {len(images)} images, all of class {int(images.y[0])}")
@@ -74,11 +72,6 @@ def split(source: DataSource, how: Split) -> Splits:
             "split", "leaves no image to train on, or none to validate on", given=given, remedy=remedy
         )
     return Splits(images.subset(rest), images.subset(part), source, how)
-
-
-def judging(source: DataSource, how: Split, part: Part) -> Images:
-    """The images a verdict is made on; the others stay closed."""
-    return opened_part(source, "test", how) if part == "test" else split(source, how).validation
 
 
 def _one_class(given: object) -> AdvkdError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
 from advkd.config.case import AuditPlan, Resolved, hash_of
 from advkd.config.layers import named, over
+from advkd.data.images import Images
 from advkd.errors import AdvkdError, Problem, error
 from advkd.evaluation import images_for
 from advkd.files import write_json
 from advkd.networks.device import chosen
 from advkd.networks.modes import device_of
-from advkd.splits import judging, split
+from advkd.splits import opened_part, split
 from advkd.training.folder import RESULT, RUN, check_held_out, created, locked
 from advkd.types import Threat, silent
 
@@ -32,8 +34,7 @@ def judged(case: Resolved, out: str | Path | None = None, progress: Progress = s
     """Audits what a case says and leaves a folder; the same case goes on where it was stopped."""
     folder = Path(out).expanduser() if out else case_folder(case)
     device = chosen(case.device)
-    images = judging(case.data, case.split, case.part)
-    _held_out(case)
+    images = _images(case)
     subjects, nets = opened(case, case.data.classes, case.data.shape, device)
     audit = Audit(
         subjects=subjects,
@@ -50,17 +51,19 @@ def judged(case: Resolved, out: str | Path | None = None, progress: Progress = s
     return _left(audit, folder)
 
 
-def _held_out(case: Resolved) -> None:
-    """Raises where the run that is judged may have learned from what are test images now."""
+def _images(case: Resolved) -> Images:
+    """The images a verdict is made on; raises where the run that is judged may have learned from them."""
+    whole = cache(lambda: split(case.data, case.split))
 
     def marks() -> Mapping[str, str]:
         try:
-            return split(case.data, case.split).marks
+            return whole().marks
         except AdvkdError:
             # the test images alone are at hand
             return {}
 
     check_held_out(Path(case.target), "target", case.resolved, marks)
+    return opened_part(case.data, "test", case.split) if case.part == "test" else whole().validation
 
 
 def audit(

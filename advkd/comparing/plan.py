@@ -13,6 +13,7 @@ from advkd.comparing.estimate import lengthened
 from advkd.comparing.request import Entrant, Request
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
+from advkd.data.split import for_every_class
 from advkd.errors import AdvkdError, Problem, error
 from advkd.fingerprints import digits
 from advkd.protocols import Evaluator
@@ -141,9 +142,7 @@ def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
             remedy="give such words to all: key=value without a label",
         )
     first = next(iter(runs.values()))
-    if request.limit is not None and request.limit < first.data.classes:
-        problem = f"must leave an image for each of {first.data.classes} classes"
-        raise error("limit", problem, given=request.limit, remedy="raise it, or leave it out")
+    for_every_class("limit", request.limit, first.data.classes)
     attacks = attacks_on(first, request.suite)
     asking = [name for name, attack in attacks.items() if "teacher" in getattr(attack, "nets", ())]
     without = [label for label, run in runs.items() if run.teacher is None]

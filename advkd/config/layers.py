@@ -44,10 +44,12 @@ def _aligned(base: Raw, layer: Raw) -> Raw:
 
 
 def nested(key: tuple[str, ...], value: Any) -> Raw:
-    """`value` at the path `key`."""
-    for name in reversed(key):
-        value = {name: value}
-    return value  # type: ignore[no-any-return]
+    """`value` at the path `key`, which has at least one name."""
+    *outer, last = key
+    found: Raw = {last: value}
+    for name in reversed(outer):
+        found = {name: found}
+    return found
 
 
 def named(slot: str, name: str) -> Raw:

@@ -25,6 +25,13 @@ def stratified(y: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
     return (~chosen).nonzero().squeeze(1), chosen.nonzero().squeeze(1)
 
 
+def for_every_class(place: str, limit: int | None, classes: int) -> None:
+    """Raises `AdvkdError`, naming `place`, where `limit` images are fewer than there are classes."""
+    if limit is not None and limit < classes:
+        problem = f"must leave an image for each of {classes} classes"
+        raise error(place, problem, given=limit, remedy="raise it, or leave it out")
+
+
 def limited(y: Tensor, limit: int | None, seed: int, place: str = "limit") -> Tensor:
     """Sorted indices of `limit` images in the proportions of `y` (N,); all of them for None.
 
@@ -33,9 +40,7 @@ def limited(y: Tensor, limit: int | None, seed: int, place: str = "limit") -> Te
     if limit is None or limit >= len(y):
         return torch.arange(len(y))
     labels, counts = torch.unique(y, return_counts=True)
-    if limit < len(labels):
-        problem = f"must leave an image for each of {len(labels)} classes"
-        raise error(place, problem, given=limit, remedy="raise it, or leave it out")
+    for_every_class(place, limit, len(labels))
     # one image each, the rest by largest remainder
     quota = (counts - 1) * (limit - len(labels)) / (counts - 1).sum().clamp_min(1)
     shares = quota.floor().long()

@@ -84,19 +84,20 @@ def _of_name(module: str, name: str, seen: tuple[str, ...]) -> Source:
             package = module if file.stem == "__init__" else module.rpartition(".")[0]
             there = resolve_name("." * node.level + (node.module or ""), package)
             return _of_name(there, passed[0], (*seen, module))
+    if not name:
+        return Source(file, 1, f"names no class: write {module}:CLASS")
     # made in another way, by an assignment or inside a block: there, but only an import would show it
-    return Source(
-        file, 1, "" if _bound(tree, name) else f"{name or 'a class after a colon'} is not in {module}"
-    )
+    return Source(file, 1, "" if _bound(tree, name) else f"{name} is not in {module}")
 
 
 def _bound(tree: ast.Module, name: str) -> bool:
     """Whether a module could hold `name` otherwise: assigned, made in a block, or by a star."""
-    nodes = list(ast.walk(tree))
-    names = {
-        getattr(node, "name", getattr(node, "id", "")) for node in nodes if not isinstance(node, ast.alias)
-    }
-    return name in names or any(isinstance(node, ast.alias) and node.name == "*" for node in nodes)
+    return any(
+        node.name == "*"
+        if isinstance(node, ast.alias)
+        else name in (getattr(node, "name", None), getattr(node, "id", None))
+        for node in ast.walk(tree)
+    )
 
 
 @functools.lru_cache(maxsize=32)

@@ -109,7 +109,8 @@ def check_held_out(
     """
     path = path.expanduser()
     folder = path if path.is_dir() else path.parent
-    if not (folder / RUN).is_file():
+    # `timm:NAME` and `FILE.py:FUNCTION` are no paths
+    if not path.exists() or not (folder / RUN).is_file():
         return
 
     def of(values: Mapping[str, Any]) -> tuple[Any, Any]:

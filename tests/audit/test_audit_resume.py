@@ -78,7 +78,9 @@ def test_what_is_there_is_not_taken_for_something_else(robust, digits, threat, t
 def test_a_half_written_file_is_said_to_be_one(robust, digits, threat, tmp_path):
     advkd.audit(robust, digits, threat, out=tmp_path, **BRIEF)
     file = tmp_path / "examples.npz"
-    for part in (file.read_bytes()[:300], b"", b"no zip at all"):
+    whole = file.read_bytes()
+    flipped = whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 255]) + whole[len(whole) // 2 + 1 :]
+    for part in (whole[:300], b"", b"no zip at all", flipped):
         file.write_bytes(part)
         with pytest.raises(AdvkdError, match=r"examples.npz: is cut short(.|\n)*remove it to begin again"):
             advkd.audit(robust, digits, threat, out=tmp_path, **BRIEF)

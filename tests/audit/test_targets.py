@@ -259,3 +259,18 @@ def test_data_given_in_python_must_be_given_again(tmp_path, digits):
     api.train(api.resolve("preset=standard", "epochs=1"), data=(digits, digits), out=tmp_path)
     assert "data: the run was given data of its own" in run(str(tmp_path), *QUICK, status=2)
     run(str(tmp_path), *QUICK, "data=digits", f"out={tmp_path / 'out'}")
+
+
+def test_a_verdict_is_told_although_its_run_has_not_ended(tiny, tmp_path):
+    folder = tmp_path / "run"
+    api.train(api.resolve("preset=trades", *tiny), out=folder)
+    (folder / "result.json").unlink()
+    said = run(str(folder), *QUICK, "rows=[best]")
+    assert "the report of the run is as it was" in said
+    assert "worst case" in said
+
+
+def test_a_function_that_ends_the_process_is_told_and_is_no_flag(tmp_path):
+    (tmp_path / "nets.py").write_text("def quit():\n    raise SystemExit(3)\n")
+    said = run(f"{tmp_path / 'nets.py'}:quit", "setting=digits", *QUICK, status=2)
+    assert "quit() failed: SystemExit" in said

@@ -186,3 +186,12 @@ def test_a_cell_that_another_process_writes_is_waited_for_and_taken_as_it_is(cop
     assert [text for text in caplog.messages if "waiting for" in text] == [
         f"waiting for {audit}, which another process is writing"
     ]
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "{"])
+def test_a_damaged_note_of_origin_does_not_end_the_comparison(copy, text):
+    (cell,) = copy.parent.glob("cells/trades-*")
+    before = rows(copy)
+    (cell / "origin.json").write_text(text)
+    advkd.compare(*WORDS, out=copy)
+    assert rows(copy) == before

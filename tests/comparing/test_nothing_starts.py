@@ -24,3 +24,9 @@ def test_one_entrant_that_cannot_be_named_keeps_all_from_starting(tmp_path):
     status, said = command("presets=rslad,rslda", *SMALL, f"out={tmp_path / 'it'}")
     assert (status, (tmp_path / "it").exists()) == (2, False)
     assert "nearest  rslad" in said
+
+
+def test_a_limit_below_the_classes_is_seen_before_training(tmp_path):
+    status, said = command(*WORDS, "limit=5", f"out={tmp_path / 'it'}")
+    assert (status, (tmp_path / "it").exists()) == (2, False)
+    assert "limit: must leave an image for each of 10 classes" in said

@@ -73,3 +73,10 @@ def test_reporters_of_a_run_are_asked_too(tiny, tmp_path):
     assert run.hash == advkd.resolve(*tiny, "preset=standard").hash
     advkd.train(run, out=tmp_path / "run")
     assert (tmp_path / "mine.jsonl").read_text() == (tmp_path / "run" / "metrics.jsonl").read_text()
+
+
+def test_going_on_drops_lines_of_metrics_that_are_none(tmp_path):
+    file, good = tmp_path / "metrics.jsonl", b'{"stage": "student", "epoch": 1}\n'
+    file.write_bytes(good + b"null\n[]\n\xff\n" + b'{"stage": "student", "epoch": 2}\n')
+    keep_before(file, 2)
+    assert file.read_bytes() == good

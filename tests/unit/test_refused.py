@@ -96,3 +96,13 @@ def test_a_folder_called_like_a_model_does_not_take_its_name(name, tmp_path, mon
 def test_a_device_without_numbers_is_refused():
     with pytest.raises(advkd.AdvkdError, match="torch cannot use it here"):
         chosen("meta")
+
+
+def test_a_run_folder_is_a_student_to_go_on_from(tmp_path):
+    student = advkd.resolve("preset=trades", f"student={tmp_path}").resolved["student"]
+    assert (student["use"], student["path"]) == ("file", str(tmp_path))
+
+
+def test_a_name_in_other_letters_is_recognised():
+    with pytest.raises(advkd.AdvkdError, match=r"nearest +rslad"):
+        advkd.resolve("preset=RSLAD")

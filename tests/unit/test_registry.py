@@ -176,3 +176,18 @@ def test_what_is_required_of_advkd_is_held_against_it(requires, met, site):
     else:
         with pytest.raises(AdvkdError, match=r"loss needy is written for another advkd\n *given *needs 1\.5"):
             find("losses", "needy")
+
+
+def test_what_is_made_in_another_way_is_not_said_to_be_missing(site):
+    points = "tried = odd:Tried\nalias = odd:Alias\nabsent = odd:Absent\nnone = odd\n"
+    text = "try:\n    class Tried: ...\nfinally:\n    Alias = Tried\n"
+    distribution(site, "odd", f"[advkd.losses]\n{points}", {"odd.py": text})
+    said = {name: source_of(find("losses", name)).headline for name in ("tried", "alias", "absent", "none")}
+    assert said == {
+        "tried": "",
+        "alias": "",
+        "absent": "Absent is not in odd",
+        "none": "names no class: write odd:CLASS",
+    }
+    with pytest.raises(AdvkdError, match=r"write none = odd:CLASS"):
+        load("losses", "none")
