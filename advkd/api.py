@@ -20,6 +20,7 @@ from advkd.config.case import Resolved
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
 from advkd.data.images import Images
+from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.fingerprints import data_fingerprint
 from advkd.models.file import File
@@ -207,6 +208,9 @@ def _nets(
     image = splits.train.subset(torch.arange(1))
     for name, net in nets.items():
         admit(net, name, image, splits.classes, 1, device)
+    if not any(parameter.requires_grad for parameter in nets["student"].parameters()):
+        remedy = "call its requires_grad_(True), and let the teacher be another network: that one is frozen"
+        raise error("student", "has no parameter to train", given=type(student).__name__, remedy=remedy)
     return nets
 
 
