@@ -35,8 +35,8 @@ from advkd.reporting.write import report_audit
 from advkd.result import Result
 from advkd.splits import Splits, split
 from advkd.streams import global_seed
+from advkd.training import checkpoint, tracing
 from advkd.training import folder as run_folder
-from advkd.training import tracing
 from advkd.training.gate import admitted
 from advkd.training.given import Given, Pair
 from advkd.training.loop import BEST, LAST, Setup, Training
@@ -104,6 +104,10 @@ def load(path: str | Path) -> nn.Module:
     file = Path(path).expanduser()
     file = file / BEST if file.is_dir() else file
     _, about = weights.read(file, "load")
+    if "model" not in about:
+        problem = "the file does not say which network its weights belong to"
+        remedy = "make that network in Python and hand its load_state_dict what the file holds"
+        raise error("load", problem, given=file, remedy=remedy)
     shape: Shape = tuple(about.get("shape", (3, 32, 32)))
     return shaped(File(path=str(file))(about.get("classes", 10), shape).eval(), shape)
 
@@ -163,7 +167,7 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
         )
         training = Training(run, setup)
         if go_on:
-            keep_before(folder / run_folder.METRICS, training.resumes_at())
+            begin -= _taken_up(folder)
         training.fit(resume=go_on)
         # a run without evaluation is judged by somebody else: the test images stay closed
         judged = splits.test() if run.evaluation else splits.validation
@@ -178,6 +182,13 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
         content["images"] = data_fingerprint(judged.x, judged.y)
         run_folder.finish(folder, content, result, judged.y)
     return result
+
+
+def _taken_up(folder: Path) -> float:
+    """Forgets metrics of the epoch that was cut short, and gives the seconds that those before it took."""
+    epoch, seconds = checkpoint.reached(folder)
+    keep_before(folder / run_folder.METRICS, epoch)
+    return seconds
 
 
 def _begun(run: Run, folder: Path, given: Given, splits: Splits, go_on: bool) -> Mapping[str, str]:
@@ -196,8 +207,8 @@ def _nets(
     student = given.student
     if student is None:
         with global_seed(run.seed, "init"):
-            student = shaped(run.student(splits.classes, splits.shape), splits.shape)
-    nets = {"student": student.to(device)}
+            student = run.student(splits.classes, splits.shape)
+    nets = {"student": shaped(student, splits.shape).to(device)}
     if "teacher" in run.nets:
         teacher = given.teacher
         nets["teacher"] = (

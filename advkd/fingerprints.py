@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ def fingerprint(net: nn.Module) -> str:
     digest = hashlib.sha256(repr(net).encode())
     for key, value in net.state_dict().items():
         digest.update(key.encode())
-        digest.update(_bytes(value))
+        for part in _parts(value):
+            digest.update(part)
     return digest.hexdigest()[:16]
 
 
@@ -37,6 +38,18 @@ def file_fingerprint(path: Path) -> str:
 def digits(values: Mapping[str, Any]) -> str:
     """Eight digits that name plain values, in whatever order they are."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _parts(value: Any) -> Iterator[memoryview | bytes]:
+    """What an entry of a state says; quantised layers keep packed weights and types in theirs."""
+    if isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _parts(part)
+    elif not isinstance(value, Tensor):
+        yield repr(value).encode()
+    else:
+        plain = value.dequantize() if value.is_quantized else value
+        yield _bytes(plain if plain.layout is torch.strided else plain.to_dense())
 
 
 def _bytes(values: Tensor) -> memoryview:

@@ -29,8 +29,9 @@ class Result:
     """Which of `n` examples a network gets right under each attack: `right[name]` is (n,) bool.
 
     `robust` is the worst case: an example counts only if it survives every attack and is right when
-    clean. A trained student also has `last` (its last epoch), `teacher`, `cost`, `folder`, `net` and
-    `modifiers`, their names.
+    clean. Where no attack was run it is `clean`, of a run with `evaluation={}` on validation images. A
+    trained student also has `last` (its last epoch), `teacher`, `cost`, `folder`, `net` and `modifiers`,
+    their names.
     """
 
     right: Mapping[str, Tensor]

@@ -11,7 +11,7 @@ from advkd.config.case import OFFICIAL, AuditPlan, Case, Resolved
 from advkd.config.changes import applied
 from advkd.config.checks import attackable
 from advkd.config.layers import Raw, load_yaml, named, over
-from advkd.config.resolve import file_or_name
+from advkd.config.resolve import file_or_name, holds_weights
 from advkd.errors import AdvkdError, Problem, error, unknown
 from advkd.networks import weights
 from advkd.registry import entries, split_name
@@ -84,7 +84,7 @@ def _base(target: str, setting: str | None, parsed: list[Any]) -> Raw:
         base = load_yaml(path / RUN, "target")
         if "data" in base.get(GIVEN, {}) and not any(w.key[0] == "data" for w in parsed):
             raise error("data", "the run was given data of its own", given=target, remedy="write data=...")
-    elif path.suffix in (".safetensors", ".pt", ".pth"):
+    elif holds_weights(target):
         _, about = weights.read(path, "target")
         setting = setting or about.get("setting")
     elif ".py:" not in target:

@@ -15,9 +15,9 @@ from advkd.config.entries import CLEAN
 
 def progress(out: Console, who: str, name: str, entry: LedgerEntry) -> None:
     """One line for an attack that has ended."""
-    n, broken = int(entry.tried.sum()), int(entry.broken.sum())
+    n, stand = int(entry.tried.sum()), int((entry.tried & entry.right).sum())
     out.print(
-        f"  {who}  {name:<12} {n:>6} tried {broken:>6} broken  {entry.seconds:7.1f} s",
+        f"  {who}  {name:<12} {n:>6} tried {stand:>6} stand  {entry.seconds:7.1f} s",
         highlight=False,
         soft_wrap=True,
     )

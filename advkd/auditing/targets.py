@@ -14,6 +14,7 @@ from advkd.auditing.case import FORMS, weights_of
 from advkd.auditing.order import Subject
 from advkd.config.build import member
 from advkd.config.case import Resolved
+from advkd.config.resolve import holds_weights
 from advkd.errors import AdvkdError, Problem, error, unknown
 from advkd.models.file import File
 from advkd.models.timm import published_classes
@@ -62,7 +63,7 @@ def _teacher(folder: Path) -> File | None:
 
 def _single(case: Resolved, classes: int, shape: Shape) -> Subject:
     target = case.target
-    is_file = Path(target).suffix in (".safetensors", ".pt", ".pth")
+    is_file = holds_weights(target)
     if case.model is not None and not is_file:
         raise error(
             "model", "is for a file of weights, which this target is not", given=target, remedy="leave it out"

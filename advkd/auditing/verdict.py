@@ -98,11 +98,13 @@ class Standing:
 
     def _detail(self, name: str) -> dict[str, Any]:
         entry = self.entries[name]
+        # without a cascade images that are wrong as they are have been attacked too
+        broken = entry.broken if name == CLEAN else entry.broken & self.entries[CLEAN].right
         return {
             "tried": int(entry.tried.sum()),
-            "broken": int(entry.broken.sum()),
+            "broken": int(broken.sum()),
             "alone": list(self.alone(name)),
-            "median_distance": _median(entry.distance[entry.broken]),
+            "median_distance": _median(entry.distance[broken]),
             **entry.about,
         }
 

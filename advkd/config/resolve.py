@@ -152,6 +152,11 @@ def file_or_name(raw: Any) -> Any:
     # a folder that happens to be called like a model does not take its name: ./NAME is the folder
     if split_name(name)[0] in entries("models"):
         return raw
-    if "/" in name or name.endswith((".pt", ".pth", ".safetensors")) or Path(name).is_dir():
+    if "/" in name or holds_weights(name) or Path(name).is_dir():
         return {**raw, "use": "file", "path": name}
     return raw
+
+
+def holds_weights(name: str) -> bool:
+    """Whether a word names a file of weights: it ends like one, or there is such a file."""
+    return name.endswith((".safetensors", ".pt", ".pth")) or Path(name).expanduser().is_file()

@@ -22,6 +22,7 @@ from advkd.types import Shape
 SPLIT_SEED = 0
 Samples = list[tuple[str, int]]
 
+GREY = ("L", "1")
 DEEP = ("I", "F")
 """Modes of more than 8 bits begin so."""
 
@@ -34,7 +35,7 @@ class Folder:
     """`path/train/CLASS/*` and `path/test/CLASS/*` (or `val`); classes and size are inferred.
 
     Without those two folders, `path/CLASS/*` is split, a fixed stratified fifth being the test. `size`
-    resizes to size x size, antialiased. Grey images have one channel if the first of them has.
+    resizes to size x size, antialiased. If the first image is grey all must be, and they have one channel.
     """
 
     path: str
@@ -139,7 +140,11 @@ def _read(name: str, size: int | None, channels: int | None) -> Tensor:
                 remedy = "write it with 8 bits a channel: its values would be cut off at 255"
                 problem = f"an image has pixels of the mode {image.mode}"
                 raise error("data.path", problem, given=name, remedy=remedy)
-            grey = image.mode in ("L", "1") if channels is None else channels == 1
+            grey = image.mode in GREY if channels is None else channels == 1
+            if grey and image.mode not in (*GREY, "LA"):
+                problem = f"the first image is grey and this one is not (mode {image.mode})"
+                remedy = "write the grey ones with three channels, or all of them with one"
+                raise error("data.path", problem, given=name, remedy=remedy)
             x: Tensor = F.pil_to_tensor(image.convert("L" if grey else "RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError) as cause:
         remedy = "remove it or write it again"

@@ -14,6 +14,7 @@ from advkd.errors import AdvkdError, error
 from advkd.models.matching import MEAN, STD, matched, rules
 from advkd.networks import weights
 from advkd.protocols import ModelSource
+from advkd.registry import entries, split_name
 from advkd.types import Shape
 
 OPTIONAL = ("num_batches_tracked", MEAN, STD)
@@ -27,7 +28,8 @@ class File:
     """The network saved at `path`: a safetensors or PyTorch file, or the folder of a run.
 
     Files of this toolkit say which model they hold; for others, and to overrule, give `model`. Names
-    are matched strictly; every renaming and every weight left out is reported once.
+    are matched strictly; every renaming and every weight left out is reported once. A file that holds a
+    mean and std keeps them.
     """
 
     path: str
@@ -56,7 +58,7 @@ class File:
                 "file.model",
                 "the file does not say which model its weights belong to",
                 given=path,
-                remedy="add model=NAME; advkd list models shows the names",
+                remedy="add teacher.model=NAME (model=NAME for what eval judges); see advkd list models",
             )
         from advkd.config.build import member
 
@@ -64,6 +66,10 @@ class File:
         written = about["model"]
         if isinstance(written, Mapping):
             written = {key: value for key, value in written.items() if key != "pretrained"}
+        name = str(written["use"] if isinstance(written, Mapping) else written)
+        if split_name(name)[0] not in entries("models"):
+            remedy = "load=FILE.py, the file that defines it (in Python: import it), or install its package"
+            raise error("file.model", f"its model {name} is not known here", given=path, remedy=remedy)
         source: ModelSource = member("models", written, "teacher.model")[0]
         return source
 
@@ -74,9 +80,9 @@ def load(net: nn.Module, state: Mapping[str, Tensor], classes: int, path: Path) 
     own = net.state_dict()
     told = rules(moves)
     if {MEAN, STD} & (own.keys() - renamed.keys()):
-        told.append(
-            f"holds no mean and std: {own[MEAN].flatten().tolist()}, {own[STD].flatten().tolist()} kept"
-        )
+        told.append(f"holds no mean and std: {_normalisation(own)} kept")
+    elif {MEAN, STD} <= own.keys() and _normalisation(own) != _normalisation(renamed):
+        told.append(f"keeps the mean and std it holds: {_normalisation(renamed)}, not {_normalisation(own)}")
     for rule in told:
         logging.getLogger("advkd").info("%s: %s", path.name, rule)
     missing = [key for key in own if key not in renamed and not key.endswith(OPTIONAL)]
@@ -90,6 +96,10 @@ def load(net: nn.Module, state: Mapping[str, Tensor], classes: int, path: Path) 
         raise error("file.path", f"the names of the weights do not match; {names}", given=path, remedy=REMEDY)
     check_shapes(renamed, own, classes, path)
     net.load_state_dict({**own, **renamed})
+
+
+def _normalisation(state: Mapping[str, Tensor]) -> str:
+    return ", ".join(str([round(value, 4) for value in state[key].flatten().tolist()]) for key in (MEAN, STD))
 
 
 def check_shapes(state: Mapping[str, Tensor], own: Mapping[str, Tensor], classes: int, path: Path) -> None:

@@ -63,6 +63,9 @@ def read(path: Path, place: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if isinstance(failure, pickle.UnpicklingError) and begin.startswith(PICKLES):
             problem = "the file holds more than weights; pickles that run code are not loaded"
             remedy = "if you trust it, convert it once: torch.save(net.state_dict(), 'weights.pt')"
+        elif "TorchScript" in str(failure):
+            problem = "the file is a TorchScript program, not weights"
+            remedy = "convert it once: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pt')"
         raise error(place, problem, given=path, remedy=remedy) from failure
     return _tensors(loaded, path, place), {}
 

@@ -21,6 +21,9 @@ def imported(path: Path, place: str) -> ModuleType:
         raise error(place, "is not a Python file", given=path, remedy="write the path of a FILE.py")
     module = module_from_spec(spec)
     sys.modules[spec.name] = module
+    # its neighbours can be imported as they could from a script; last, so that they hide nothing
+    if (folder := str(path.parent.absolute())) not in sys.path:
+        sys.path.append(folder)
     try:
         spec.loader.exec_module(module)
     except AdvkdError:

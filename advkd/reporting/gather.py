@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from advkd.reporting.material import Judged, Material, Row
 from advkd.reporting.reading import AUDITS, audited, evaluations, row_of
 from advkd.reporting.stored import PLAN, read, sound, strange
 from advkd.reporting.words import MEMORY, TFLOP
-from advkd.training.folder import EXAMPLES, RESULT, RUN
+from advkd.training.folder import EXAMPLES, GIVEN, IMAGES, RESULT, RUN
 
 DIFFER = {
     "threat": ("threats", "a robust accuracy holds for its threat alone; judge both under one: advkd eval"),
@@ -37,7 +37,8 @@ def gathered(folders: Sequence[Path]) -> Material:
         content = read(folders[0] / RESULT)
         return Material(rows=compared(folders[0], content), comparison=content)
     rows = [row for folder in comparisons for row in compared(folder, read(folder / RESULT))]
-    rows += _agreed([folder for folder in folders if folder not in comparisons])
+    among = [[row.judged] for row in rows if row.judged is not None]
+    rows += _agreed([folder for folder in folders if folder not in comparisons], among)
     _refuse_differences([row for row in rows if row.judged is not None])
     kept: dict[Path, Row] = {}
     for row in rows:
@@ -86,10 +87,11 @@ def _compares(folder: Path) -> bool:
     return (folder / RESULT).is_file() and not (folder / RUN).exists() and "rows" in read(folder / RESULT)
 
 
-def _agreed(folders: Sequence[Path]) -> list[Row]:
-    """Each folder judged by the fullest evaluation that all of them have; by its own fullest otherwise."""
+def _agreed(folders: Sequence[Path], among: Sequence[Sequence[Judged]]) -> list[Row]:
+    """Each folder judged by the fullest evaluation that all and `among` have; else by its own fullest."""
     known = [_evaluations(folder) for folder in folders]
-    common = [one for one in known[0] if all(_has(one, other) for other in known[1:])] if known else []
+    others = [*known[1:], *among]
+    common = [one for one in known[0] if all(_has(one, other) for other in others)] if known else []
     rows = []
     for folder, found in zip(folders, known, strict=True):
         judged = next((one for one in found if not common or one.terms == common[0].terms), found[0])
@@ -145,25 +147,49 @@ def _told_apart(rows: Sequence[Row]) -> list[Row]:
     Two runs of one configuration and seed get the folder of each; a copy of a run is left out.
     """
     rows = list({_content(row): row for row in reversed(rows)}.values())[::-1]
-    places: dict[tuple[str, str], str] = {}
-    for row in rows:
+    signs: dict[str, dict[Hashable, tuple[str, ...]]] = {}
+    kinds = _kinds(rows)
+    for row, kind in zip(rows, kinds, strict=True):
         # the folder of a cell ends in its seed
-        places.setdefault((row.name, row.hash), row.folder.name.removesuffix(f"-{row.seed}"))
-    variants = Counter(name for name, _ in places)
-    shared = Counter((name, place) for (name, _), place in places.items())
+        place = row.folder.name.removesuffix(f"-{row.seed}")
+        signs.setdefault(row.name, {}).setdefault(kind, (place, row.hash, str(row.folder)))
 
-    def named(row: Row) -> str:
-        place = places[row.name, row.hash]
-        if variants[row.name] == 1:
+    def named(row: Row, kind: Hashable) -> str:
+        variants = signs[row.name]
+        if len(variants) == 1:
             return row.name
-        return f"{row.name} ({place if shared[row.name, place] == 1 else row.hash})"
+        shared = Counter(sign for them in variants.values() for sign in them)
+        return f"{row.name} ({next(sign for sign in variants[kind] if shared[sign] == 1)})"
 
-    told = [replace(row, name=named(row)) for row in rows]
+    told = [replace(row, name=named(row, kind)) for row, kind in zip(rows, kinds, strict=True)]
     twice = Counter((row.name, row.seed) for row in told)
     return [
         replace(row, name=f"{row.name} ({row.folder})") if twice[row.name, row.seed] > 1 else row
         for row in told
     ]
+
+
+def _kinds(rows: Sequence[Row]) -> list[Hashable]:
+    """For each row its method: name, hash, and what trainings of one hash are known not to agree in."""
+    known: dict[Hashable, set[Hashable]] = {}
+    for row in rows:
+        for what, value in _origin(row):
+            known.setdefault((row.name, row.hash, what), set()).add(value)
+    return [
+        (
+            row.name,
+            row.hash,
+            *(origin for origin in _origin(row) if len(known[row.name, row.hash, origin[0]]) > 1),
+        )
+        for row in rows
+    ]
+
+
+def _origin(row: Row) -> Iterator[tuple[str, Hashable]]:
+    """What a student comes from that its configuration does not name, as far as anybody knows."""
+    size, images = row.cost.get("student_parameters"), (row.config.get(IMAGES) or {}).get("training")
+    yield from ((what, value) for what, value in (("size", size), (IMAGES, images)) if value is not None)
+    yield from (row.config.get(GIVEN) or {}).items()
 
 
 def _content(row: Row) -> Hashable:

@@ -119,25 +119,20 @@ def attacks(judged: Judged) -> Iterator[dict[str, Any]]:
     others = {key: about[key]["details"] for key in ("last", "teacher") if key in about}
     own = about.get("details", {})
     names = dict.fromkeys([*judged.right, *(name for details in others.values() for name in details)])
+    mine = str(about.get("judged", "student"))
     for name in names:
-        ran = name in judged.right
-        alone = (
-            own[name]["alone"]
-            if name in own
-            else judged.alone(name)
-            if name != CLEAN
-            else judged.scores.clean
-        )
-        yield {
-            "name": name,
-            "accuracy": {
-                str(about.get("judged", "student")): percent(alone) if ran else "-",
-                **{who: percent(d[name]["alone"]) if name in d else "-" for who, d in others.items()},
-            },
-            "tried": int(judged.tried[name].sum()) if ran else None,
-            "broken": int((judged.tried[name] & ~judged.right[name]).sum()) if ran else None,
-            "seconds": own[name]["seconds"] if name in own else None,
-        }
+        beside = {who: percent(d[name]["alone"]) if name in d else "-" for who, d in others.items()}
+        told: dict[str, Any] = {"name": name, "tried": None, "broken": None, "seconds": None}
+        accuracy = "-"
+        # where no gradient passes an attack may have run on the teacher alone
+        if name in judged.right:
+            wrong = ~judged.right[CLEAN] if name == CLEAN else judged.broken(name)
+            alone = judged.alone(name) if name != CLEAN else judged.scores.clean
+            told |= {"tried": int(judged.tried[name].sum()), "broken": int(wrong.sum())}
+            accuracy = percent(own[name]["alone"] if name in own else alone)
+        if name in own:
+            told["seconds"] = own[name]["seconds"]
+        yield {**told, "accuracy": {mine: accuracy, **beside}}
 
 
 def _marked(material: Material) -> Any:

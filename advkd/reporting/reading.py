@@ -26,13 +26,14 @@ OF_TERMS = ("evaluators", "cascade", "subset", "limit", "seed")
 def evaluations(folder: Path) -> list[Judged]:
     """Every evaluation of the student of a run: its audits, the fullest first, then the run's own.
 
-    Fullest: complete, of test images, of the most of them, by the most attacks. Raises `AdvkdError`
-    where no attack has run on it.
+    Fullest: under the threat of the run, complete, of test images, of the most of them, by the most
+    attacks. Raises `AdvkdError` where no attack has run on it.
     """
     config, result = yaml_of(folder / RUN), read(folder / RESULT)
     files = sorted((folder / AUDITS).glob(f"*/{RESULT}"))
     audits = [audited(file.parent) for file in files if read(file).get("judged") == "student"]
-    judged = sorted(audits, key=_fullness)
+    threat = _threat(config)
+    judged = sorted(audits, key=lambda audit: (audit.terms["threat"] != threat, *_fullness(audit)))
     # a run without attacks has looked at validation images only, for somebody else to judge it
     if {*(config.get("evaluation") or {})} - {CLEAN}:
         judged.append(own(folder, config, result))
@@ -45,6 +46,11 @@ def evaluations(folder: Path) -> list[Judged]:
 def _fullness(audit: Judged) -> tuple[bool, bool, int, int]:
     """Sorts the fullest audit first; not by time, so that looking closer does not change the page."""
     return not audit.complete, audit.part == "validation", -audit.scores.n, -len(audit.attacks)
+
+
+def _threat(config: Mapping[str, Any]) -> str:
+    threat = dict(config["threat"])
+    return str(Threat(norm=threat["norm"], eps=threat["eps"], box=tuple(threat["box"])))
 
 
 def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row:
@@ -117,12 +123,11 @@ def _own(config: Mapping[str, Any], result: Mapping[str, Any], arrays: Arrays) -
         Scores(row["clean"], row["robust"], n) if row else None
         for row in (result.get("last"), result.get("teacher"))
     )
-    threat = dict(config["threat"])
     data = {"data": config.get("data"), "split": config.get("split"), "given": result.get("given")}
     judged = Judged(
         shown="the run's own evaluation",
         terms={
-            "threat": str(Threat(norm=threat["norm"], eps=threat["eps"], box=tuple(threat["box"]))),
+            "threat": _threat(config),
             "images": result.get("images") or json.dumps(data, sort_keys=True),
             "attacks": json.dumps(config.get("evaluation"), sort_keys=True),
         },

@@ -69,6 +69,15 @@ def restore(
     return run
 
 
+def reached(folder: Path) -> tuple[int, float]:
+    """The epoch that the training of a folder would go on with, and the seconds it has taken until there."""
+    path = folder / NAME
+    if not path.exists():
+        return 0, 0.0
+    about = weights.read(path, "resume")[1]["run"]
+    return int(about["epoch"]), float(about["cost"]["seconds"])
+
+
 def _lay_out(optimizer: optim.Optimizer) -> None:
     """Gives each state of a parameter the parameter's strides, which a file does not keep.
 

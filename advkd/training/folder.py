@@ -21,6 +21,8 @@ from advkd.training import checkpoint
 from advkd.training.member_code import code_of
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
+WRITES = ("*.safetensors", "*.npz", "report.*", "table.csv", METRICS, RESULT)
+"""Patterns of the files that a run leaves beside `run.yaml`."""
 GIVEN = "given"
 """The key of `run.yaml` under which stands what the configuration does not name."""
 IMAGES = "images"
@@ -30,15 +32,16 @@ CODE = "code"
 
 
 def made(run: Run, out: str | Path | None) -> Path:
-    """The folder of a new run; an error if one has left something to go on with in it."""
+    """The folder of a new run; an error if it holds one that can go on, or files of somebody else."""
     folder = Path(out).expanduser() if out else _fresh(run)
-    if any((folder / name).exists() for name in (checkpoint.NAME, RESULT)):
-        raise error(
-            "out",
-            "the folder already holds a run",
-            given=folder,
-            remedy=f"go on with it by resume={folder}, or choose another out=DIR",
-        )
+    begun = (folder / RUN).exists()
+    if begun and any((folder / name).exists() for name in (checkpoint.NAME, RESULT)):
+        remedy = f"go on with it by resume={folder}, or choose another out=DIR"
+        raise error("out", "the folder already holds a run", given=folder, remedy=remedy)
+    others = [] if begun else sorted(file.name for name in WRITES for file in folder.glob(name))
+    if others:
+        problem = f"the folder holds what a run would write over: {', '.join(others)}"
+        raise error("out", problem, given=folder, remedy="choose another out=DIR")
     return created(folder)
 
 

@@ -14,7 +14,7 @@ from advkd.splits import Splits
 from advkd.types import Threat
 
 WRONG_INPUT = (
-    "most likely the wrong normalisation: set teacher.model.mean and .std to those it was trained with; "
+    "most likely the wrong normalisation: set mean and std of its model to those it was trained with; "
     "else other data, other class order, or the wrong file"
 )
 

@@ -108,11 +108,6 @@ class Training:
         frozen = {name: net for name, net in self.nets.items() if name != "student"}
         self.remembered = Remembered(frozen, self.setup.train, self.run.eval_batch_size)
 
-    def resumes_at(self) -> int:
-        """The epoch that training would go on with."""
-        path = self.setup.folder / checkpoint.NAME
-        return int(weights.read(path, "resume")[1]["run"]["epoch"]) if path.exists() else 0
-
     def _epoch(self) -> None:
         self.nets["student"].train()
         for net in self.nets.values():

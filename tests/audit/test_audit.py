@@ -47,6 +47,10 @@ def test_a_linear_model_meets_its_closed_form(norm, eps, cascade):
     verdict = advkd.audit(net, images, Threat(norm=norm, eps=eps), **options)
     assert 0.2 < stands.double().mean() < 0.9
     assert torch.equal(verdict.main.survivors, stands)
+    fallen = [verdict.main.about["details"][name]["broken"] for name in evaluators]
+    right = int(verdict.main.entries["clean"].right.sum())
+    assert right < len(stands)
+    assert (sum if cascade else max)(fallen) == right - int(stands.sum())
 
 
 def test_worst_case_is_never_above_any_attack(robust, digits, threat):

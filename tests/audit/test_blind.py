@@ -30,13 +30,15 @@ class Cut(nn.Module):
         return self.net(x).detach()
 
 
-def judged(net: nn.Module, teacher: nn.Module, images, **evaluators) -> Verdict:
+def judged(net: nn.Module, teacher: nn.Module, images, out=None, **evaluators) -> Verdict:
     options = {"evaluators": evaluators, "curves": {"images": 0}}
-    return advkd.audit(net, images, Threat(eps=0.2), nets={"teacher": teacher}, **options)
+    return advkd.audit(net, images, Threat(eps=0.2), nets={"teacher": teacher}, out=out, **options)
 
 
-def test_a_blind_network_is_an_upper_bound_and_its_teacher_is_judged(robust, digits):
-    verdict = judged(Cut(robust), untrained(10), digits, **PGD)
+def test_a_blind_network_is_an_upper_bound_and_its_teacher_is_judged(robust, digits, tmp_path):
+    verdict = judged(Cut(robust), untrained(10), digits, tmp_path / "out", **PGD)
+    (row,) = (line for line in (tmp_path / "out/report.md").read_text().splitlines() if "| pgd |" in line)
+    assert row.startswith("| pgd | - | ")
     assert "pgd" not in verdict.main.entries
     assert verdict.rows["teacher"].entries["pgd"].done
     assert not verdict.complete

@@ -128,3 +128,42 @@ def test_an_attack_that_spared_images_is_named(cells):
     share = 100 * (len(standing) // 2) / len(standing)
     assert note.startswith(f"{attack} was tried on some of the images")
     assert f"0.0 to {share:.1f} %, by student" in note
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("result.json", {"cost": {"student_parameters": 7}}),
+        ("run.yaml", {"images": {"training": "other"}}),
+        ("run.yaml", {"given": {"student": "Other"}}),
+    ],
+    ids=["another network", "other images", "another class"],
+)
+def test_trainings_that_differ_in_what_no_configuration_says_are_no_seeds(cells, file, changes):
+    one, two = (cell for cell in cells if cell.name.startswith("rslad"))
+    run = yaml.safe_load((one / "run.yaml").read_text())
+    (one / "run.yaml").write_text(yaml.safe_dump({**run, "given": {"student": "Net"}}))
+    assert len(gathered([one, two]).groups) == 1
+    path = two / file
+    # JSON is YAML
+    path.write_text(json.dumps({**yaml.safe_load(path.read_text()), **changes}))
+    assert [len(group.rows) for group in gathered([one, two]).groups] == [1, 1]
+
+
+def test_a_run_beside_a_comparison_is_shown_by_the_audit_they_share(compared, cells):
+    (audit,) = cells[0].glob("eval/*")
+    other = shutil.copytree(audit, audit.with_name("a"))
+    content = json.loads((other / "result.json").read_text())
+    content["options"] = {**content["options"], "seed": 9}
+    (other / "result.json").write_text(json.dumps(content))
+    assert gathered([cells[0]]).judged.audit["options"]["seed"] == 9
+    rows = [row.judged for row in gathered([compared, cells[0]]).rows if row.judged]
+    assert {judged.audit["options"]["seed"] for judged in rows} == {0}
+
+
+def test_the_page_of_a_run_is_headed_by_its_own_threat(cells):
+    (audit,) = cells[0].glob("eval/*")
+    other = shutil.copytree(audit, audit.with_name("a"))
+    content = json.loads((other / "result.json").read_text())
+    (other / "result.json").write_text(json.dumps({**content, "threat": "linf eps 0.9"}))
+    assert gathered([cells[0]]).threat == content["threat"]

@@ -173,3 +173,19 @@ def test_a_network_without_batchnorm_or_with_dropout_trains_reproducibly(sets, t
         net = nn.Sequential(nn.Flatten(), nn.Linear(36, 20), nn.ReLU(), nn.Dropout(0.5), nn.Linear(20, 4))
         states.append(advkd.train(run, student=net, data=sets, out=tmp_path / name).net.state_dict())
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+@pytest.mark.parametrize("name", ["student.safetensors", "table.csv", "report.html", "result.json"])
+def test_files_of_somebody_else_are_not_written_over(name, tiny, tmp_path):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(advkd.AdvkdError, match=f"would write over: {name}"):
+        advkd.train(advkd.resolve(*tiny, "preset=standard"), out=tmp_path)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_network_of_ones_own_is_known_to_the_toolbox_and_not_to_load(tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=standard")
+    net = advkd.train(run, student=small_net(3, classes=10).float(), out=tmp_path / "run").net
+    assert advkd.to_art(net).input_shape == (1, 8, 8)
+    with pytest.raises(advkd.AdvkdError, match="does not say which network"):
+        advkd.load(tmp_path / "run")

@@ -71,5 +71,6 @@ def test_a_student_with_other_classes_than_the_data_is_refused(classes, tiny, tm
 
 def test_a_student_that_is_its_own_frozen_teacher_is_refused(sets, tiny, tmp_path):
     net = advkd.train(advkd.resolve(*tiny, "preset=standard"), data=sets, out=tmp_path / "t").net
+    run = advkd.resolve(*tiny, "preset=ard")
     with pytest.raises(advkd.AdvkdError, match="student: has no parameter to train"):
-        advkd.train(advkd.resolve(*tiny, "preset=ard"), student=net, teacher=net, data=sets, out=tmp_path / "run")
+        advkd.train(run, student=net, teacher=net, data=sets, out=tmp_path / "run")

@@ -60,6 +60,7 @@ def test_killed_and_resumed_is_uninterrupted(words, tiny, tmp_path):
     counts = [name for name in whole.cost if name.endswith(("_forwards", "_backwards"))]
     assert len(counts) == 4
     assert [whole.cost[name] for name in counts] == [again.cost[name] for name in counts]
+    assert again.cost["seconds"] > again.cost["train_seconds"]
 
 
 def test_a_run_stopped_before_its_first_checkpoint_starts_over(tiny, tmp_path):

@@ -156,6 +156,12 @@ def test_a_path_is_a_teacher_file():
         assert resolved(f"teacher={name}").resolved["teacher"]["path"] == name
 
 
+def test_any_file_there_is_may_be_a_teacher(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.ckpt").touch()
+    assert resolved("teacher=net.ckpt").resolved["teacher"]["path"] == "net.ckpt"
+
+
 def test_branches_and_terms_come_and_go():
     run = resolved(
         "~method.branches.targeted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
 import torch
 from parts import small_net
 from torch import nn
@@ -32,3 +33,17 @@ def test_types_that_numpy_lacks_have_names_too():
     assert fingerprint(net) != before
     x, y = torch.rand(4, 1, 2, 2).bfloat16(), torch.arange(4)
     assert data_fingerprint(x, y) != data_fingerprint(1 - x, y)
+
+
+def quantised(seed):
+    net = small_net(4, seed=seed).float().eval()
+    return torch.ao.quantization.quantize_dynamic(net, {nn.Linear}, dtype=torch.qint8)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantised_and_sparse_networks_have_names_too():
+    assert fingerprint(quantised(1)) == fingerprint(quantised(1)) != fingerprint(quantised(2))
+    nets = [nn.Linear(3, 2), nn.Linear(3, 2)]
+    for net in nets:
+        net.weight = nn.Parameter(net.weight.detach().to_sparse())
+    assert fingerprint(nets[0]) != fingerprint(nets[1])

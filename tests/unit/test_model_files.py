@@ -166,6 +166,22 @@ def test_other_channels_and_other_widths_are_refused(tmp_path):
 
 def test_a_foreign_file_needs_a_model(tmp_path):
     torch.save(SOURCE(10, CIFAR).state_dict(), tmp_path / "w.pt")
-    with pytest.raises(AdvkdError, match="add model=NAME") as caught:
+    with pytest.raises(AdvkdError, match=r"add teacher\.model=NAME") as caught:
         File(path=str(tmp_path / "w.pt"))(10, CIFAR)
     assert caught.value.problems[0].place == "file.model"
+
+
+def test_a_file_with_statistics_keeps_them_and_says_so(tmp_path, caplog):
+    torch.save(ResNet8(width=4, std=(0.25,))(10, CIFAR).state_dict(), tmp_path / "w.pt")
+    with caplog.at_level("INFO", "advkd"):
+        net = File(path=str(tmp_path / "w.pt"), model=ResNet8(width=4, std=(0.5,)))(10, CIFAR)
+    assert net.normalise.std.flatten().tolist() == [0.25] * 3
+    assert "keeps the mean and std it holds: [0.0, 0.0, 0.0], [0.25, 0.25, 0.25], not " in caplog.text
+
+
+def test_a_model_of_a_file_that_was_not_loaded_is_named(tmp_path):
+    weights.write(
+        tmp_path / "w.safetensors", SOURCE(10, CIFAR).state_dict(), {**ABOUT, "model": {"use": "mine"}}
+    )
+    with pytest.raises(AdvkdError, match=r"its model mine is not known here.*\n.*\n.*load=FILE\.py"):
+        File(path=str(tmp_path / "w.safetensors"))(10, CIFAR)

@@ -14,6 +14,7 @@ from advkd.config.build import member
 from advkd.networks.device import environment
 from advkd.registry import entries, find, load, slot_named
 from advkd.registry.installed import installed
+from advkd.registry.pyfile import imported
 from advkd.registry.sources import source_of
 
 
@@ -191,3 +192,9 @@ def test_what_is_made_in_another_way_is_not_said_to_be_missing(site):
     }
     with pytest.raises(AdvkdError, match=r"write none = odd:CLASS"):
         load("losses", "none")
+
+
+def test_a_file_imports_its_neighbours(tmp_path):
+    (tmp_path / "neighbour_of_it.py").write_text("width = 5")
+    (tmp_path / "it.py").write_text("from neighbour_of_it import width")
+    assert imported(tmp_path / "it.py", "load").width == 5

@@ -155,6 +155,8 @@ def broken(kind: str, tmp_path: Path) -> str:
         (path / "test" / "dog").rename(path / "test" / "cow")
     elif kind == "corrupt":
         (path / "train" / "cat" / "0.png").write_bytes(b"\x89PNG broken")
+    elif kind == "one grey":
+        Image.new("L", (8, 6)).save(path / "train" / "cat" / "0.png")
     elif kind == "one class":
         for file in (path / "train" / "dog").iterdir():
             file.unlink()
@@ -171,6 +173,7 @@ def broken(kind: str, tmp_path: Path) -> str:
         ("other classes", "(?s)differ in classes.*cow, dog"),
         ("corrupt", r"train/cat/0\.png"),
         ("one class", "one class only, cat"),
+        ("one grey", r"(?s)the first image is grey and this one is not.*train/cat/1\.png"),
     ],
 )
 def test_a_bad_folder_is_named(kind, says, tmp_path):

@@ -141,3 +141,10 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch, call):
     assert "make room" in caught.value.problems[0].remedy
     assert torch.equal(weights.read(path, "p")[0]["a"], torch.ones(1))
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_program_of_torchscript_is_called_one(tmp_path):
+    torch.jit.trace(torch.nn.Linear(2, 2), torch.rand(1, 2)).save(tmp_path / "w.pt")
+    with pytest.raises(AdvkdError, match="TorchScript program"):
+        weights.read(tmp_path / "w.pt", "p")
