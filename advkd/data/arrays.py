@@ -34,13 +34,22 @@ class Arrays:
     @cached_property
     def classes(self) -> int:
         """The largest training label plus one."""
-        labels = self._labels("train")
-        return int(labels.max()) + 1 if len(labels) else 0
+        parts = (self._labels(split) for split in ("train", "test"))
+        known, tested = (int(labels.max()) + 1 if len(labels) else 0 for labels in parts)
+        if tested > known:
+            given = f"label {tested - 1}, the largest of y_train is {known - 1}"
+            remedy = "give every class training images, or leave it out of the test"
+            raise error("data.path", "y_test has a class that y_train lacks", given=given, remedy=remedy)
+        return known
 
     @cached_property
     def shape(self) -> Shape:
         """Channels, height and width."""
-        return Images(_images(self._array("x_train")[:1]), torch.zeros(1, dtype=torch.long)).shape
+        train, test = (tuple(_images(self._array(f"x_{split}")[:1]).shape[1:]) for split in ("train", "test"))
+        if train != test:
+            given, remedy = f"{train} and {test}", "resize them to one size"
+            raise error("data.path", "x_train and x_test differ in shape", given=given, remedy=remedy)
+        return train  # type: ignore[return-value]
 
     def open(self, split: Literal["train", "test"]) -> Images:
         """The images of a split."""
