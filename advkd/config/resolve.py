@@ -158,5 +158,7 @@ def file_or_name(raw: Any) -> Any:
 
 
 def holds_weights(name: str) -> bool:
-    """Whether a word names a file of weights: it ends like one, or there is such a file."""
+    """Whether a word names a file of weights: it ends like one, or there is such a file, not of code."""
+    if name.endswith(".py"):
+        return False
     return name.endswith((".safetensors", ".pt", ".pth")) or Path(name).expanduser().is_file()

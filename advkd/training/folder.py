@@ -21,7 +21,7 @@ from advkd.training import checkpoint
 from advkd.training.member_code import code_of
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
-WRITES = ("*.safetensors", "*.npz", "report.*", "table.csv", METRICS, RESULT)
+WRITES = ("*.safetensors", "*.npz", "report.html", "report.md", "table.csv", METRICS, RESULT)
 """Patterns of the files that a run leaves beside `run.yaml`."""
 GIVEN = "given"
 """The key of `run.yaml` under which stands what the configuration does not name."""
