@@ -242,8 +242,7 @@ def _odd(one: Made, most: Mapping[str, str]) -> Made:
         "compare",
         f"it was judged on other {' and '.join(differs)} than the others",
         given="; ".join(f"{terms[key]}, the others {most[key]}" for key in differs),
-        remedy="put the test images back as they were, or compare into another out=DIR"
-        if "images" in differs
-        else f"see what kept its audit from being as theirs, and remove {one.audit} to audit it again",
+        remedy=f"see what kept its audit from being as theirs, and remove {one.audit} to audit it again; "
+        "if the test images have changed, put them back or write another out=DIR",
     )
     return Made(one.folder, error=str(told))
