@@ -104,10 +104,6 @@ def load(path: str | Path) -> nn.Module:
     file = Path(path).expanduser()
     file = file / BEST if file.is_dir() else file
     _, about = weights.read(file, "load")
-    if "model" not in about:
-        problem = "the file does not say which network its weights belong to"
-        remedy = "make that network in Python and hand its load_state_dict what the file holds"
-        raise error("load", problem, given=file, remedy=remedy)
     shape: Shape = tuple(about.get("shape", (3, 32, 32)))
     return shaped(File(path=str(file))(about.get("classes", 10), shape).eval(), shape)
 

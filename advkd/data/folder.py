@@ -54,7 +54,8 @@ class Folder:
     def shape(self) -> Shape:
         """Channels, height and width: those of the first image, after resizing."""
         first = _samples(self._folders()["train"])[0][0]
-        return tuple(_read(first, self.size, None).shape)  # type: ignore[return-value]
+        c, h, w = _read(first, self.size, None).shape
+        return c, h, w
 
     def open(self, split: Literal["train", "test"]) -> Images:
         """The images of a split, all read into memory as uint8."""

@@ -33,7 +33,7 @@ def evaluations(folder: Path) -> list[Judged]:
     files = sorted((folder / AUDITS).glob(f"*/{RESULT}"))
     audits = [audited(file.parent) for file in files if read(file).get("judged") == "student"]
     threat = _threat(config)
-    judged = sorted(audits, key=lambda audit: (audit.terms["threat"] != threat, *_fullness(audit)))
+    judged = sorted(audits, key=lambda audit: _fullness(audit, threat))
     # a run without attacks has looked at validation images only, for somebody else to judge it
     if {*(config.get("evaluation") or {})} - {CLEAN}:
         judged.append(own(folder, config, result))
@@ -43,9 +43,10 @@ def evaluations(folder: Path) -> list[Judged]:
     return judged
 
 
-def _fullness(audit: Judged) -> tuple[bool, bool, int, int]:
+def _fullness(audit: Judged, threat: str) -> tuple[bool, bool, bool, int, int]:
     """Sorts the fullest audit first; not by time, so that looking closer does not change the page."""
-    return not audit.complete, audit.part == "validation", -audit.scores.n, -len(audit.attacks)
+    elsewhere = audit.terms["threat"] != threat
+    return elsewhere, not audit.complete, audit.part == "validation", -audit.scores.n, -len(audit.attacks)
 
 
 def _threat(config: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from advkd.splits import Splits
 from advkd.types import Threat
 
 WRONG_INPUT = (
-    "most likely the wrong normalisation: set mean and std of its model to those it was trained with; "
+    "most likely the wrong normalisation: set mean and std of its model (teacher.model.mean=, "
+    "model.mean= for what eval judges) to those it was trained with; "
     "else other data, other class order, or the wrong file"
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import pytest
 import torch
@@ -194,7 +195,8 @@ def test_what_is_made_in_another_way_is_not_said_to_be_missing(site):
         load("losses", "none")
 
 
-def test_a_file_imports_its_neighbours(tmp_path):
+def test_a_file_imports_its_neighbours(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", [*sys.path])
     (tmp_path / "neighbour_of_it.py").write_text("width = 5")
     (tmp_path / "it.py").write_text("from neighbour_of_it import width")
     assert imported(tmp_path / "it.py", "load").width == 5
