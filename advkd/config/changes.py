@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from advkd.config.build import entry_annotation, entry_named, options_of, slot_of, without_none
@@ -18,7 +19,7 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
 
     `spec` is the dataclass that `raw` describes. A mapping given to a group of entries says which there are.
     """
-    for word in words:
+    for place, word in enumerate(words):
         problem = _misfit(raw, word, spec)
         if problem is not None:
             problems.append(problem)
@@ -29,7 +30,31 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
             if entry_annotation(annotation) is not None and isinstance(value, dict):
                 value = {**dict.fromkeys(node or {}), **value}
             raw = over(raw, nested(word.key, value))
+            problems += _undone(raw, words[:place], word)
     return raw
+
+
+def _undone(raw: Raw, earlier: list[Word], word: Word) -> Iterator[Problem]:
+    """The options given before `word` that the component it puts in their place does not take over."""
+    within = len(word.key)
+    for other in earlier:
+        inside = other.key[:within] == word.key and len(other.key) > within
+        if inside and other.op != "drop" and word.value is not None and not _stands(raw, other.key):
+            into = f"{word.path}={{use: ..., {other.key[within]}: ...}}"
+            yield Problem(
+                place=other.path,
+                problem=f"is dropped: {word.path} comes after it",
+                given=str(other.value),
+                remedy=f"write it after {word.path}, or into {into}",
+            )
+
+
+def _stands(raw: Any, key: tuple[str, ...]) -> bool:
+    for name in key:
+        if not isinstance(raw, dict) or name not in raw:
+            return False
+        raw = raw[name]
+    return True
 
 
 def _described(raw: Raw, key: tuple[str, ...], spec: type) -> tuple[Any, Any]:

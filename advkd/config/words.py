@@ -75,7 +75,12 @@ def _key(name: str, text: str) -> tuple[str, ...]:
 def value_of(text: str, place: str) -> Any:
     """A YAML value; text that only looks like YAML, or that YAML reads otherwise, is an error."""
     if not text:
-        return ""
+        raise error(
+            place,
+            "is empty",
+            given=f"{place}=",
+            remedy=f"write {place}=VALUE or {place}=null, or leave it out",
+        )
     try:
         _as_written(text, place)
         content = OmegaConf.create(f"{KEY}{text}")

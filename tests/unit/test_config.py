@@ -27,7 +27,7 @@ def resolved(*words):
         ("a=b=c", "set", ("a",), "b=c"),
         ("a=[1, 2]", "set", ("a",), [1, 2]),
         ("a=null", "set", ("a",), None),
-        ("a=", "set", ("a",), ""),
+        ('a=""', "set", ("a",), ""),
         (
             "+a.b={loss: kl, target: teacher@start}",
             "add",
@@ -186,6 +186,7 @@ def test_branches_and_terms_come_and_go():
         ("~method.branches.nowhere", "no such entry"),
         ("method.branches.untargeted.terms.robust.target=peer@start", "network in a target"),
         ("teacher=null", "preset path-dual needs one"),
+        ("teacher=", "teacher: is empty"),
         ("epochs=0", "epochs: must be at least 1"),
         ("split.validation=0", r"split\.validation"),
         ("student=resnet8 width", "unknown model"),
@@ -200,6 +201,17 @@ def test_branches_and_terms_come_and_go():
 def test_what_is_wrong_is_named(word, says):
     with pytest.raises(AdvkdError, match=says):
         resolved(word)
+
+
+def test_no_word_is_dropped_in_silence_by_a_later_one():
+    """`student.width=4 student=resnet8` trained at the width of resnet8; a null means it."""
+    with pytest.raises(
+        AdvkdError, match=r"student\.width: is dropped: student comes after it(?s:.)*after student"
+    ):
+        resolved("student.width=4", "student=resnet8")
+    assert resolved("student=resnet8", "student.width=4").resolved["student"]["width"] == 4
+    assert resolved("student.width=4", "student=tiny-cnn").resolved["student"]["width"] == 4
+    assert advkd.resolve("preset=pgd-at", "teacher.epochs=3", "teacher=null").teacher is None
 
 
 def test_all_problems_come_at_once():
