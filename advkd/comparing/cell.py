@@ -121,7 +121,10 @@ def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Scores
     case = _called(replace(case, target=source.path, model=source.model), Path(source.path).parent.name)
     terms = {key: run.resolved[key] for key in ("data", "split", "threat", "teacher")}
     place = held(student, cells / f"teacher-{hash_of(terms)}")
-    return _judged(case, created(place / f"{case.suite}-{case.hash}")).scores
+    audit = created(place / f"{case.suite}-{case.hash}")
+    if not (audit / RESULT).exists():
+        log.info("judging the teacher by suite %s as well", case.suite)
+    return _judged(case, audit).scores
 
 
 def _called(case: Resolved, name: str) -> Resolved:

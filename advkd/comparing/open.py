@@ -156,6 +156,7 @@ def _teach(plan: Plan, cells: Path) -> None:
     learning = [run for run in runs if asked or "teacher" in run.nets]
     for run in {cached(run): run for run in learning if isinstance(run.teacher, Trained)}.values():
         if of_run(run) is None:
+            log.info("training the teacher, which is not in the cache yet")
             # whatever fails, its cells will say so, and the others go on
             with contextlib.suppress(Exception):
                 provided(run, split(run.data, run.split), chosen(run.device), silent)

@@ -163,6 +163,16 @@ def test_a_damaged_audit_of_the_teacher_leaves_it_out(copy, caplog):
     assert "the teacher is not judged" in caplog.text
 
 
+def test_judging_the_teacher_is_announced_where_it_takes_time(copy, caplog):
+    caplog.set_level("INFO", "advkd")
+    advkd.compare(*WORDS, out=copy)
+    assert "judging the teacher" not in caplog.text
+    [audit] = (copy.parent / "cells").glob("teacher-*/*/result.json")
+    shutil.rmtree(audit.parent)
+    advkd.compare(*WORDS, out=copy)
+    assert caplog.text.count("judging the teacher by suite") == 1
+
+
 def test_an_audit_of_the_teacher_that_another_process_makes_is_waited_for(copy, monkeypatch):
     [file] = (copy.parent / "cells").glob("teacher-*/*/result.json")
     before = json.loads((copy / "result.json").read_text())["teacher"]
