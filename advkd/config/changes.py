@@ -30,7 +30,9 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
             if entry_annotation(annotation) is not None and isinstance(value, dict):
                 value = {**dict.fromkeys(node or {}), **value}
             raw = over(raw, nested(word.key, value))
-            problems += _undone(raw, words[:place], word)
+            # of any other value its builder says what it should have been
+            if isinstance(value, dict) or (slot_of(annotation) is not None and value is not None):
+                problems += _undone(raw, words[:place], word)
     return raw
 
 
@@ -39,7 +41,7 @@ def _undone(raw: Raw, earlier: list[Word], word: Word) -> Iterator[Problem]:
     within = len(word.key)
     for other in earlier:
         inside = other.key[:within] == word.key and len(other.key) > within
-        if inside and other.op != "drop" and word.value is not None and not _stands(raw, other.key):
+        if inside and other.op != "drop" and not _stands(raw, other.key):
             into = f"{word.path}={{use: ..., {other.key[within]}: ...}}"
             yield Problem(
                 place=other.path,
