@@ -209,8 +209,8 @@ def test_no_word_is_dropped_in_silence_by_a_later_one():
         AdvkdError, match=r"student\.width: is dropped: student comes after it(?s:.)*after student"
     ):
         resolved("student.width=4", "student=resnet8")
-    branches = "method.branches={untargeted: {path: untargeted}}"
-    with pytest.raises(AdvkdError, match="steps: is dropped: method.branches comes after it"):
+    branches = "method.branches={targeted: {path: targeted}}"
+    with pytest.raises(AdvkdError, match=r"steps: is dropped: method\.branches comes after it"):
         resolved("method.branches.untargeted.attack.steps=4", branches)
     assert resolved("student=resnet8", "student.width=4").resolved["student"]["width"] == 4
     assert resolved("student.width=4", "student=tiny-cnn").resolved["student"]["width"] == 4
