@@ -19,7 +19,7 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
 
     `spec` is the dataclass that `raw` describes. A mapping given to a group of entries says which there are.
     """
-    for place, word in enumerate(words):
+    for index, word in enumerate(words):
         problem = _misfit(raw, word, spec)
         if problem is not None:
             problems.append(problem)
@@ -32,16 +32,18 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
             raw = over(raw, nested(word.key, value))
             # of any other value its builder says what it should have been
             if isinstance(value, dict) or (slot_of(annotation) is not None and value is not None):
-                problems += _undone(raw, words[:place], word)
+                problems += _undone(raw, words[:index], word, spec)
     return raw
 
 
-def _undone(raw: Raw, earlier: list[Word], word: Word) -> Iterator[Problem]:
+def _undone(raw: Raw, earlier: list[Word], word: Word, spec: type) -> Iterator[Problem]:
     """The options given before `word` that the component it puts in their place does not take over."""
     within = len(word.key)
     for other in earlier:
-        inside = other.key[:within] == word.key and len(other.key) > within
-        if inside and other.op != "drop" and not _stands(raw, other.key):
+        if other.op == "drop" or other.key[:within] != word.key or len(other.key) == within:
+            continue
+        holder = _described(raw, other.key[:-1], spec)[1]
+        if not isinstance(holder, dict) or other.key[-1] not in holder:
             into = f"{word.path}={{use: ..., {other.key[within]}: ...}}"
             yield Problem(
                 place=other.path,
@@ -49,14 +51,6 @@ def _undone(raw: Raw, earlier: list[Word], word: Word) -> Iterator[Problem]:
                 given=str(other.value),
                 remedy=f"write it after {word.path}, or into {into}",
             )
-
-
-def _stands(raw: Any, key: tuple[str, ...]) -> bool:
-    for name in key:
-        if not isinstance(raw, dict) or name not in raw:
-            return False
-        raw = raw[name]
-    return True
 
 
 def _described(raw: Raw, key: tuple[str, ...], spec: type) -> tuple[Any, Any]:

@@ -129,7 +129,8 @@ def test_jobs_make_the_same(done, tmp_path):
     assert table(tmp_path / "parallel") == table(done)[:2]
 
 
-def test_processes_do_not_wait_for_one_of_them_to_train_the_teacher(tmp_path, monkeypatch):
+def test_processes_do_not_wait_for_one_of_them_to_train_the_teacher(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "advkd")
     monkeypatch.setenv("ADVKD_CACHE", str(tmp_path / "cache"))
     there = []
 
@@ -141,6 +142,7 @@ def test_processes_do_not_wait_for_one_of_them_to_train_the_teacher(tmp_path, mo
     with pytest.raises(Interrupted):
         advkd.compare(*WORDS, "seeds=0", "jobs=2", out=tmp_path / "parallel")
     assert len(there) == 1
+    assert caplog.text.count("training the teacher, which is not in the cache yet") == 1
 
 
 def test_an_audit_with_missing_examples_costs_its_cell(copy):
