@@ -19,7 +19,7 @@ from advkd.config.entries import CLEAN
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
 from advkd.networks.engine import asked_for
-from advkd.reporting.material import Judged, Scores
+from advkd.reporting.material import Judged
 from advkd.reporting.reading import audited
 from advkd.reporting.stored import read
 from advkd.training.folder import RESULT, RUN, LockedError, created
@@ -112,11 +112,11 @@ def _as_asked(run: Run, engine: Mapping[str, bool], folder: Path) -> None:
             raise error("out", "holds a student that another engine has trained", given=given, remedy=remedy)
 
 
-def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Scores | None:
-    """The scores of the teacher of `run`, whose student is in the folder `student`; None without a file."""
+def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Made:
+    """The teacher of `run`, whose student is in the folder `student`, judged if it has a file."""
     source = of_run(run)
     if source is None:
-        return None
+        return Made(cells)
     case = judge.case(student)
     case = _called(replace(case, target=source.path, model=source.model), Path(source.path).parent.name)
     terms = {key: run.resolved[key] for key in ("data", "split", "threat", "teacher")}
@@ -124,7 +124,7 @@ def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Scores
     audit = created(place / f"{case.suite}-{case.hash}")
     if not (audit / RESULT).exists():
         log.info("judging the teacher by suite %s as well", case.suite)
-    return _judged(case, audit).scores
+    return Made(place, audit, _judged(case, audit))
 
 
 def _called(case: Resolved, name: str) -> Resolved:

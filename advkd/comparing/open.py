@@ -15,7 +15,7 @@ from advkd.comparing.estimate import estimates
 from advkd.comparing.outcome import Comparison, concluded
 from advkd.comparing.plan import ENGINE, Cell, Plan, attacks_on, planned
 from advkd.comparing.pool import Told, parallel
-from advkd.comparing.provenance import hold
+from advkd.comparing.provenance import hold, unchanged
 from advkd.comparing.request import parsed
 from advkd.comparing.waiting import freed, waited
 from advkd.config.layers import load_yaml, yaml_text
@@ -26,7 +26,6 @@ from advkd.networks.device import chosen, undisturbed
 from advkd.networks.engine import SMALL, flops_of
 from advkd.registry.pyfile import imported
 from advkd.reporting import report
-from advkd.reporting.material import Scores
 from advkd.reporting.stored import PLAN
 from advkd.reporting.write import PAGE, TABLE, TEXT
 from advkd.splits import split
@@ -66,7 +65,9 @@ def compared(plan: Plan, out: str | Path | None = None, told: Told = silent) -> 
     with locked(_begun(folder, plan)):
         done = _made(plan, judge, cells, told)
         teacher, tflop = _teacher(plan, done, judge, cells), _counted(plan, done)
-        comparison = concluded(plan, folder, done, teacher, tflop)
+        _unchanged(judge, [*done, teacher])
+        scores = None if teacher.judged is None else teacher.judged.scores
+        comparison = concluded(plan, folder, done, scores, tflop)
         write_json(folder / RESULT, comparison.about)
         if comparison.judged:
             report(folder)
@@ -172,10 +173,10 @@ def _fitting(plan: Plan) -> int:
     return torch.get_num_threads() if small and chosen(run.device).type == "cpu" else 1
 
 
-def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Scores | None:
-    """What the teacher that all share comes to, where a student has learned from one; None of several."""
+def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Made:
+    """The teacher that all share, judged where a student has learned from it; not if there are several."""
     if teachers(plan) > 1:
-        return None
+        return Made(cells)
     for cell, one in zip(plan.cells, done, strict=True):
         if one.judged is not None and "teacher" in cell.run.nets:
             try:
@@ -184,8 +185,20 @@ def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Sco
             except Exception as cause:
                 log.warning("the teacher is not judged: %s", cause)
                 log.debug("the teacher", exc_info=True)
-                return None
-    return None
+                break
+    return Made(cells)
+
+
+def _unchanged(judge: Judge, done: Sequence[Made]) -> None:
+    """Refuses what was judged on other images than there are now, where all of it lay ready."""
+    audits = {
+        one.audit: one.judged.terms["images"]
+        for one in done
+        if one.audit is not None and one.judged is not None
+    }
+    if audits:
+        student = next(one.folder for one in done if one.judged is not None)
+        unchanged(judge.case(student), audits)
 
 
 def teachers(plan: Plan) -> int:

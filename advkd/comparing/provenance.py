@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from advkd.comparing.plan import Cell
+from advkd.config.case import Resolved
 from advkd.config.run import Run
+from advkd.data.split import limited
 from advkd.errors import error
 from advkd.files import write_json
 from advkd.fingerprints import data_fingerprint, file_fingerprint
-from advkd.splits import split
+from advkd.splits import opened_part, split
 from advkd.training.folder import RUN, created
 from advkd.training.loop import BEST
 from advkd.training.member_code import code_of
@@ -58,6 +60,21 @@ def held(student: Path, place: Path) -> Path:
     if not place.exists():
         write_json(created(place) / FILE, now)
     return place
+
+
+def unchanged(case: Resolved, audits: Mapping[Path, str]) -> None:
+    """Refuses `audits`, folders and the images judged there, if those that `case` names are others now.
+
+    Nothing to ask on validation images: `hold` has asked it of those they are part of.
+    """
+    if case.part == "test":
+        images = opened_part(case.data, "test", case.split)
+        images = images.subset(limited(images.y, case.limit, case.seed))
+        now = data_fingerprint(images.x, images.y)
+        if others := [str(folder) for folder, mark in audits.items() if mark != now]:
+            remedy = "remove these to judge again, or choose an out=DIR that lies elsewhere"
+            problem = "holds verdicts on test images that have changed since"
+            raise error("out", problem, given="; ".join(others), remedy=remedy)
 
 
 def _noted(place: Path) -> Mapping[str, str]:

@@ -118,6 +118,13 @@ def test_other_images_and_an_edited_member_are_noticed(tmp_path):
     code.write_text(LOSS.format(1))
     np.savez(data, **arrays | {"x_train": arrays["x_test"]}, **labels)
     assert re.search(r"(?s)pgd-at-\w+-0: images; pgd-at-\w+-0: images", run(tmp_path / "c", *words))
+    np.savez(data, **arrays | {"x_test": arrays["x_train"]}, **labels)
+    said = run(tmp_path / "c", *words)
+    assert "holds verdicts on test images that have changed since" in said
+    assert said.count("/eval/") == 2
+    for verdict in (tmp_path / "cells").glob("*/eval"):
+        shutil.rmtree(verdict)
+    assert "changed since" not in run(tmp_path / "c", *words)
 
 
 def test_a_student_of_another_engine_is_refused(tmp_path):
