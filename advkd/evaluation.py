@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from advkd.config.entries import CLEAN, entry_names
-from advkd.data.images import Images, checked, in_memory
+from advkd.data.images import Images, check_box, checked, in_memory
 from advkd.errors import error
 from advkd.networks.device import undisturbed
 from advkd.networks.modes import (
@@ -46,6 +46,7 @@ def evaluate(
     """
     device = device_of(net)
     images, classes = images_for(net, data, device)
+    check_box(images, threat)
     names = entry_names(attacks, classes)
     right: dict[str, list[Tensor]] = {CLEAN: []}
     seconds = dict.fromkeys(names.values(), 0.0)

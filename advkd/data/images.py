@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from advkd.errors import error
-from advkd.types import Batch, Shape
+from advkd.types import Batch, Shape, Threat
 
 
 class Images(Dataset[tuple[Tensor, int]]):
@@ -72,6 +72,15 @@ def check_labels(y: Tensor, classes: int | None, place: str) -> None:
         given = f"label {int(y[first])} at index {first}"
         wanted = "must not be negative" if classes is None else f"must lie between 0 and {classes - 1}"
         raise error(place, f"labels {wanted}", given=given, remedy="count classes from 0")
+
+
+def check_box(images: Images, threat: Threat) -> None:
+    """Raises an `AdvkdError` for pixels outside of the threat's box: no attack on them could keep to it."""
+    low, high = _unit(torch.stack([images.x.min(), images.x.max()])).tolist()
+    if low < threat.box[0] or high > threat.box[1]:
+        given = "box {:.4g} to {:.4g}, pixels {:.4g} to {:.4g}".format(*threat.box, low, high)
+        remedy = "give pixels in [0,1], divided by 255 if need be, and a box that holds them"
+        raise error("threat.box", "leaves out pixels of the images", given=given, remedy=remedy)
 
 
 def _check_pixels(x: Tensor, place: str) -> None:

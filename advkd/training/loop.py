@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from advkd.augment import Augment
 from advkd.config.run import Run
-from advkd.data.images import Images
+from advkd.data.images import Images, check_box
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.guards import check_finite, check_paths
@@ -55,6 +55,7 @@ class Training:
     """One training of a student; `fit` runs it to its end or goes on from its checkpoint."""
 
     def __init__(self, run: Run, setup: Setup) -> None:
+        check_box(setup.train, run.threat)
         self.run, self.setup = run, setup
         self.student = setup.nets["student"]
         self.device = device_of(self.student)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from advkd.config.build import member
 from advkd.config.layers import named, over
-from advkd.data.images import check_labels
+from advkd.data.images import Images, check_box, check_labels
 from advkd.errors import error
 from advkd.guards import check_paths
 from advkd.networks.device import undisturbed
@@ -52,6 +52,7 @@ def loss_of(
     source = torch.Generator().manual_seed(0) if generator is None else generator
     step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
     batch = _labelled(Batch(x, y), nets)
+    check_box(Images(x, y), threat)
     with buffers_kept(*nets.values()), global_seed(_ahead(source)), full_float32():
         if hasattr(built, "build"):
             built.build(nets)

@@ -129,6 +129,31 @@ def test_an_attack_that_leaves_the_threat_is_refused(shift, net, data):
         advkd.evaluate(net, data, Threat(eps=0.05), {"cheat": Cheat(shift)})
 
 
+NARROW = Threat(eps=0.05, box=(0.2, 0.8))
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        lambda net, data: advkd.evaluate(net, data, NARROW, SUITE),
+        lambda net, data: advkd.audit(net, data, NARROW, suite="quick"),
+        lambda net, data: advkd.loss_of(
+            "pgd-at", student=net, x=data.tensors[0], y=data.tensors[1], threat=NARROW
+        ),
+    ],
+    ids=["evaluate", "audit", "loss_of"],
+)
+def test_a_box_that_leaves_out_pixels_is_no_fault_of_an_attack(door, net, data):
+    with pytest.raises(advkd.AdvkdError, match=r"threat.box: leaves out .*\n.*box 0.2 to 0.8, pixels .* to "):
+        door(net, data)
+
+
+def test_bytes_handed_to_loss_of_are_told_as_such(net, data):
+    x, y = data.tensors
+    with pytest.raises(advkd.AdvkdError, match=r"box 0 to 1, pixels .* to 25\d.*\n.*divided by 255"):
+        advkd.loss_of("pgd-at", student=net, x=(255 * x).round(), y=y, threat=Threat(eps=0.05))
+
+
 @pytest.mark.parametrize(("right", "n"), [(0, 50), (50, 50), (31, 77), (1, 1000)])
 def test_wilson_is_scipys(right, n):
     wanted = binomtest(right, n).proportion_ci(method="wilson")

@@ -106,6 +106,12 @@ def test_a_run_refuses_them_too(tiny, tmp_path):
         advkd.train(run, out=tmp_path / "run")
 
 
+def test_a_run_refuses_a_box_that_leaves_out_pixels(tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=pgd-at", "threat.box=[0.2,0.8]")
+    with pytest.raises(advkd.AdvkdError, match=r"threat\.box: leaves out pixels of the images"):
+        advkd.train(run, out=tmp_path / "run")
+
+
 def test_a_first_loss_that_is_not_finite_is_no_matter_of_the_rate(tiny, tmp_path):
     term = "method.branches.untargeted.terms.robust"
     run = advkd.resolve(*tiny, "preset=rslad", f"{term}.loss={{use: spoilt, how: nan}}")
