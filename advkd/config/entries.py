@@ -17,7 +17,8 @@ def entry_names(evaluators: Mapping[str, Evaluator], classes: int) -> dict[str, 
     """The names of outcomes by the keys of their evaluators, `clean` left out: it is measured anyway.
 
     A key stands as it is, unless it is a name that the evaluator may not have with so few classes.
-    Raises `AdvkdError` for an attack called `clean`, and for two that come to one name.
+    Raises `AdvkdError` for an attack called `clean`, for a name with a dot, which parts of what is stored
+    begin with, and for two that come to one name.
     """
     names: dict[str, str] = {}
     for key, evaluator in evaluators.items():
@@ -28,6 +29,9 @@ def entry_names(evaluators: Mapping[str, Evaluator], classes: int) -> dict[str, 
                     f"evaluators.{CLEAN}", "no attack may be called so", given=evaluator, remedy=remedy
                 )
             continue
+        if "." in key:
+            remedy = f"call it {key.replace('.', '-')}"
+            raise error("evaluators", "no attack may have a dot in its name", given=key, remedy=remedy)
         named = getattr(evaluator, "named", None)
         name = named(classes) if named is not None and named(MANY) == key else key
         if name in names.values():

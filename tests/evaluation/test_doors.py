@@ -49,6 +49,13 @@ def test_no_attack_may_be_called_clean(net):
         advkd.evaluate(net, data, THREAT, {"clean": PGDEvaluator()})
 
 
+def test_no_attack_may_take_the_place_of_what_is_stored_of_another(net):
+    data = TensorDataset(torch.rand(4, 1, 6, 6), Y)
+    pair = {"pgd": "pgd", "pgd.tried": {"use": "pgd"}}
+    with pytest.raises(advkd.AdvkdError, match=r"no attack may have a dot in its name(?s:.*)pgd-tried"):
+        advkd.audit(net, data, THREAT, evaluators=pair)
+
+
 def test_the_official_name_is_kept_for_the_official_suite(net):
     """With five classes the official code does not run as its authors mean it."""
     data = TensorDataset(torch.rand(4, 1, 6, 6), Y)
