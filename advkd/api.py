@@ -91,7 +91,7 @@ def resume(
 ) -> Result:
     """Goes on with the run of a folder from its last whole epoch, to the same bits as uninterrupted.
 
-    The same bits on a processor, with as many threads; a GPU adds in whatever order it likes.
+    The same bits on a processor, with as many threads; on a GPU with `deterministic=true` alone.
     A run that was given a student, a teacher or data is to be given the same again. Raises `AdvkdError`.
     """
     folder = Path(out).expanduser()

@@ -117,7 +117,7 @@ def teacher_run(run: Run) -> Run:
             "teacher": None,
             "evaluation": {},
             "seed": teacher["seed"],
-            **{key: run.resolved[key] for key in ("device", "compile", "precision")},
+            **{key: run.resolved[key] for key in ("device", "compile", "precision", "deterministic")},
         }
     )
 

@@ -15,7 +15,7 @@ from advkd.optim import Optimizer, Schedule
 from advkd.protocols import DataSource, Evaluator, Method, ModelSource, Modifier, Reporter, nets_of
 from advkd.types import Real, Threat
 
-UNHASHED = ("seed", "device", "reporters", "compile", "precision")
+UNHASHED = ("seed", "device", "reporters", "compile", "precision", "deterministic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,7 @@ class Spec:
     device: str = "auto"
     compile: Compile = "auto"
     precision: Precision = "auto"
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         at_least_one(epochs=self.epochs, batch_size=self.batch_size, eval_batch_size=self.eval_batch_size)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from importlib import metadata
 from typing import ParamSpec, TypeVar
@@ -66,6 +66,31 @@ def undisturbed(call: Callable[P, R]) -> Callable[P, R]:
             return call(*args, **options)
 
     return called
+
+
+@contextmanager
+def repeatable(wanted: bool) -> Iterator[None]:
+    """If `wanted`, a GPU gives the same bits every time, more slowly; a processor does so anyway.
+
+    Where torch has no such kernel it raises a RuntimeError that names the operation.
+    """
+    if not wanted:
+        yield
+        return
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    benchmark = torch.backends.cudnn.benchmark
+    # read when the first product on a GPU is made, and without it torch refuses products there
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.backends.cudnn.benchmark = benchmark
 
 
 def environment(device: torch.device) -> dict[str, str | int]:

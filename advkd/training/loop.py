@@ -21,6 +21,7 @@ from advkd.evaluation import evaluate
 from advkd.guards import check_finite, check_paths
 from advkd.networks import weights
 from advkd.networks.cost import Cost
+from advkd.networks.device import repeatable
 from advkd.networks.engine import Engine, decided, restored
 from advkd.networks.modes import device_of
 from advkd.protocols import Method, Reporter
@@ -89,7 +90,7 @@ class Training:
         self._say("train.epochs", self.run.epochs, parts=sizes)
         while self.epoch < self.run.epochs:
             begin = time.perf_counter()
-            with self.engine.precise():
+            with self.engine.precise(), repeatable(self.run.deterministic):
                 self._epoch()
                 self._epoch_end()
             with self.modified.worn():

@@ -28,6 +28,24 @@ def test_same_seed_same_bits(preset, tiny, tmp_path):
     assert bits(one.net.state_dict()) == bits(three.net.state_dict())
 
 
+def test_deterministic_kernels_are_asked_for_in_training_alone(tiny, tmp_path):
+    """On a processor they make no other bits; what a GPU does with them cannot be seen here."""
+    words, asked = (*tiny, "preset=path-dual"), {}
+    for word in ("false", "true"):
+        seen: set[bool] = set()
+
+        def look(record, seen=seen):
+            if record.name == "step.loss":
+                seen.add(torch.are_deterministic_algorithms_enabled())
+
+        run = advkd.resolve(*words, f"deterministic={word}")
+        net = advkd.train(run, out=tmp_path / word, reporters=[look]).net
+        asked[word] = seen, run.hash, bits(net.state_dict())
+        assert not torch.are_deterministic_algorithms_enabled()
+    assert asked["true"] == ({True}, *asked["false"][1:])
+    assert asked["false"][0] == {False}
+
+
 def test_another_seed_other_bits(tiny, tmp_path):
     one, two = (
         advkd.train(advkd.resolve(*tiny, "preset=standard", f"seed={seed}"), out=tmp_path / str(seed))
