@@ -125,10 +125,11 @@ def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) 
     if seeds == 1:
         return replace(verdict, difference=mean / n)
     sd = float(gains.std(ddof=1))
-    of_seeds = sd / math.sqrt(seeds)
     of_images, shared_by_seeds = _of_images(a, b)
-    of_both = math.hypot(of_seeds, of_images)
-    p_seeds = 2 * float(stats.t.sf(abs(mean) / of_seeds, seeds - 1)) if sd else 0.0
+    of_both = math.hypot(sd / math.sqrt(seeds), of_images)
+    # seeds that agree to the image do so by luck: counts show no smaller spread than one image in one seed
+    of_seeds = max(sd / math.sqrt(seeds), 1 / seeds)
+    p_seeds = 2 * float(stats.t.sf(abs(mean) / of_seeds, seeds - 1))
     p_both = 2 * float(stats.norm.sf(abs(mean) / of_both))
     tail = verdict.alpha / 2
     half = max(of_seeds * float(stats.t.isf(tail, seeds - 1)), of_both * float(stats.norm.isf(tail)))

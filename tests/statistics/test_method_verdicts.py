@@ -149,10 +149,23 @@ def test_no_spread_is_not_certainty(seeds):
     for images, verdict in ((1, "not distinguishable"), (1000, "better")):
         (made,) = methods({"a": counted(10_000, *[5000 + images] * seeds), "b": b}, family="f")
         assert (made.verdict, made.sd, made.seeds_needed) == (verdict, 0, None)
-        # McNemar's error of one seed: z = sqrt(images)
-        assert made.difference - made.interval[0] == pytest.approx(1.959964 * math.sqrt(images) / 10_000)
-        assert made.p == pytest.approx(2 * stats.norm.sf(math.sqrt(images)))
+        # McNemar's error of one seed, z = sqrt(images), or a spread of one image in one of the seeds
+        half = max(1.959964 * math.sqrt(images), stats.t.isf(0.025, seeds - 1) / seeds)
+        assert made.difference - made.interval[0] == pytest.approx(half / 10_000)
+        p = max(stats.norm.sf(math.sqrt(images)), stats.t.sf(images * seeds, seeds - 1))
+        assert made.p == pytest.approx(2 * p)
         assert made.by_images == (verdict == "not distinguishable")
+
+
+@pytest.mark.parametrize("images", [5, 90])
+def test_two_seeds_that_agree_to_the_image_tell_little_more_than_two_that_do_not(images):
+    b = counted(1000, 500, 500)
+    equal, apart = (
+        methods({"a": counted(1000, 500 + images, 500 + images + more), "b": b}, family="f")[0]
+        for more in (0, 1)
+    )
+    assert apart.p / 2 < equal.p
+    assert equal.p > 1e-3
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 4, 5, 10])
