@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,25 +11,19 @@ from typing import Any
 import numpy as np
 
 from advkd.comparing.cell import Made
+from advkd.comparing.headline import ROBUST, headline
 from advkd.comparing.plan import Plan
 from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.reporting.material import Bits, Judged, Scores
 from advkd.reporting.stored import read
-from advkd.reporting.words import listed
 from advkd.statistics.family import on_equal_seeds
-from advkd.statistics.methods import FEW, MethodVerdict, methods
+from advkd.statistics.methods import MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students
 from advkd.training.folder import RESULT
 
-ROBUST = "robust"
-VERDICTS = {
-    "better": "better than",
-    "worse": "worse than",
-    "not distinguishable": "not distinguishable from",
-}
-TURNED = {**{word: word for word in VERDICTS}, "better": "worse", "worse": "better"}
-"""The verdict on a pair as seen from its other side."""
+MACHINERY = ("advkd", "torch", "device")
+"""What of the surroundings of a training may change what it comes to by more than a rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,58 +79,7 @@ class Comparison:
     @property
     def headline(self) -> str:
         """The verdict in a few sentences."""
-        if len(self.judged) < 2:
-            says = "Fewer than two entrants have been judged: there is nothing to compare."
-        elif len(set(self.seeds.values())) > 1:
-            says = "No seed was judged of every entrant, so none can be said to be ahead."
-        else:
-            says = self._ahead()
-        return says + self._absent()
-
-    def _ahead(self) -> str:
-        """Who has the highest mean, over which seeds, and what the verdicts make of it."""
-        ranked = self.ranked
-        most, seeds = self.mean(ranked[0], ROBUST), len(self.seeds[ranked[0]])
-        best = [label for label in ranked if math.isclose(self.mean(label, ROBUST), most)]
-        clean = listed([f"{100 * self.mean(label, CLEAN):.1f} %" for label in best])
-        says = f"On these {self.n} images {listed(best)} {'share' if best[1:] else 'has'} the highest "
-        says += f"mean robust accuracy, {100 * most:.1f} % (clean {clean}), over {seeds} seed"
-        says += "s" if seeds > 1 else ""
-        says += " that all have" if any(len(self.judged[label]) > seeds for label in ranked) else ""
-        if seeds < FEW:
-            tested = any(one.p is not None and {one.a, one.b} & {*best} for one in self.methods)
-            says += f", indicative (fewer than {FEW} seeds)" if tested else ", and one seed tests no method"
-        told = [
-            self._beside(f"Of them {label}" if best[1:] else "It", label, ranked[i + 1 :])
-            for i, label in enumerate(best)
-        ]
-        return f"{says}.{''.join(told)}"
-
-    def _beside(self, name: str, label: str, others: Sequence[str]) -> str:
-        """What the verdicts make of `label`, called `name`, beside others; nothing where none was tested."""
-        told: dict[str, list[str]] = {}
-        for one in self.methods:
-            other = one.b if one.a == label else one.a
-            if one.p is not None and label in (one.a, one.b) and other in others:
-                word = one.verdict if one.a == label else TURNED[one.verdict]
-                told.setdefault(word, []).append(other)
-        return "".join(
-            f" {name} is {words} {listed(sorted(told[word], key=others.index))}."
-            for word, words in VERDICTS.items()
-            if word in told
-        )
-
-    def _absent(self) -> str:
-        """Who is not ranked, and how many cells have failed."""
-        labels = dict.fromkeys(cell.label for cell in self.plan.cells)
-        never = [label for label in labels if label not in self.judged]
-        few = [label for label in self.judged if label not in self.seeds]
-        says = f" {listed(never)} {_were(never)} not judged: every seed failed." if never else ""
-        if few:
-            says += f" {listed(few)} {_were(few)} judged in too few seeds to be ranked."
-        if self.failed:
-            says += f" {len(self.failed)} of {len(self.plan.cells)} cells failed."
-        return says
+        return headline(self)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -150,7 +92,7 @@ class Comparison:
             "epochs": {cell.label: cell.run.epochs for cell in self.plan.cells},
             "n": self.n,
             "headline": self.headline,
-            "differences": list(self.plan.differences),
+            "differences": [*self.plan.differences, *self.mixed],
             "words": {entrant.label: list(entrant.words) for entrant in request.entrants},
             "teacher": self.teacher and self._about_teacher(self.teacher),
             "rows": self._rows(),
@@ -170,9 +112,22 @@ class Comparison:
         interval = {what: list(scores.interval(what)) for what in (CLEAN, ROBUST)}
         return {CLEAN: scores.clean, ROBUST: scores.robust, "interval": interval}
 
+    @property
+    def mixed(self) -> list[str]:
+        """What students were trained with that others were not: versions of advkd and torch, devices."""
+        found = []
+        for key in MACHINERY:
+            by_value: dict[str, list[str]] = {}
+            for cell, made in zip(self.plan.cells, self.made, strict=True):
+                if made.judged and key in (surroundings := _surroundings(made)):
+                    by_value.setdefault(surroundings[key], []).append(f"{cell.label} seed {cell.run.seed}")
+            if len(by_value) > 1:
+                found.append(f"{key}: " + "; ".join(f"{v} for {', '.join(of)}" for v, of in by_value.items()))
+        return found
+
     def _environment(self) -> dict[str, Any]:
         """What the cells were trained in; where they differ, all there is."""
-        told = [read(one.folder / RESULT).get("environment", {}) for one in self.made if one.judged]
+        told = [_surroundings(one) for one in self.made if one.judged]
         values = {key: list(dict.fromkeys(of[key] for of in told if key in of)) for of in told for key in of}
         return {key: of[0] if len(of) == 1 else ", ".join(map(str, of)) for key, of in values.items()}
 
@@ -188,13 +143,15 @@ class Comparison:
                 "audit": f"../{inside(made.audit)}" if made.audit else None,
                 "state": "failed" if made.error else "done",
                 "error": made.error or None,
+                **({} if made.judged is None else vars(made.judged.scores)),
             }
             for cell, made in zip(self.plan.cells, self.made, strict=True)
         ]
 
 
-def _were(names: Sequence[str]) -> str:
-    return "was" if len(names) == 1 else "were"
+def _surroundings(made: Made) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = read(made.folder / RESULT).get("environment", {})
+    return found
 
 
 def concluded(

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from advkd.comparing.cell import Made
 from advkd.comparing.estimate import Estimate
-from advkd.comparing.outcome import ROBUST, Comparison
+from advkd.comparing.headline import ROBUST
+from advkd.comparing.outcome import Comparison
 from advkd.comparing.plan import Cell, Plan
 from advkd.config.entries import CLEAN
 from advkd.reporting.words import duration, given, spread
@@ -57,6 +58,8 @@ def predicted(out: Console, plan: Plan, costs: dict[str, Estimate], left: Sequen
 def concluded(out: Console, comparison: Comparison) -> None:
     """The verdict, the table, the pairs, and where the report is."""
     say(out, comparison.headline, "bold")
+    for difference in comparison.mixed:
+        say(out, f"differs  {difference}", "yellow")
     if comparison.judged:
         out.print(_table(comparison))
     _methods(out, comparison)

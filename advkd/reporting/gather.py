@@ -78,6 +78,14 @@ def _compared(folder: Path, entry: Mapping[str, Any]) -> Row:
         remedy = "bring back the folder cells that lay beside the comparison, or compare again"
         raise error("report", "the cells of the comparison are not beside it", given=cell, remedy=remedy)
     judged = audited(folder / audit) if audit else evaluations(cell)[0]
+    if any(entry.get(key, value) != value for key, value in vars(judged.scores).items()):
+        remedy = "run the same advkd compare command again: its verdict is on what was there before"
+        raise error(
+            "report",
+            "a student was judged anew since",
+            given=folder / (audit or entry["folder"]),
+            remedy=remedy,
+        )
     return replace(row_of(cell, judged), **told)
 
 

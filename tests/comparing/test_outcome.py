@@ -63,6 +63,41 @@ def test_a_failed_cell_does_not_turn_the_headline_against_the_verdict(tmp_path):
     assert found.headline.endswith("It is better than rslad. 1 of 6 cells failed.")
 
 
+def test_a_pair_tested_on_more_seeds_than_all_have_is_told_as_such(tmp_path):
+    # on the two seeds of iad rslad is an image ahead, on its six ard is
+    gone = (10, 10, None, None, None, None)
+    robust = {"rslad": (401, 401, 300, 301, 300, 299), "ard": (400, 400, 330, 332, 331, 330), "iad": gone}
+    found = outcome(tmp_path, robust)
+    assert "rslad has the highest mean robust accuracy, 40.1 %" in found.headline
+    assert (
+        " Over all seeds of each pair it is better than iad. Over all seeds of each pair it is "
+        in found.headline
+    )
+
+
+def test_flags_of_audits_stand_beside_the_verdict(tmp_path):
+    found = outcome(tmp_path, {"rslad": (400, 405), "ard": (650, 656)})
+    assert "flags" not in found.headline
+    flagged = {"flags": [{"name": "loss-flat"}], "options": {}}
+    made = [replace(one, judged=replace(one.judged, audit=flagged)) for one in found.made[::2]]
+    again = concluded(found.plan, found.folder, [made[0], found.made[1], made[1], found.made[3]], None, {})
+    assert again.headline.endswith(
+        " Audits raised flags on rslad (loss-flat): reasons to doubt how robust they are."
+    )
+
+
+def test_students_of_other_versions_are_told(tmp_path):
+    found = outcome(tmp_path, {"rslad": (400, 405), "ard": (650, 656)})
+    assert found.mixed == []
+    file = found.made[0].folder / "result.json"
+    file.write_text(json.dumps({"environment": {"device": "cpu", "threads": 1, "torch": "2.0"}}))
+    told = ["device: cpu for rslad seed 0; cuda for ard seed 0, rslad seed 1, ard seed 1"]
+    assert found.mixed == found.about["differences"] == told
+    shown = Console(record=True, width=200)
+    tables.concluded(shown, found)
+    assert f"differs  {told[0]}" in shown.export_text()
+
+
 def test_every_number_stands_on_the_seeds_that_all_have(tmp_path):
     found = outcome(tmp_path, {"rslad": (400, 405, 900), "ard": (650, 656, None)})
     assert found.values("rslad", "robust") == [0.4, 0.405]
@@ -120,7 +155,10 @@ def test_one_seed_tests_no_method(tmp_path):
 
 def test_one_seed_that_all_have_does_not_deny_what_pairs_are_tested_on(tmp_path):
     found = outcome(tmp_path, {"rslad": (500, 505, None), "ard": (None, 400, 402), "iad": (450, 455, 452)})
-    assert "over 1 seed that all have, indicative (fewer than 5 seeds). It is" in found.headline
+    assert (
+        "over 1 seed that all have, indicative (fewer than 5 seeds). Over all seeds of each pair it is"
+        in found.headline
+    )
 
 
 def test_the_command_is_one_a_shell_takes_and_names_the_file_of_its_members(tmp_path):

@@ -1,0 +1,99 @@
+"""The verdict of a comparison in a few sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from advkd.config.entries import CLEAN
+from advkd.reporting.words import listed
+from advkd.statistics.methods import FEW
+
+if TYPE_CHECKING:
+    from advkd.comparing.outcome import Comparison
+
+ROBUST = "robust"
+VERDICTS = {
+    "better": "better than",
+    "worse": "worse than",
+    "not distinguishable": "not distinguishable from",
+}
+TURNED = {**{word: word for word in VERDICTS}, "better": "worse", "worse": "better"}
+"""The verdict on a pair as seen from its other side."""
+
+
+def headline(comparison: Comparison) -> str:
+    """Who is ahead and what the tests make of it, who is missing, and whom an audit has doubted."""
+    if len(comparison.judged) < 2:
+        says = "Fewer than two entrants have been judged: there is nothing to compare."
+    elif len(set(comparison.seeds.values())) > 1:
+        says = "No seed was judged of every entrant, so none can be said to be ahead."
+    else:
+        says = _ahead(comparison)
+    return says + _absent(comparison) + _doubted(comparison)
+
+
+def _ahead(comparison: Comparison) -> str:
+    """Who has the highest mean, over which seeds, and what the verdicts make of it."""
+    ranked = comparison.ranked
+    most, seeds = comparison.mean(ranked[0], ROBUST), len(comparison.seeds[ranked[0]])
+    best = [label for label in ranked if math.isclose(comparison.mean(label, ROBUST), most)]
+    clean = listed([f"{100 * comparison.mean(label, CLEAN):.1f} %" for label in best])
+    says = f"On these {comparison.n} images {listed(best)} {'share' if best[1:] else 'has'} the highest "
+    says += f"mean robust accuracy, {100 * most:.1f} % (clean {clean}), over {seeds} seed"
+    says += "s" if seeds > 1 else ""
+    says += " that all have" if any(len(comparison.judged[label]) > seeds for label in ranked) else ""
+    tested = [one for one in comparison.methods if one.p is not None and {one.a, one.b} & {*best}]
+    if seeds < FEW:
+        says += f", indicative (fewer than {FEW} seeds)" if tested else ", and one seed tests no method"
+    # a pair is tested on all seeds of its own, where what is highest over those of all may be lower
+    which = "Over all seeds of each pair " if any(len(one.seeds) > seeds for one in tested) else ""
+    told = []
+    for i, label in enumerate(best):
+        name = f"of them {label}" if best[1:] else "it"
+        told.append(_beside(comparison, which + name, label, ranked[i + 1 :]))
+    return f"{says}.{''.join(told)}"
+
+
+def _beside(comparison: Comparison, name: str, label: str, others: Sequence[str]) -> str:
+    """What the verdicts make of `label`, called `name`, beside others; nothing where none was tested."""
+    told: dict[str, list[str]] = {}
+    for one in comparison.methods:
+        other = one.b if one.a == label else one.a
+        if one.p is not None and label in (one.a, one.b) and other in others:
+            word = one.verdict if one.a == label else TURNED[one.verdict]
+            told.setdefault(word, []).append(other)
+    return "".join(
+        f" {name[0].upper()}{name[1:]} is {words} {listed(sorted(told[word], key=others.index))}."
+        for word, words in VERDICTS.items()
+        if word in told
+    )
+
+
+def _absent(comparison: Comparison) -> str:
+    """Who is not ranked, and how many cells have failed."""
+    labels = dict.fromkeys(cell.label for cell in comparison.plan.cells)
+    never = [label for label in labels if label not in comparison.judged]
+    few = [label for label in comparison.judged if label not in comparison.seeds]
+    says = f" {listed(never)} {_were(never)} not judged: every seed failed." if never else ""
+    if few:
+        says += f" {listed(few)} {_were(few)} judged in too few seeds to be ranked."
+    if comparison.failed:
+        says += f" {len(comparison.failed)} of {len(comparison.plan.cells)} cells failed."
+    return says
+
+
+def _doubted(comparison: Comparison) -> str:
+    """Whose audits have raised which flags: their numbers may be too high."""
+    flags: dict[str, dict[str, None]] = {}
+    for label, seeds in comparison.judged.items():
+        for one in seeds.values():
+            for flag in (one.audit or {}).get("flags", ()):
+                flags.setdefault(label, {})[flag["name"]] = None
+    told = [f"{label} ({', '.join(names)})" for label, names in flags.items()]
+    return f" Audits raised flags on {listed(told)}: reasons to doubt how robust they are." if told else ""
+
+
+def _were(names: Sequence[str]) -> str:
+    return "was" if len(names) == 1 else "were"
