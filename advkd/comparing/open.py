@@ -13,7 +13,7 @@ import torch
 from advkd.comparing.cell import Judge, Made, made, teacher_judged
 from advkd.comparing.estimate import estimates
 from advkd.comparing.outcome import Comparison, concluded
-from advkd.comparing.plan import ENGINE, Cell, Plan, attacks_on, planned
+from advkd.comparing.plan import ENGINE, Cell, Plan, asking, planned, teachers
 from advkd.comparing.pool import Told, parallel
 from advkd.comparing.provenance import hold, unchanged
 from advkd.comparing.request import parsed
@@ -151,8 +151,7 @@ def _teach(plan: Plan, cells: Path) -> None:
 
     Where an attack asks the teacher, it is to ask it of all students: verdicts would not be alike.
     """
-    attacks = attacks_on(plan.first, plan.request.suite).values()
-    asked = any("teacher" in getattr(attack, "nets", ()) for attack in attacks)
+    asked = asking(plan.first, plan.request.suite)
     runs = [cell.run for cell in (plan.cells if asked else unfinished(plan, cells))]
     learning = [run for run in runs if asked or "teacher" in run.nets]
     for run in {cached(run): run for run in learning if isinstance(run.teacher, Trained)}.values():
@@ -175,7 +174,7 @@ def _fitting(plan: Plan) -> int:
 
 def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Made:
     """The teacher that all share, judged where a student has learned from it; not if there are several."""
-    if teachers(plan) > 1:
+    if teachers(plan.learning) > 1:
         return Made(cells)
     for cell, one in zip(plan.cells, done, strict=True):
         if one.judged is not None and "teacher" in cell.run.nets:
@@ -199,13 +198,6 @@ def _unchanged(judge: Judge, done: Sequence[Made]) -> None:
     if audits:
         student = next(one.folder for one in done if one.judged is not None)
         unchanged(judge.case(student), audits)
-
-
-def teachers(plan: Plan) -> int:
-    """How many teachers the entrants learn from."""
-    runs = [run for run in plan.runs.values() if "teacher" in run.nets]
-    told = [str(cached(r)) if isinstance(r.teacher, Trained) else repr(r.resolved["teacher"]) for r in runs]
-    return len(set(told))
 
 
 def _counted(plan: Plan, done: Sequence[Made]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from advkd.comparing.cell import Made
 from advkd.comparing.headline import ROBUST, headline
-from advkd.comparing.plan import Plan
+from advkd.comparing.plan import Plan, asking, teachers
 from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.reporting.material import Bits, Judged, Scores
@@ -161,7 +161,7 @@ def concluded(
 
     A cell whose audit is not on the terms of most others counts as failed.
     """
-    made = _alike(made)
+    made = _alike(plan, made)
     judged: dict[str, dict[int, Judged]] = {}
     for cell, one in zip(plan.cells, made, strict=True):
         if one.judged is not None:
@@ -186,14 +186,25 @@ def _bits(judged: Mapping[str, Mapping[int, Judged]], of: Any) -> dict[str, dict
     return {label: {seed: of(one) for seed, one in seeds.items()} for label, seeds in judged.items()}
 
 
-def _alike(made: Sequence[Made]) -> list[Made]:
-    terms = [one.judged.terms for one in made if one.judged is not None]
-    most = max(terms, key=terms.count, default={})
-    return [one if one.judged is None or one.judged.terms == most else _odd(one, most) for one in made]
+def _alike(plan: Plan, made: Sequence[Made]) -> list[Made]:
+    marks = [one.judged.teacher_mark for one in made if one.judged and one.judged.teacher_mark]
+    # the file of one teacher may have been another when the attacks of some audits asked it
+    asked = marks and teachers(plan.runs.values()) == 1 and asking(plan.first, plan.request.suite)
+    usual = max(marks, key=marks.count) if asked else ""
+
+    def terms(judged: Judged) -> dict[str, str]:
+        # of older audits nobody knows whom they asked
+        return {**judged.terms, "teacher": (judged.teacher_mark or usual) if asked else ""}
+
+    known = [terms(one.judged) for one in made if one.judged is not None]
+    most = max(known, key=known.count, default={})
+    return [
+        one if one.judged is None or (own := terms(one.judged)) == most else _odd(one, own, most)
+        for one in made
+    ]
 
 
-def _odd(one: Made, most: Mapping[str, str]) -> Made:
-    terms = one.judged.terms if one.judged else {}
+def _odd(one: Made, terms: Mapping[str, str], most: Mapping[str, str]) -> Made:
     differs = [key for key in most if terms[key] != most[key]]
     told = error(
         "compare",

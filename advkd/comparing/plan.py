@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,9 @@ from advkd.config.run import Run
 from advkd.data.split import for_every_class
 from advkd.errors import AdvkdError, Problem, error
 from advkd.fingerprints import digits
+from advkd.models.trained import Trained
 from advkd.protocols import Evaluator
+from advkd.training.teachers import cached
 
 ENGINE = ("device", "compile", "precision")
 """How networks are run, which is no part of what a cell is called."""
@@ -58,6 +60,11 @@ class Plan:
         for cell in self.cells:
             runs.setdefault(cell.label, cell.run)
         return runs
+
+    @property
+    def learning(self) -> list[Run]:
+        """Those of `runs` whose method asks the teacher."""
+        return [run for run in self.runs.values() if "teacher" in run.nets]
 
     @property
     def first(self) -> Run:
@@ -105,7 +112,9 @@ def planned(request: Request) -> Plan:
     if request.equal == "compute":
         runs, missed = _levelled(runs)
     cells = [Cell(label, _with(run, seed=seed)) for seed in request.seeds for label, run in runs.items()]
-    return Plan(request=request, cells=cells, differences=[*differences(runs), *missed])
+    asked = asking(cells[0].run, request.suite) if teachers(runs.values()) > 1 else []
+    apart = [f"attacks: {', '.join(asked)} ask the teacher of each, and teachers differ"] if asked else []
+    return Plan(request=request, cells=cells, differences=[*differences(runs), *missed, *apart])
 
 
 def _resolved(request: Request) -> dict[str, Run]:
@@ -143,13 +152,12 @@ def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
         )
     first = next(iter(runs.values()))
     for_every_class("limit", request.limit, first.data.classes)
-    attacks = attacks_on(first, request.suite)
-    asking = [name for name, attack in attacks.items() if "teacher" in getattr(attack, "nets", ())]
+    asked = asking(first, request.suite)
     without = [label for label, run in runs.items() if run.teacher is None]
-    if asking and 0 < len(without) < len(runs):
+    if asked and 0 < len(without) < len(runs):
         raise error(
             "presets",
-            f"have no teacher, which {', '.join(asking)} of suite {request.suite} ask of all",
+            f"have no teacher, which {', '.join(asked)} of suite {request.suite} ask of all",
             given=", ".join(without),
             remedy="leave them theirs: it is asked for the verdict, even of those that learn from none",
         )
@@ -168,6 +176,18 @@ def attacks_on(run: Run, suite: str) -> Mapping[str, Evaluator]:
             remedy="take the budget out of the suite; limit=1000 judges fewer images",
         )
     return case.evaluators
+
+
+def asking(run: Run, suite: str) -> list[str]:
+    """The attacks of a suite that ask the teacher of whom they attack."""
+    return [name for name, one in attacks_on(run, suite).items() if "teacher" in getattr(one, "nets", ())]
+
+
+def teachers(runs: Iterable[Run]) -> int:
+    """How many teachers runs have."""
+    known = [run for run in runs if run.teacher is not None]
+    told = [str(cached(r)) if isinstance(r.teacher, Trained) else repr(r.resolved["teacher"]) for r in known]
+    return len(set(told))
 
 
 def _run(entrant: Entrant, shared: Sequence[str], problems: list[Problem]) -> Run | None:

@@ -17,7 +17,7 @@ from advkd.splits import opened_part, split
 from advkd.training.folder import RUN, created
 from advkd.training.loop import BEST
 from advkd.training.member_code import code_of
-from advkd.training.teachers import of_run
+from advkd.training.teachers import file_of, of_run
 
 FILE = "origin.json"
 
@@ -32,7 +32,7 @@ def hold(cells: Iterable[Cell], folder: Path) -> None:
     changed: list[str] = []
     for cell in cells:
         images = images or _images(cell.run)
-        now = {"images": images, **_teacher(cell.run), **code_of(cell.run)}
+        now = {"images": images, **_files(cell.run), **code_of(cell.run)}
         place = folder / cell.name
         if not (place / RUN).exists():
             write_json(created(place) / FILE, now)
@@ -63,18 +63,17 @@ def held(student: Path, place: Path) -> Path:
 
 
 def unchanged(case: Resolved, audits: Mapping[Path, str]) -> None:
-    """Refuses `audits`, folders and the images judged there, if those that `case` names are others now.
-
-    Nothing to ask on validation images: `hold` has asked it of those they are part of.
-    """
+    """Refuses `audits`, folders and the images judged there, if those that `case` names are others now."""
     if case.part == "test":
         images = opened_part(case.data, "test", case.split)
-        images = images.subset(limited(images.y, case.limit, case.seed))
-        now = data_fingerprint(images.x, images.y)
-        if others := [str(folder) for folder, mark in audits.items() if mark != now]:
-            remedy = "remove these to judge again, or choose an out=DIR that lies elsewhere"
-            problem = "holds verdicts on test images that have changed since"
-            raise error("out", problem, given="; ".join(others), remedy=remedy)
+    else:
+        images = split(case.data, case.split).validation
+    images = images.subset(limited(images.y, case.limit, case.seed))
+    now = data_fingerprint(images.x, images.y)
+    if others := [str(folder) for folder, mark in audits.items() if mark != now]:
+        remedy = "remove these to judge again, or choose an out=DIR that lies elsewhere"
+        problem = f"holds verdicts on {case.part} images that have changed since"
+        raise error("out", problem, given="; ".join(others), remedy=remedy)
 
 
 def _noted(place: Path) -> Mapping[str, str]:
@@ -90,11 +89,13 @@ def _images(run: Run) -> str:
     return data_fingerprint(train.x, train.y)
 
 
-def _teacher(run: Run) -> dict[str, str]:
-    source = of_run(run) if "teacher" in run.nets else None
-    if source is None:
-        return {}
-    file = Path(source.path).expanduser()
-    file = file / BEST if file.is_dir() else file
-    # of a file that is not there every cell will say so
-    return {"teacher": file_fingerprint(file)} if file.exists() else {}
+def _files(run: Run) -> dict[str, str]:
+    """Fingerprints of the files of student and teacher; of one that is not there every cell will say so."""
+    sources = {"student": file_of(run.student), "teacher": of_run(run) if "teacher" in run.nets else None}
+    found: dict[str, str] = {}
+    for what, source in sources.items():
+        if source is not None:
+            path = Path(source.path).expanduser()
+            file = path / BEST if path.is_dir() else path
+            found |= {what: file_fingerprint(file)} if file.exists() else {}
+    return found

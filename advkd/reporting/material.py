@@ -36,8 +36,8 @@ class Scores:
 class Judged:
     """One evaluation of one student on n images: who was tried and who stands, by attack, (n,) each.
 
-    `right` holds `clean` too. `by_class` is robust accuracy per class (None for a class without images).
-    `shown` names the evaluation, `terms` what has to agree before two of them may be compared.
+    `right` holds `clean` too. `by_class` is robust accuracy per class, None without images. `shown` names the
+    evaluation, `terms` are to agree before two are compared, `teacher_mark` tells whom attacks could ask.
     """
 
     shown: str
@@ -47,6 +47,7 @@ class Judged:
     by_class: Sequence[float | None] = ()
     last: Scores | None = None
     teacher: Scores | None = None
+    teacher_mark: str | None = None
     audit: Mapping[str, Any] | None = None
 
     @property
@@ -179,8 +180,7 @@ class Group:
         """`clean` or `robust` of every student, or an entry of the cost of those that know theirs."""
         if what in ("clean", "robust"):
             return [getattr(judged.scores, what) for judged in self.judged]
-        found = [row.cost.get(what) for row in self.rows]
-        return [float(value) for value in found if value is not None]
+        return [float(row.cost[what]) for row in self.rows if row.cost.get(what) is not None]
 
     def mean(self, what: str) -> float | None:
         """The mean over seeds; None where nothing is known."""

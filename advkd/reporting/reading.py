@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from advkd.auditing.marks import Mark
 from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.reporting.material import History, Judged, Paths, Row, Scores, Strips
@@ -84,6 +85,8 @@ def _audited(about: Mapping[str, Any], ledger: Mapping[str, Any], arrays: Arrays
     who, options = about["judged"], about.get("options", {})
     names = [name for owner, name, _ in ledger["entries"] if owner == who]
     others = {key: about[key] for key in ("last", "teacher") if isinstance(about.get(key), dict)}
+    # named as one of those that are judged, where it is
+    teacher = ledger["nets"].get("nets.teacher") or ledger["nets"].get("teacher")
     n = about["n_test"]
     scores = {key: Scores(row["clean"], row["robust"], n) for key, row in others.items()}
     return Judged(
@@ -106,6 +109,7 @@ def _audited(about: Mapping[str, Any], ledger: Mapping[str, Any], arrays: Arrays
         by_class=about["classes"]["robust"],
         last=scores.get("last"),
         teacher=scores.get("teacher"),
+        teacher_mark=None if teacher is None else Mark.of(teacher).digits,
         audit=about,
     )
 

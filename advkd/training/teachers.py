@@ -71,13 +71,16 @@ def of_run(run: Run, own: str = "") -> File | None:
     if isinstance(source, Trained):
         path = cached(run, own) / BEST
         return File(path=str(path), model=source.model) if path.exists() else None
+    return file_of(source)
+
+
+def file_of(source: object) -> File | None:
+    """The file behind the source of a network; None where there is none."""
     try:
         source = _saved(source)
     except AdvkdError:
         return None
-    if isinstance(source, File) and Path(source.path).expanduser().exists():
-        return source
-    return None
+    return source if isinstance(source, File) and Path(source.path).expanduser().exists() else None
 
 
 def record_of(source: File) -> Mapping[str, Any]:

@@ -20,8 +20,8 @@ from advkd.training.member_code import code_of
 
 def run(folder: Path, *words: str) -> str:
     """What `advkd compare` prints."""
-    given = any(word.startswith("teacher=") for word in words)
-    small = [word for word in SMALL if not (given and word.startswith("teacher."))]
+    given = {word.partition("=")[0].rpartition(".")[2] for word in words}
+    small = [word for word in SMALL if word.partition(".")[0] not in given]
     return CliRunner().invoke(main, ["compare", *small, *words, "seeds=0", f"out={folder}"]).output
 
 
@@ -78,6 +78,41 @@ def test_the_verdict_on_another_teacher_is_not_taken(tmp_path, monkeypatch, capl
     (place,) = (tmp_path / "c" / "cells").glob("teacher-*")
     shutil.rmtree(place)
     assert judged() not in (None, first)
+
+
+def test_another_file_that_the_student_begins_from_is_noticed(tmp_path):
+    run(tmp_path / "made", "presets=pgd-at,trades")
+    weights_of = {
+        name: next(tmp_path.glob(f"cells/{name}-*/student.safetensors")) for name in ("pgd-at", "trades")
+    }
+    start = tmp_path / "start.safetensors"
+    shutil.copy(weights_of["pgd-at"], start)
+    words = ("presets=pgd-at,trades", f"student={{use: file, path: {start}}}")
+    run(tmp_path / "from" / "c", *words)
+    assert "changed since" not in run(tmp_path / "from" / "c", *words)
+    shutil.copy(weights_of["trades"], start)
+    said = run(tmp_path / "from" / "d", "presets=pgd-at,mart", words[1])
+    assert re.search(r"changed since\s+given\s+pgd-at-\w+-0: student", said)
+
+
+def test_attacks_that_asked_another_teacher_are_told(tmp_path, monkeypatch):
+    suite = yaml.safe_load(SUITE.read_text()) | {"evaluators": {"fgsm": "fgsm", "transfer": "transfer"}}
+    (tmp_path / "asking.yaml").write_text(yaml.safe_dump(suite))
+    monkeypatch.setenv("ADVKD_CACHE", str(tmp_path))
+    run(tmp_path / "made", "presets=rslad,ard")
+    (made,) = tmp_path.glob("teachers/*/student.safetensors")
+    numbers, about = weights.read(made, "teacher")
+    teachers = [tmp_path / f"{name}.safetensors" for name in "ab"]
+    for i, file in enumerate(teachers):
+        weights.write(file, {key: (1 + i / 2) * value for key, value in numbers.items()}, about)
+    words = (f"teacher={teachers[0]}", f"suite={tmp_path}/asking.yaml")
+    run(tmp_path / "given" / "c", "presets=pgd-at,trades", *words)
+    shutil.copy(teachers[1], teachers[0])
+    said = run(tmp_path / "given" / "d", "presets=pgd-at,trades,mart", *words)
+    assert "mart, seed 0: compare: it was judged on other teacher than the others" in said
+    apart = [f"{label}.teacher={file}" for label, file in zip(("pgd-at", "trades"), teachers, strict=True)]
+    said = run(tmp_path / "e", "presets=pgd-at,trades", *apart, words[1], "dry=true")
+    assert "differs  attacks: transfer ask the teacher of each, and teachers differ" in said
 
 
 def test_a_teacher_that_is_not_there_is_told_by_its_cells(tmp_path):

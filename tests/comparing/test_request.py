@@ -5,8 +5,7 @@ import pytest
 from compare_parts import SMALL
 
 from advkd import AdvkdError
-from advkd.comparing.open import teachers
-from advkd.comparing.plan import planned
+from advkd.comparing.plan import planned, teachers
 from advkd.comparing.request import parsed
 
 UNKNOWN = Path(__file__).parent / "unknown.yaml"
@@ -150,7 +149,7 @@ def test_a_value_is_labelled_by_what_tells_its_key_apart(keys, shown):
 )
 def test_a_teacher_is_judged_where_all_learn_from_it(words, count):
     plan = planned(parsed([*words, "allow=differences"]))
-    assert teachers(plan) == count
+    assert teachers(plan.learning) == count
 
 
 def test_a_preset_that_changes_its_setting_is_refused_unless_allowed(tmp_path):
