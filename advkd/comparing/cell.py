@@ -15,7 +15,6 @@ from advkd.auditing.scope import NEEDS
 from advkd.comparing.plan import Cell
 from advkd.comparing.provenance import held
 from advkd.config.case import Resolved, hash_of
-from advkd.config.entries import CLEAN
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
 from advkd.networks.engine import asked_for
@@ -82,7 +81,7 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
 
 def _whole(found: Judged, audit: Path) -> Judged:
     """What an audit found; an `AdvkdError` if there is an image it has not tried."""
-    if not found.complete or not found.tried[CLEAN].all():
+    if not found.complete:
         raise error(
             "compare", "an audit has not tried every image", given=audit, remedy="remove it to audit again"
         )

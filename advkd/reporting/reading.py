@@ -14,7 +14,7 @@ from advkd.auditing.marks import Mark
 from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.reporting.material import History, Judged, Paths, Row, Scores, Strips
-from advkd.reporting.stored import Arrays, arrays_of, lines, read, sound, yaml_of
+from advkd.reporting.stored import Arrays, arrays_of, damaged, lines, read, sound, yaml_of
 from advkd.training.folder import EXAMPLES, METRICS, RESULT, RUN
 from advkd.training.tracing import AWAY, NETS, PATHS, TOWARD
 from advkd.types import Threat
@@ -78,7 +78,12 @@ def audited(folder: Path) -> Judged:
     with sound(folder / EXAMPLES):
         ledger = json.loads(str(arrays["about"]))
     with sound(folder / RESULT):
-        return _audited(about, ledger, arrays)
+        judged = _audited(about, ledger, arrays)
+    bits = [*judged.right.values(), *judged.tried.values()]
+    missing = judged.complete and not judged.tried[CLEAN].all()
+    if missing or any(len(one) != about["n_test"] for one in bits):
+        raise damaged(folder / EXAMPLES, f"it does not hold every one of {about['n_test']} images")
+    return judged
 
 
 def _audited(about: Mapping[str, Any], ledger: Mapping[str, Any], arrays: Arrays) -> Judged:

@@ -145,16 +145,35 @@ def test_processes_do_not_wait_for_one_of_them_to_train_the_teacher(tmp_path, mo
     assert caplog.text.count("training the teacher, which is not in the cache yet") == 1
 
 
-def test_an_audit_with_missing_examples_costs_its_cell(copy):
+@pytest.mark.parametrize("cut", ["none tried", "one attack", "every array"])
+def test_an_audit_with_missing_examples_costs_its_cell(copy, cut):
     file = audit_of(copy) / "examples.npz"
     with np.load(file) as arrays:
         content = dict(arrays)
-    content["student.clean.tried"][3] = False
+    if cut == "none tried":
+        content["student.clean.tried"][3] = False
+    for key in content:
+        if key.startswith("student.fgsm" if cut == "one attack" else "student.") and cut != "none tried":
+            content[key] = content[key][:-10]
     np.savez(file, **content)
+    with pytest.raises(advkd.AdvkdError, match="does not hold every one of 60 images"):
+        advkd.report([copy])
     found = advkd.compare(*WORDS, out=copy)
     assert [one.error == "" for one in found.made] == [False, True, True, True]
-    assert "an audit has not tried every image" in found.failed[0]
-    assert "remove it to audit again" in found.failed[0]
+    assert "it does not hold every one of 60 images" in found.failed[0]
+    assert "remove it and result.json beside it and run the same command again" in found.failed[0]
+
+
+def test_a_student_judged_anew_is_told_and_not_shown_beside_an_older_verdict(copy):
+    file = audit_of(copy) / "examples.npz"
+    with np.load(file) as arrays:
+        content = dict(arrays)
+    content["student.fgsm"][:] = False
+    np.savez(file, **content)
+    with pytest.raises(advkd.AdvkdError, match="a student was judged anew since"):
+        advkd.report([copy])
+    advkd.compare(*WORDS, out=copy)
+    advkd.report([copy])
 
 
 def test_a_damaged_audit_of_the_teacher_leaves_it_out(copy, caplog):
@@ -193,21 +212,25 @@ def test_an_audit_of_the_teacher_that_another_process_makes_is_waited_for(copy, 
     assert file.read_bytes() == content
 
 
-@pytest.mark.parametrize(("key", "what"), [("threat", "threat"), ("images", "images")])
-def test_a_student_judged_on_other_terms_is_not_compared(copy, key, what):
+def test_a_student_judged_on_other_terms_is_not_compared(copy):
     audit = audit_of(copy, 1)
-    if key == "threat":
-        about = json.loads((audit / "result.json").read_text())
-        (audit / "result.json").write_text(json.dumps({**about, "threat": "linf eps 0.1"}))
-    else:
-        with np.load(audit / "examples.npz") as arrays:
-            content = dict(arrays)
-        ledger = {**json.loads(str(content["about"])), "images": "others"}
-        np.savez(audit / "examples.npz", **{**content, "about": np.array(json.dumps(ledger))})
+    about = json.loads((audit / "result.json").read_text())
+    (audit / "result.json").write_text(json.dumps({**about, "threat": "linf eps 0.1"}))
     (told,) = advkd.compare(*WORDS, out=copy).failed
     assert told.startswith("rslad, seed 0: ")
-    assert f"judged on other {what} than the others" in told
+    assert "judged on other threat than the others" in told
     assert str(audit.resolve()) in told
+
+
+def test_a_student_judged_on_images_that_are_others_now_is_refused(copy):
+    audit = audit_of(copy, 1)
+    with np.load(audit / "examples.npz") as arrays:
+        content = dict(arrays)
+    ledger = {**json.loads(str(content["about"])), "images": "others"}
+    np.savez(audit / "examples.npz", **{**content, "about": np.array(json.dumps(ledger))})
+    with pytest.raises(advkd.AdvkdError, match="verdicts on test images that have changed since") as told:
+        advkd.compare(*WORDS, out=copy)
+    assert told.value.problems[0].given == str(audit.resolve())
 
 
 def test_a_cell_that_fails_is_told_and_the_rest_go_on(tmp_path):
