@@ -53,7 +53,12 @@ def _methods(material: Material) -> Iterator[Meaning]:
 def _setting(material: Material) -> Iterator[Meaning]:
     config = material.groups[0].first.config
     yield from _meant("data", "data", config.get("data"))
-    yield from _meant("models", "student", config.get("student"))
+    students: list[Any] = []
+    for group in material.groups:
+        student = group.first.config.get("student")
+        if student not in students:
+            students.append(student)
+            yield from _meant("models", "student", student)
     models = [one.get("model") or one for one in teachers(material)]
     for i, model in enumerate(models):
         if model not in models[:i]:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advkd.auditing.tables import percent
+from advkd.config.differing import LEARNED, differing, told
+from advkd.config.run import UNHASHED
 from advkd.reporting.material import Material
 from advkd.reporting.teacher import teachers
+from advkd.training.folder import CODE, GIVEN, IMAGES
+
+NOT_SHARED = (*LEARNED, *UNHASHED, "setting", "hash", "evaluation", GIVEN, IMAGES, CODE)
+"""What of a run's file two runs need not share: it is what is learned, or told elsewhere."""
 
 
 def notes(material: Material) -> Iterator[str]:
@@ -21,6 +27,7 @@ def notes(material: Material) -> Iterator[str]:
     if material.groups and material.images.endswith("validation images"):
         yield "These images have also chosen each student's best epoch, so accuracies are somewhat too high."
     yield from _engines(material)
+    yield from _settings(material)
     if len(teachers(material)) > 1:
         yield "These students have learned from different teachers, so none is shown beside them."
     yield from _spared(material)
@@ -56,6 +63,14 @@ def _of_costs(material: Material) -> str:
         "of that very run; neither training the teacher nor validation is in them. Passes are images sent "
         "through student or teacher, forward or backward."
     )
+
+
+def _settings(material: Material) -> Iterator[str]:
+    """What runs side by side do not share besides their method; a comparison tells that of its entrants."""
+    if material.comparison is None:
+        options = {group.name: group.first.config for group in material.groups if group.first.config}
+        for key, values in differing(options, NOT_SHARED).items():
+            yield f"These runs differ in more than their method, in {key}: {told(values)}."
 
 
 def _engines(material: Material) -> Iterator[str]:

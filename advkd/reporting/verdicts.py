@@ -10,17 +10,19 @@ from advkd.reporting.material import Material
 from advkd.reporting.table import TableCell
 from advkd.reporting.words import ranked
 from advkd.statistics.family import on_its_side
+from advkd.statistics.methods import MOST
 
 SAID = 6
 """Sentences a reader takes in; more pairs than that are left to the table."""
+
+INDICATIVE = " Indicative: with so few seeds, more may well say otherwise."
 
 ABOUT = {
     "methods": (
         "These methods",
         "Would it come out again if the students were trained anew? Judged over seeds, each training of a "
         "method being one observation, and over seeds and images together. A difference is the "
-        "first method less the second. Indicative: with so few seeds, more may well say otherwise. Says "
-        "something about the recipes, in this setting.",
+        "first method less the second. Says something about the recipes, in this setting.",
     ),
     "students": (
         "These students",
@@ -54,13 +56,14 @@ def _verdicts(kind: str, pairs: Sequence[Mapping[str, Any]], material: Material 
     """One kind; of clean accuracy without the material that says whose sentences matter."""
     title, hint = ABOUT[kind]
     says = shown(material, pairs) if material else []
-    heads = ["seed"] if kind == "students" else []
+    heads = ["seed"] if kind == "students" else ["seeds"]
+    more = ["95 % interval", "seeds to tell"] if kind == "methods" else []
     return Verdicts(
         title=title if material else f"{title}, clean accuracy",
-        hint=hint,
+        hint=hint + INDICATIVE * any(pair.get("indicative") and pair["p"] is not None for pair in pairs),
         says=[pair["says"] for pair in says],
         left=len(pairs) - len(says),
-        heads=[*heads, "difference, points", "p", "p, Holm", "verdict"],
+        heads=[*heads, "difference, points", *more[:1], "p", "p, Holm", "verdict", *more[1:]],
         rows=[(f"{pair['a']} and {pair['b']}", list(_cells(kind, pair))) for pair in pairs],
     )
 
@@ -74,12 +77,20 @@ def shown(material: Material, pairs: Sequence[Mapping[str, Any]]) -> list[Mappin
 
 
 def _cells(kind: str, pair: Mapping[str, Any]) -> Iterator[TableCell]:
-    if kind == "students":
-        yield TableCell(str(pair["seed"]), pair["seed"])
+    of_methods = kind == "methods"
+    number = len(pair["seeds"]) if of_methods else pair["seed"]
+    yield TableCell(str(number), number)
     apart = pair.get("difference")
     yield TableCell("-" if apart is None else f"{100 * apart:+.2f}", apart)
+    if of_methods:
+        ends = pair.get("interval")
+        yield TableCell("-" if ends is None else " to ".join(f"{100 * end:+.2f}" for end in ends))
     for key in ("p", "p_holm"):
         p = pair.get(key)
         shown = "-" if p is None else on_its_side(p, pair["alpha"]) if p >= 0.001 else "< 0.001"
         yield TableCell(shown, p)
     yield TableCell(str(pair.get("verdict") or "-"))
+    if of_methods:
+        needed = pair.get("seeds_needed")
+        told = "-" if needed is None else f"about {needed}" if needed <= MOST else f"more than {MOST}"
+        yield TableCell(told, needed)

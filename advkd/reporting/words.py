@@ -97,7 +97,15 @@ def headline(material: Material) -> str:
     says = f"{leads} the highest robust accuracy, {bound}{percent(most)} %"
     if below:
         says += f", {100 * (most - (below[0].mean('robust') or 0)):.1f} points above {below[0].name}"
-    return f"{says}. Whether that could be chance has not been tested here: advkd compare does."
+    seeds = _seeds(ranked(material))
+    return f"{says}.{seeds} Whether that could be chance has not been tested here: advkd compare does."
+
+
+def _seeds(groups: Sequence[Group]) -> str:
+    """Whose students are of which seeds, where they are not of the same."""
+    found = {g.name: sorted({row.seed for row in g.rows if row.seed is not None}) for g in groups}
+    told = [f"{name} {listed([*map(str, seeds)])}" for name, seeds in found.items() if seeds]
+    return f" Their seeds differ: {'; '.join(told)}." if len({*map(tuple, found.values())}) > 1 else ""
 
 
 def beneath(material: Material) -> str:

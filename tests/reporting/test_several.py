@@ -55,6 +55,18 @@ def test_students_of_two_engines_are_said_to_be(compared):
     assert rows[1].name in told
 
 
+def test_runs_of_other_seeds_and_settings_are_said_to_be(cells):
+    material = gathered(cells)
+    assert "Their seeds differ" not in headline(material)
+    assert not any("differ in more than their method" in note for note in notes(material))
+    run = yaml.safe_load((cells[2] / "run.yaml").read_text())
+    (cells[2] / "run.yaml").write_text(yaml.safe_dump({**run, "epochs": 7}))
+    material = gathered(cells[:3])
+    assert "Their seeds differ: rslad 0; path-dual 0 and 1." in headline(material)
+    (told,) = [note for note in notes(material) if "differ in more than their method" in note]
+    assert told.endswith("in epochs: 2 for path-dual; 7 for rslad.")
+
+
 def on_validation(judged):
     options = {**judged.audit["options"], "part": "validation"}
     return replace(judged, audit={**judged.audit, "options": options})
