@@ -172,10 +172,10 @@ def _varied(own: Mapping[str, list[str]]) -> Iterator[Entrant]:
 
 def _axis(text: str) -> tuple[list[str], list[Any]]:
     keys, colon, values = text.partition(":")
-    if not colon or not keys or not values:
+    names = keys.split("+")
+    if not colon or not all(names) or not values:
         raise error("vary", "is not KEY:VALUE,VALUE", given=text, remedy="write vary=epochs:10,20")
     found: list[Any] = value_of(f"[{values}]", "vary")
-    names = keys.split("+")
     for name in names:
         _free(name, f"vary={text}")
     return names, found
@@ -205,6 +205,9 @@ def _owned(entrants: list[Entrant], rest: Sequence[str]) -> tuple[list[Entrant],
         start = word[: len(word) - len(word.lstrip("+~"))]
         body = word[len(start) :]
         label = next((name for name in words if body.startswith(f"{name}.")), None)
+        head, dot, _ = body.partition("=")[0].partition(".")
+        if label is None and dot and head not in KEYS:
+            raise AdvkdError(unknown(word, "option or entrant", head, [*KEYS, *words]))
         if label is None:
             shared.append(word)
         else:

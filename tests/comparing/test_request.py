@@ -62,6 +62,11 @@ WEIGHT = "method.branches.untargeted.terms.path.weight"
         (("presets=rslad,ard", "limit=x"), "do       write limit=1000"),
         (("presets=rslad,ard", "suite=standart"), "nearest  standard"),
         (("presets=rslad,ard", "ard.epoch=3"), "ard: epoch: unknown option"),
+        (
+            ("presets=rslad,ard", "rlsad.epochs=3"),
+            "unknown option or entrant\n  given    rlsad\n  nearest  rslad",
+        ),
+        (("preset=rslad", "vary=+modifiers.awp:{},{}"), "vary: is not KEY:VALUE,VALUE"),
         (("vary=epochs:1,2",), "vary: of which preset?"),
         (("preset=rslad", "vary=epochs"), "vary: is not KEY:VALUE,VALUE"),
         (("preset=rslad", "vary=epochs:1,1"), "do       write every value once"),

@@ -64,7 +64,7 @@ def test_runs_of_other_seeds_and_settings_are_said_to_be(cells):
     material = gathered(cells[:3])
     assert "Their seeds differ: rslad 0; path-dual 0 and 1." in headline(material)
     (told,) = [note for note in notes(material) if "differ in more than their method" in note]
-    assert told.endswith("in epochs: 2 for path-dual; 7 for rslad.")
+    assert told.endswith("in epochs: 3 for path-dual; 7 for rslad.")
 
 
 def on_validation(judged):
