@@ -17,6 +17,7 @@ from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.reporting.material import Bits, Judged, Scores
 from advkd.reporting.stored import read
+from advkd.reporting.words import SECONDS
 from advkd.statistics.family import on_equal_seeds
 from advkd.statistics.methods import MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students
@@ -66,6 +67,13 @@ class Comparison:
         """`clean` or `robust` accuracy, 0..1, of the students of a label whose seeds all others have too."""
         found = self.judged[label]
         return [getattr(found[seed].scores, what) for seed in self.seeds.get(label, found)]
+
+    def seconds(self, label: str) -> float | None:
+        """The wall time that training a student of a label took, the mean over its seeds, if known."""
+        cells = zip(self.plan.cells, self.made, strict=True)
+        of = [made.folder for cell, made in cells if made.judged is not None and cell.label == label]
+        told = [read(folder / RESULT).get("cost", {}).get(SECONDS) for folder in of]
+        return None if None in told else float(np.mean(told))
 
     def mean(self, label: str, what: str) -> float:
         """The mean of `values`."""

@@ -87,7 +87,7 @@ def _methods(out: Console, comparison: Comparison) -> None:
 def _table(comparison: Comparison) -> Table:
     plan = comparison.plan
     table = Table(title=f"accuracy in %, mean ± SD over seeds, {plan.request.on} images, {plan.first.threat}")
-    for heading in ("", "clean", "robust", "seeds", "TFLOP a seed"):
+    for heading in ("", "clean", "robust", "seeds", "TFLOP a seed", "wall time a seed"):
         table.add_column(heading, justify="left" if heading == "" else "right")
     for label in [*comparison.ranked, *(one for one in comparison.judged if one not in comparison.seeds)]:
         table.add_row(Text(label), *_cells(comparison, label))
@@ -99,6 +99,7 @@ def _cells(comparison: Comparison, label: str) -> Iterator[str]:
         yield spread(comparison.values(label, what))
     yield str(len(comparison.values(label, ROBUST)))
     yield f"{comparison.tflop[label]:.3g}" if label in comparison.tflop else "-"
+    yield duration(comparison.seconds(label))
 
 
 def say(out: Console, text: str, style: str = "") -> None:

@@ -81,7 +81,7 @@ def _tables(material: Material) -> Iterator[str]:
 
 def _doubts(material: Material) -> Iterator[str]:
     flags = [
-        plain(f"- {row.name}: {flag['name']}: {flag['says']}. {flag['evidence']}.")
+        plain(f"- {row.name}, seed {row.seed}: {flag['name']}: {flag['says']}. {flag['evidence']}.")
         for row in material.rows
         if row.judged and row.judged.audit
         for flag in row.judged.audit["flags"]
