@@ -51,8 +51,7 @@ def loss_of(
             raise error(f"loss_of {preset}", f"needs the network {name}", remedy=f"pass {name}=")
     source = torch.Generator().manual_seed(0) if generator is None else generator
     step = Step(nets=nets, threat=threat, streams=lambda *_: source, progress=progress)
-    batch = _labelled(Batch(x, y), nets)
-    check_box(Images(x, y), threat)
+    batch = _checked(Batch(x, y), nets, threat)
     with buffers_kept(*nets.values()), global_seed(_ahead(source)), full_float32():
         if hasattr(built, "build"):
             built.build(nets)
@@ -64,12 +63,13 @@ def loss_of(
     return loss, paths
 
 
-def _labelled(batch: Batch, nets: Mapping[str, nn.Module]) -> Batch:
+def _checked(batch: Batch, nets: Mapping[str, nn.Module], threat: Threat) -> Batch:
     for name, net in nets.items():
         with buffers_kept(net):
             classes = classes_of(net, batch.x)
         # on a GPU a label beyond the logits would be the end of every later call of the process
         check_labels(batch.y, classes, f"loss_of y, for the {name}")
+    check_box(Images(batch.x, batch.y), threat)
     return batch
 
 
