@@ -4,7 +4,8 @@
 
 Made students: an image is right with a chance that both methods share, plus an effect of the seed (SD 0.5
 points). With `apart` the chances of the two methods differ by that much (SD) from image to image, and are
-equal over all. Printed: the share told apart at the 5 % level by the toolkit, and by the seeds alone.
+equal over all. Printed: the share told apart at the 5 % level by the toolkit, and by the seeds alone; then
+how often ten equal methods of few seeds are not all called equal.
 """
 
 from __future__ import annotations
@@ -40,8 +41,26 @@ def told_apart(n: int, seeds: int, apart: float, times: int) -> tuple[float, flo
     return found / times, plain / times
 
 
+def family_wrong(n: int, seeds: int, of_seed: float, times: int) -> float:
+    """The share of comparisons of ten equal methods, 45 pairs, that find any difference."""
+    rng, wrong = np.random.default_rng(0), 0
+    for _ in range(times):
+        chances = rng.uniform(0.05, 0.95, n)
+        bits = {
+            str(method): {
+                seed: rng.random(n) < np.clip(chances + rng.normal(0, of_seed), 0, 1) for seed in range(seeds)
+            }
+            for method in range(10)
+        }
+        wrong += any(one.verdict != "not distinguishable" for one in methods(bits, family="null"))
+    return wrong / times
+
+
 if __name__ == "__main__":
     comparisons = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     for n, seeds, apart in itertools.product((10_000, 360), (3, 5, 10), (0.3, 0.0)):
         found, plain = told_apart(n, seeds, apart, comparisons)
         print(f"{n} images  {seeds} seeds  apart {apart}  told apart {found:.3f}  by seeds alone {plain:.3f}")
+    for n, seeds, of_seed in ((359, 2, 0.05), (100, 2, 0.06), (359, 2, 0.02), (359, 3, 0.05)):
+        found = family_wrong(n, seeds, of_seed, comparisons)
+        print(f"{n} images  {seeds} seeds  SD of a seed {of_seed}  any of 45 pairs told apart {found:.3f}")
