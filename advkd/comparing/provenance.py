@@ -15,9 +15,8 @@ from advkd.files import write_json
 from advkd.fingerprints import data_fingerprint, file_fingerprint
 from advkd.splits import opened_part, split
 from advkd.training.folder import RUN, created
-from advkd.training.loop import BEST
 from advkd.training.member_code import code_of
-from advkd.training.teachers import file_of, of_run
+from advkd.training.teachers import of_run
 
 FILE = "origin.json"
 
@@ -32,7 +31,7 @@ def hold(cells: Iterable[Cell], folder: Path) -> None:
     changed: list[str] = []
     for cell in cells:
         images = images or _images(cell.run)
-        now = {"images": images, **_files(cell.run), **code_of(cell.run)}
+        now = {"images": images, **_teacher(cell.run), **code_of(cell.run)}
         place = folder / cell.name
         if not (place / RUN).exists():
             write_json(created(place) / FILE, now)
@@ -89,13 +88,7 @@ def _images(run: Run) -> str:
     return data_fingerprint(train.x, train.y)
 
 
-def _files(run: Run) -> dict[str, str]:
-    """Fingerprints of the files of student and teacher; of one that is not there every cell will say so."""
-    sources = {"student": file_of(run.student), "teacher": of_run(run) if "teacher" in run.nets else None}
-    found: dict[str, str] = {}
-    for what, source in sources.items():
-        if source is not None:
-            path = Path(source.path).expanduser()
-            file = path / BEST if path.is_dir() else path
-            found |= {what: file_fingerprint(file)} if file.exists() else {}
-    return found
+def _teacher(run: Run) -> dict[str, str]:
+    """The fingerprint of the file a run learns from; of one that is not there every cell will say so."""
+    source = of_run(run) if "teacher" in run.nets else None
+    return {} if source is None else {"teacher": file_fingerprint(source.place)}

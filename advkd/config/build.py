@@ -9,7 +9,7 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from advkd.errors import AdvkdError, Problem, error, unknown
 from advkd.protocols import SLOT_OF
@@ -198,6 +198,11 @@ class Builder:
             remedy = f"write {place}=VALUE with a value of that kind"
             problem = Problem(place=place, problem=f"should be {wanted}", given=repr(raw), remedy=remedy)
             self.problems.append(problem)
+            return None, None
+        except PydanticSchemaGenerationError:
+            says = f"is annotated as {annotation}, which no word can give"
+            remedy = "annotate it with numbers, texts, lists, mappings, dataclasses or a protocol of advkd"
+            self.problems.append(Problem(place=place, problem=says, given=repr(raw), remedy=remedy))
             return None, None
         except TypeError:
             self.problems.append(Problem(place=place, problem="is not a plain value", given=repr(raw)))

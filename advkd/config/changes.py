@@ -17,7 +17,8 @@ from advkd.registry import load, split_name
 def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = Spec) -> Raw:
     """`raw` after all words, in their order; a word that cannot be applied becomes a problem.
 
-    `spec` is the dataclass that `raw` describes. A mapping given to a group of entries says which there are.
+    `spec` is the dataclass that `raw` describes. A mapping given to a group of entries, alone or within
+    another, says which there are.
     """
     for index, word in enumerate(words):
         problem = _misfit(raw, word, spec)
@@ -26,14 +27,30 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
         elif word.op == "drop":
             _parent(raw, word.key)[word.key[-1]] = None
         else:
-            value, (annotation, node) = word.value, _described(raw, word.key, spec)
-            if entry_annotation(annotation) is not None and isinstance(value, dict):
-                value = {**dict.fromkeys(node or {}), **value}
+            annotation, node = _described(raw, word.key, spec)
+            value = _whole(word.value, annotation, node)
             raw = over(raw, nested(word.key, value))
             # of any other value its builder says what it should have been
             if isinstance(value, dict) or (slot_of(annotation) is not None and value is not None):
                 problems += _undone(raw, words[:index], word, spec)
     return raw
+
+
+def _whole(value: Any, annotation: Any, node: Any) -> Any:
+    """`value` with None for every entry of `node` that a group of entries, at any depth of it, leaves out."""
+    if not isinstance(value, dict):
+        return value
+    known, inner = node if isinstance(node, dict) else {}, entry_annotation(annotation)
+    if inner is None:
+        both = {**known, **value}
+        return {
+            key: _whole(own, _annotation(annotation, both, key), known.get(key)) for key, own in value.items()
+        }
+    there = {name: entry_named(inner, name, old) for name, old in known.items()}
+    return {
+        **dict.fromkeys(known),
+        **{name: _whole(own, inner, there.get(name)) for name, own in value.items()},
+    }
 
 
 def _undone(raw: Raw, earlier: list[Word], word: Word, spec: type) -> Iterator[Problem]:

@@ -38,6 +38,10 @@ def resolve(*words: str) -> Run:
     preset = _layer("presets", of_preset, problems)
     if problems:
         raise AdvkdError(*problems)
+    for place, content, key in ((of_preset, preset, "setting"), (of_setting, setting, "preset")):
+        if key in content:
+            problem, remedy = f"names a {key}, which words alone choose", f"take it out, and write {key}=NAME"
+            raise error(place, problem, given=content[key], remedy=remedy)
     raw = over(setting, preset)
     written = {f"preset {of_preset}": preset, f"setting {of_setting}": setting}
     raw |= {"preset": Path(of_preset).stem, "setting": of_setting}

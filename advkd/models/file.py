@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -19,6 +19,8 @@ from advkd.types import Shape
 
 OPTIONAL = ("num_batches_tracked", MEAN, STD)
 """What older PyTorch and files without normalisation do not hold; the new network's own is kept."""
+
+T = TypeVar("T")
 
 REMEDY = "choose the model, width and depth the weights were made with"
 
@@ -35,10 +37,15 @@ class File:
     path: str
     model: ModelSource | None = None
 
+    @property
+    def place(self) -> Path:
+        """The file itself: in the folder of a run that of its best student."""
+        path = Path(self.path).expanduser()
+        return path / "student.safetensors" if path.is_dir() else path
+
     def __call__(self, classes: int, shape: Shape) -> nn.Module:
         """The network for images of `shape` (C,H,W), with the weights of the file."""
-        path = Path(self.path).expanduser()
-        path = path / "student.safetensors" if path.is_dir() else path
+        path = self.place
         state, about = weights.read(path, "file.path")
         if about.get("classes", classes) != classes:
             raise other_classes(path, about["classes"], classes)
@@ -73,6 +80,21 @@ class File:
             raise error("file.model", f"its model {name} is not known here", given=path, remedy=remedy)
         source: ModelSource = member("models", written, "teacher.model")[0]
         return source
+
+
+def saved(source: T) -> T | File:
+    """The file behind the source of a network, where it knows one; raises where it cannot be had."""
+    known: Callable[[], File] | None = getattr(source, "saved", None)
+    return source if known is None else known()
+
+
+def file_of(source: object) -> File | None:
+    """The file behind the source of a network; None where there is none."""
+    try:
+        source = saved(source)
+    except AdvkdError:
+        return None
+    return source if isinstance(source, File) and source.place.exists() else None
 
 
 def load(net: nn.Module, state: Mapping[str, Tensor], classes: int, path: Path) -> None:

@@ -42,9 +42,14 @@ _registered: dict[tuple[str, str], Entry] = {}
 def register(slot: str, name: str) -> Callable[[T], T]:
     """Decorator: makes a class answer to `name` in `slot` for this process.
 
-    Raises `AdvkdError` when the slot is unknown, the name is taken, or the signature does not fit.
+    Raises `AdvkdError` when the slot is unknown or one of YAML files, the name is taken or has a colon, or
+    the signature does not fit. A class that is defined again, as in a notebook, takes its own place.
     """
     slot = slot_named(slot)
+    if slot in YAML_SLOTS or ":" in name:
+        problem = f"{name} has a colon, which begins an option" if ":" in name else f"{slot} are YAML files"
+        remedy = "pick another name" if ":" in name else f"write {SLOTS[slot]}=FILE.yaml"
+        raise error(f"register {slot}", problem, remedy=remedy)
 
     def keep(member: T) -> T:
         from advkd.registry.contracts import check
@@ -55,6 +60,8 @@ def register(slot: str, name: str) -> Callable[[T], T]:
                 raise error(f"register {slot}", problem, remedy="pick another name")
         check(slot, f"{SLOTS[slot]} {name}", member)
         target = f"{getattr(member, '__module__', '?')}:{getattr(member, '__qualname__', name)}"
+        if (slot, name) in _registered and (other := _registered[slot, name].target) != target:
+            raise error(f"register {slot}", f"{name} is taken by {other}", remedy="pick another name")
         _registered[slot, name] = Entry(slot, name, target, "registered in this process", member=member)
         return member
 

@@ -9,10 +9,11 @@ from typing import Any, Literal
 from torch import nn
 from torch.utils.data import Dataset
 
+from advkd.config.run import Split
 from advkd.data.images import Images, in_memory
 from advkd.fingerprints import data_fingerprint, fingerprint
 from advkd.protocols import DataSource
-from advkd.splits import Splits
+from advkd.splits import Splits, opened_part
 from advkd.types import Shape
 
 Pair = tuple[Dataset[Any], Dataset[Any]]
@@ -33,7 +34,10 @@ class Given:
             return self.data
         names = ("train", "test")
         parts = [in_memory(part, None, f"data.{name}") for part, name in zip(self.data, names, strict=True)]
-        return _Pair(*parts)
+        pair = _Pair(*parts)
+        # before a training whose test images would fit no network it makes
+        opened_part(pair, "test", Split())
+        return pair
 
     def marks(self, splits: Splits) -> Mapping[str, str]:
         """What tells another thing given from this one; the student by its class, for its numbers change."""

@@ -77,7 +77,7 @@ class Training:
         self.scheduler = run.schedule(self.optimizer, self.steps * run.epochs)
         self.modified = Modified(run.modifiers, self.modules)
         self.saved = {**self.modules, **self.modified.modules()}
-        self.epoch = 0
+        self.epoch, self.rate = 0, 0.0
         self.best: dict[str, float] = {}
         self.weighed = Weighed()
 
@@ -124,13 +124,15 @@ class Training:
             totals.update(found)
             self._say("step.loss", sum(found.values()), step=index, parts=found)
         if not totals:
-            problem, remedy = "every branch was skipped at every step", "advkd check path NAME"
-            raise error(f"epoch {self.epoch + 1}", problem, given=dict(skipped), remedy=remedy)
+            problem, remedy = "no term counts yet: all have a later `since`", "begin one with the training"
+            if skipped:
+                problem, remedy = "every branch was skipped at every step", "advkd check path NAME"
+            raise error(f"epoch {self.epoch + 1}", problem, given=dict(skipped) or "", remedy=remedy)
         means = {name: value / self.steps for name, value in totals.items()}
         rate = (self.cost.images - begin) / max(self.cost.seconds - seconds, 1e-9)
         self._say("train.loss", sum(means.values()), parts=means)
         self._say("train.images_per_second", rate)
-        self._say("train.lr", self.optimizer.param_groups[0]["lr"])
+        self._say("train.lr", self.rate)
         for branch, count in skipped.items():
             self._say(f"train.skipped.{branch}", count, n=self.steps)
         for term, points, counting in self.weighed.means():
@@ -150,6 +152,7 @@ class Training:
             check_paths(paths, batch, self.run.threat, when)
         found = self.modified.backward(self.method, paths, batch, step)
         check_finite(found, when, trained=bool(self.epoch or index))
+        self.rate = self.optimizer.param_groups[0]["lr"]
         self.optimizer.step()
         self.scheduler.step()
         self.modified.after_step(step)

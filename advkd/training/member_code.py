@@ -1,4 +1,4 @@
-"""The code of other packages that a run is made with: what has changed since is another method."""
+"""What a run is made with besides its words: code of other packages, files, the recipe of its teacher."""
 
 from __future__ import annotations
 
@@ -11,15 +11,31 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from advkd.config.resolve import teacher_run
 from advkd.config.run import Run
 from advkd.fingerprints import file_fingerprint
+from advkd.models.file import file_of
+from advkd.models.trained import Trained
 
 OWN = {"advkd", "advkd_plugins", "torch", *sys.stdlib_module_names}
 """Packages whose versions are written down with every result."""
 
 
 def code_of(run: Run) -> dict[str, str]:
-    """A fingerprint of every package, or file of the user's, that has brought in a member of `run`."""
+    """Fingerprints of what a run is made with, by what it is: with any other it would be another run.
+
+    Every package, or file of the user's, that has brought in a member; the files that student and teacher
+    come from; the recipe of a teacher that is trained, whose preset may be a file.
+    """
+    found = {"student": file_of(run.student)}
+    found |= {"teacher": file_of(run.teacher)} if "teacher" in run.nets else {}
+    files = {what: file_fingerprint(file.place) for what, file in found.items() if file is not None}
+    recipe = teacher_run(run) if "teacher" in run.nets and isinstance(run.teacher, Trained) else None
+    taught = {} if recipe is None else {"recipe of the teacher": recipe.hash, **_of_members(recipe)}
+    return {**taught, **_of_members(run), **files}
+
+
+def _of_members(run: Run) -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for member in _members([getattr(run, field.name) for field in fields(run)]):
         kind = member if inspect.isfunction(member) else type(member)

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from advkd.config.resolve import teacher_run
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
 from advkd.files import held, write_json
-from advkd.models.file import File
+from advkd.models.file import File, file_of, saved
 from advkd.models.trained import Trained
 from advkd.networks import weights
 from advkd.networks.engine import asked_for
@@ -30,6 +30,7 @@ from advkd.training import checkpoint
 from advkd.training.folder import check_held_out
 from advkd.training.gate import WRONG_INPUT, admitted
 from advkd.training.loop import BEST, Setup, Training
+from advkd.training.member_code import code_of
 
 log = logging.getLogger("advkd")
 
@@ -50,7 +51,7 @@ def provided(run: Run, splits: Splits, device: torch.device, report: Reporter) -
     if isinstance(source, Trained):
         path = _trained(run, splits, device, report)
         source, given, remedy = File(path=str(path), model=source.model), str(path.parent), TRAIN_LONGER
-    source = _saved(source)
+    source = saved(source)
     if isinstance(source, File) and not splits.given:
         check_held_out(Path(source.path), "teacher", run.resolved, lambda: splits.marks)
     try:
@@ -74,15 +75,6 @@ def of_run(run: Run, own: str = "") -> File | None:
     return file_of(source)
 
 
-def file_of(source: object) -> File | None:
-    """The file behind the source of a network; None where there is none."""
-    try:
-        source = _saved(source)
-    except AdvkdError:
-        return None
-    return source if isinstance(source, File) and Path(source.path).expanduser().exists() else None
-
-
 def record_of(source: File) -> Mapping[str, Any]:
     """What the file of a network says of its validation; nothing if it is of other code."""
     record: Mapping[str, Any] = _about(source).get("validation", {})
@@ -90,14 +82,7 @@ def record_of(source: File) -> Mapping[str, Any]:
 
 
 def _about(source: File) -> Mapping[str, Any]:
-    file = Path(source.path).expanduser()
-    return weights.read(file / BEST if file.is_dir() else file, "teacher.path")[1]
-
-
-def _saved(source: T) -> T | File:
-    """The file behind a source, where it knows one."""
-    saved: Callable[[], File] | None = getattr(source, "saved", None)
-    return source if saved is None else saved()
+    return weights.read(source.place, "teacher.path")[1]
 
 
 def cache() -> Path:
@@ -121,16 +106,16 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
     with held(FileLock(f"{folder}.lock")):
         path = folder / BEST
         if path.exists() and (about := _sound(path)) is not None:
-            _hold(folder, splits)
+            _hold(folder, splits, recipe)
             _tell_engine(about, run)
             return path
         shutil.rmtree(folder, ignore_errors=True)
         partial = Path(f"{folder}.partial")
         partial.mkdir(exist_ok=True)
         if (partial / checkpoint.NAME).exists():
-            _hold(partial, splits)
+            _hold(partial, splits, recipe)
         else:
-            write_json(partial / IMAGES, splits.marks)
+            write_json(partial / IMAGES, {**splits.marks, **code_of(recipe)})
         _fit(recipe, splits, device, report, partial)
         partial.rename(folder)
         return path
@@ -158,8 +143,8 @@ def _tell_engine(about: Mapping[str, Any], run: Run) -> None:
         )
 
 
-def _hold(folder: Path, splits: Splits) -> None:
-    """Refuses a teacher in `folder` that has learned from other images than those of the run.
+def _hold(folder: Path, splits: Splits, recipe: Run) -> None:
+    """Refuses a teacher in `folder` that has learned from other images, or by other code, than there is now.
 
     Images that it has learned from may be test images now. Of a teacher without a note nothing is known,
     and it is taken as it is.
@@ -168,9 +153,11 @@ def _hold(folder: Path, splits: Splits) -> None:
         noted = json.loads((folder / IMAGES).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
-    if others := [part for part, mark in splits.marks.items() if noted.get(part) != mark]:
-        problem = f"the one in the cache was trained with other {' and '.join(others)} images"
-        remedy = "remove this folder to train it on those of now, or put the images back as they were"
+    others = [f"{part} images" for part, mark in splits.marks.items() if noted.get(part) != mark]
+    others += [what for what, mark in code_of(recipe).items() if noted.get(what, mark) != mark]
+    if others:
+        problem = f"the one in the cache was trained with other {' and '.join(others)}"
+        remedy = "remove this folder to train it anew, or put them back as they were"
         raise error("teacher", problem, given=folder, remedy=remedy)
 
 

@@ -36,6 +36,27 @@ def test_terms_given_whole_and_an_entry_that_is_changed():
     assert set(run.method.branches["untargeted"].terms) == {"robust", "clean"}
 
 
+@pytest.mark.parametrize("use", ["", "use: branches, "])
+def test_a_group_within_a_mapping_is_given_whole_as_well(use):
+    only = "terms: {only: {loss: ce, target: label, weight: end}}"
+    (branch,) = advkd.resolve(*BASE, f"method.branches.untargeted={{{only}}}").method.branches.values()
+    assert list(branch.terms) == ["only"]
+    mine = f"attack: pgd, ascend: {{loss: ce, target: label}}, path: untargeted, {only}"
+    run = advkd.resolve(*BASE, f"method={{{use}branches: {{mine: {{{mine}}}}}}}")
+    assert list(run.method.branches) == ["mine"]
+    run = advkd.resolve(*BASE, "method.branches.untargeted={terms: {robust: {scale: 2}}}")
+    assert (run.method.branches["untargeted"].terms["robust"].scale, len(run.nets)) == (2, 1)
+
+
+def test_a_preset_chooses_no_setting_and_a_setting_no_preset(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: rslad\nsetting: fashion-mnist\n")
+    with pytest.raises(AdvkdError, match=r"names a setting, which words alone choose\n.*fashion-mnist"):
+        advkd.resolve(f"preset={tmp_path / 'mine.yaml'}")
+    (tmp_path / "own.yaml").write_text("extends: digits\npreset: rslad\n")
+    with pytest.raises(AdvkdError, match="names a preset, which words alone choose"):
+        advkd.resolve("preset=ard", f"setting={tmp_path / 'own.yaml'}")
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

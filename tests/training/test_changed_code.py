@@ -8,6 +8,7 @@ from parts import LOSS
 import advkd
 from advkd import registry
 from advkd.errors import Interrupted
+from advkd.networks import weights
 from advkd.registry.pyfile import imported
 from advkd.training.member_code import code_of
 
@@ -55,3 +56,43 @@ def test_of_a_package_every_file_counts(tmp_path, monkeypatch):
     (package / "factor.py").write_text("FACTOR = 2\n")
     assert code_of(run) != before
     assert code_of(advkd.resolve("preset=standard")) == {}
+
+
+def stopped(folder, *words):
+    with pytest.raises(Interrupted):
+        advkd.train(advkd.resolve(*words), out=folder, reporters=[stop])
+
+
+def test_a_run_does_not_go_on_with_another_teacher(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("ADVKD_CACHE", str(tmp_path))
+    recipe = tmp_path / "own.yaml"
+    recipe.write_text("extends: standard\nmethod: {total: 1}\n")
+    words = (*(word for word in tiny if not word.startswith("epochs")), "preset=rslad", "epochs=3")
+    stopped(tmp_path / "run", *words, f"teacher.preset={recipe}")
+    recipe.write_text("extends: standard\nmethod: {total: 2}\n")
+    with pytest.raises(advkd.AdvkdError, match="resume: the recipe of the teacher has changed"):
+        advkd.resume(tmp_path / "run")
+    (made,) = tmp_path.glob("teachers/*/student.safetensors")
+    file = tmp_path / "teacher.safetensors"
+    file.write_bytes(made.read_bytes())
+    words = [word for word in words if not word.startswith("teacher.")]
+    stopped(tmp_path / "given", *words, f"teacher={file}")
+    numbers, about = weights.read(file, "teacher")
+    weights.write(file, {key: 1.01 * value for key, value in numbers.items()}, about)
+    with pytest.raises(advkd.AdvkdError, match="resume: the teacher has changed"):
+        advkd.resume(tmp_path / "given")
+
+
+def test_a_cached_teacher_of_other_code_is_refused(loss, tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("ADVKD_CACHE", str(tmp_path))
+    recipe = tmp_path / "own.yaml"
+    terms = "{branches: {clean: {terms: {clean: {loss: scaled}}}}}"
+    recipe.write_text(f"extends: standard\nmethod: {terms}\n")
+    run = advkd.resolve(*tiny, "preset=rslad", f"teacher.preset={recipe}")
+    advkd.train(run, out=tmp_path / "one")
+    advkd.train(run, out=tmp_path / "two")
+    loss.write_text(LOSS.format(0.5))
+    with pytest.raises(
+        advkd.AdvkdError, match=r"trained with other code of mine\.py\n(?s:.*)remove this folder"
+    ):
+        advkd.train(run, out=tmp_path / "three")

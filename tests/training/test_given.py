@@ -43,6 +43,17 @@ def test_a_run_does_not_go_on_with_what_it_was_not_given(sets, tiny, tmp_path):
         advkd.resume(tmp_path / "run", data=sets)
 
 
+def test_test_images_that_do_not_fit_are_told_before_training(sets, tiny, tmp_path):
+    train, test = sets
+    for wrong, says in (
+        (TensorDataset(test.tensors[0], test.tensors[1] + 1), "labels must lie between 0 and 9"),
+        (TensorDataset(test.tensors[0][..., :4], test.tensors[1]), "another shape"),
+    ):
+        with pytest.raises(advkd.AdvkdError, match=rf"data\.test: .*{says}"):
+            advkd.train(advkd.resolve(*tiny, "preset=standard"), data=(train, wrong), out=tmp_path / "run")
+        assert not list((tmp_path / "run").glob("student*"))
+
+
 def test_a_teacher_is_not_shared_with_other_images(sets, tiny, tmp_path):
     run = advkd.resolve(*tiny, "preset=rslad", "epochs=1")
     own = advkd.train(run, data=sets, out=tmp_path / "own")

@@ -31,6 +31,51 @@ def test_a_wrong_name_suggests_the_right_one():
 
 
 @pytest.mark.usefixtures("site")
+def test_a_name_is_registered_for_one_class():
+    def made(name, number):
+        @dataclasses.dataclass(frozen=True, kw_only=True)
+        class Hinge:
+            """One line about it."""
+
+            slope: float = number
+            kind = "label"
+
+            def __call__(self, logits, target):
+                return logits[:, 0] * self.slope
+
+        Hinge.__qualname__ = name
+        return Hinge
+
+    advkd.register("losses", "hinge")(made("Hinge", 1.0))
+    # a cell of a notebook that is run again
+    advkd.register("losses", "hinge")(made("Hinge", 2.0))
+    assert load("losses", "hinge")().slope == 2
+    with pytest.raises(AdvkdError, match=r"hinge is taken by .*:Hinge"):
+        advkd.register("losses", "hinge")(made("Other", 3.0))
+    with pytest.raises(AdvkdError, match="my:hinge has a colon"):
+        advkd.register("losses", "my:hinge")(made("Hinge", 1.0))
+    with pytest.raises(AdvkdError, match=r"presets are YAML files\n.*preset=FILE.yaml"):
+        advkd.register("presets", "mine")(made("Hinge", 1.0))
+
+
+@pytest.mark.usefixtures("site")
+def test_an_option_of_a_kind_that_no_word_can_give_is_told():
+    @advkd.register("losses", "several")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Several:
+        """One line about it."""
+
+        losses: list[torch.Tensor]
+        kind = "label"
+
+        def __call__(self, logits, target):
+            return logits[:, 0]
+
+    with pytest.raises(AdvkdError, match=r"here.losses: is annotated as .*Tensor.*, which no word can give"):
+        member("losses", {"use": "several", "losses": [1]}, "here")
+
+
+@pytest.mark.usefixtures("site")
 def test_register_and_use():
     @advkd.register("losses", "hinge")
     @dataclasses.dataclass(frozen=True, kw_only=True)
