@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from advkd.config.entries import CLEAN, entry_names
 from advkd.data.images import Images, check_box, checked, in_memory
-from advkd.errors import error
+from advkd.errors import at_least_one, error
 from advkd.networks.device import undisturbed
 from advkd.networks.modes import (
     answering_float32,
@@ -21,6 +21,7 @@ from advkd.networks.modes import (
     evaluating,
     full_float32,
     logits_of,
+    misclassified,
 )
 from advkd.protocols import Evaluator
 from advkd.result import Result
@@ -44,6 +45,7 @@ def evaluate(
     that two networks meet the same. Raises `AdvkdError` for images or labels that do not fit, and for
     an attack that leaves the threat.
     """
+    at_least_one(batch_size=batch_size)
     device = device_of(net)
     images, classes = images_for(net, data, device)
     check_box(images, threat)
@@ -98,5 +100,4 @@ def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.
 def right_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """(B,) bool: where `net` answers, in float32 and with finite logits, the class `y` (B,)."""
     with full_float32():
-        logits = logits_of(net, x.float())
-    return (logits.argmax(1) == y) & torch.isfinite(logits).all(1)
+        return ~misclassified(logits_of(net, x.float()), y)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Literal, SupportsFloat, get_args
 
 import torch
 from pydantic import BeforeValidator, Field
 from torch import Tensor
 
-from advkd.errors import error
+from advkd.errors import AdvkdError, error, unknown
 
 
 def as_real(value: object) -> object:
@@ -52,6 +52,11 @@ class Threat:
     box: tuple[Real, Real] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
+        if self.norm not in get_args(Norm):
+            raise AdvkdError(unknown("threat.norm", "norm", self.norm, get_args(Norm)))
+        if not isinstance(self.eps, SupportsFloat):
+            remedy = "write a number: in Python 8/255 without quotes"
+            raise error("threat.eps", "eps is no number", given=repr(self.eps), remedy=remedy)
         low, high = self.box
         if not low < high:
             raise error("threat.box", "the lower edge must be below the upper one", given=self.box)

@@ -22,7 +22,8 @@ def admit(
     net: nn.Module, who: str, images: Images, classes: int, batch_size: int, device: torch.device
 ) -> None:
     """Raises an `AdvkdError` that says which examples the network does not answer as it should."""
-    for rows in torch.split(torch.arange(len(images)), batch_size):
+    # one image alone as well: `squeeze` in a network takes its batch away
+    for rows in (*torch.split(torch.arange(len(images)), batch_size), torch.arange(1)):
         x = images.batch(rows).x.to(device)
         try:
             answer: Any = logits_of(net, x)

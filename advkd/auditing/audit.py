@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from advkd.auditing import curves
 from advkd.auditing.admission import admit, fitting_batch
 from advkd.auditing.bench import Bench, OutOfTime
 from advkd.auditing.doubt import attack_flags, network_flags
 from advkd.auditing.ledger import Ledger, LedgerEntry
-from advkd.auditing.marks import Mark, marked
+from advkd.auditing.likeness import Likeness
+from advkd.auditing.marks import marked
 from advkd.auditing.order import Audit, Subject
-from advkd.auditing.probe import Flag, Probe, gradient, left_in_train_mode, parts
+from advkd.auditing.probe import Flag, Probe, left_in_train_mode
 from advkd.auditing.scope import left_out, skipped
 from advkd.auditing.search import Searches, engine_for
 from advkd.auditing.verdict import Standing, Verdict
@@ -121,13 +122,13 @@ class _Judged:
         self.audit, self.bench, self.images = audit, bench, images
         self.main = audit.subjects[0]
         self.training = left_in_train_mode(self.main.net)
-        self.marks = {name: Mark.of(about) for name, about in bench.ledger.about["nets"].items()}
+        some = bench.batch(spread(images.y, PROBED, audit.plan.seed))
+        self.like = Likeness(audit.named, bench.ledger.about["nets"], some, bench.batch_size)
         self.names = entry_names(audit.plan.evaluators, audit.classes)
         self.points: list[curves.Point] = []
         self.found: list[Flag] = []
         self.skipped: list[str] = []
         self.in_time = True
-        self.blind: dict[nn.Module, bool] = {}
 
     def steps(self) -> Iterator[Callable[[], None]]:
         """The parts of an audit in their order: everybody clean, the judged network in full, the others."""
@@ -137,7 +138,7 @@ class _Judged:
         yield partial(self._suite, self.main)
         yield self._curves
         for subject in self.audit.subjects[1:]:
-            if not self._same(subject.who, self.main.who):
+            if not self.like.same(subject.who, self.main.who):
                 yield partial(self._suite, subject)
 
     def _clean(self, subject: Subject) -> None:
@@ -159,21 +160,13 @@ class _Judged:
             training=self.training,
         )
         self.found = list(network_flags(probe))
-        self.blind[self.main.net] = probe.gradient("margin") is None
-
-    def _blind(self, name: str) -> bool:
-        net = self.audit.named[name]
-        if net not in self.blind:
-            some = self.bench.batch(spread(self.images.y, PROBED, self.audit.plan.seed))
-            self.blind[net] = gradient(net, name, parts(some, self.bench.batch_size), "margin") is None
-        return self.blind[net]
 
     def _suite(self, subject: Subject) -> None:
         plan, standing = self.audit.plan, self._entries(subject)[CLEAN].right
         everything = torch.arange(len(standing))
         for key, name in self.names.items():
             evaluator = plan.evaluators[key]
-            reason = skipped(evaluator, subject.who, self._nets(subject), self._blind)
+            reason = skipped(evaluator, subject.who, self._nets(subject), self.like.blind)
             if reason:
                 self._skip(f"{name} on the {subject.who}: {reason}")
                 continue
@@ -184,11 +177,7 @@ class _Judged:
             standing = standing & ~entry.broken
 
     def _nets(self, subject: Subject) -> set[str]:
-        return {name for name in self.audit.nets if not self._same(f"nets.{name}", subject.who)}
-
-    def _same(self, one: str, other: str) -> bool:
-        mine, others, nets = self.marks[one], self.marks[other], self.audit.named
-        return nets[one] is nets[other] or (mine.answers is not None and mine.fits(others))
+        return {name for name in self.audit.nets if not self.like.same(f"nets.{name}", subject.who)}
 
     def _limited(self, rows: Tensor, key: str, who: str) -> Tensor:
         most = self.audit.plan.subset.get(key, len(rows))
@@ -204,14 +193,14 @@ class _Judged:
 
     def _curves(self) -> None:
         how = self.audit.plan.curves
-        if self._blind(self.main.who) or self.audit.threat.eps == 0 or not how.images:
+        if self.like.blind(self.main.who) or self.audit.threat.eps == 0 or not how.images:
             self._skip("sanity curves")
             return
         rows = limited(self.images.y, max(how.images, self.audit.classes), self.audit.plan.seed)
         self.points = curves.drawn(self.bench, self.main.net, how, rows, 1 / self.audit.classes)
 
     def _entries(self, subject: Subject) -> dict[str, LedgerEntry]:
-        same = self._same(subject.who, self.main.who)
+        same = self.like.same(subject.who, self.main.who)
         return self.bench.ledger.of(self.main.who if same else subject.who)
 
     def rows(self) -> dict[str, Standing]:

@@ -18,7 +18,7 @@ from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import check_in_threat, right_of
 from advkd.networks.cost import Cost
-from advkd.networks.modes import answering_float32, buffers_kept, logits_of
+from advkd.networks.modes import answering_float32, buffers_kept, evaluating, logits_of, misclassified
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator
 from advkd.streams import streams
@@ -120,7 +120,7 @@ class _Call:
         right = self._right(x, batch.y)
         if search is not self.net:
             # success on the twin alone is none: these are attacked again, on the judged network itself
-            again = right & (self._in_pieces(partial(logits_of, search), x).argmax(1) != batch.y)
+            again = right & misclassified(self._in_pieces(partial(logits_of, search), x), batch.y)
             if again.any():
                 part = Batch(batch.x[again], batch.y[again])
                 # an evaluator may have answered with the batch itself
@@ -153,6 +153,8 @@ class _Call:
             _failing(self.name, self.evaluator, rows),
             cost.counting(),
             answering_float32(net),
+            # an attack of somebody else may ask the network as it stands
+            evaluating(net),
             watched as seen,
         ):
             outcome = self._outcome(net, batch, suffix)
@@ -192,7 +194,7 @@ class _Call:
                 raise OutOfTime
             x = args[0].detach()
             if x.shape == batch.x.shape:
-                wrong = output.detach().argmax(1) != batch.y
+                wrong = misclassified(output.detach(), batch.y)
                 seen.logical_or_(wrong & self.threat.holds(x, batch.x))
 
         handle = net.register_forward_hook(look)

@@ -44,7 +44,7 @@ class Mark:
         # a batch that was found from the memory there was may have held fewer images
         n = min(len(self.answers), len(other.answers))
         mine, others = torch.tensor(self.answers[:n]), torch.tensor(other.answers[:n])
-        return mine.shape == others.shape and _close(mine, others)
+        return mine.shape == others.shape and close(mine, others)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -61,8 +61,9 @@ def marked(nets: Mapping[str, nn.Module], x: Tensor) -> dict[str, Mark]:
 def _mark(net: nn.Module, x: Tensor) -> Mark:
     with buffers_kept(net):
         first, second = (logits_of(net, x).float().cpu() for _ in range(2))
-    return Mark(fingerprint(net), first.tolist() if _close(first, second) else None)
+    return Mark(fingerprint(net), first.tolist() if close(first, second) else None)
 
 
-def _close(a: Tensor, b: Tensor) -> bool:
+def close(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors differ by no more than another machine or batch may make."""
     return bool((a - b).abs().max() <= CLOSE * torch.maximum(a.abs().max(), b.abs().max()))

@@ -19,7 +19,7 @@ from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
 from advkd.config.case import AuditPlan, Resolved, hash_of
 from advkd.config.layers import named, over
-from advkd.data.images import Images
+from advkd.data.images import Images, check_box
 from advkd.errors import AdvkdError, Problem, error
 from advkd.evaluation import images_for
 from advkd.files import write_json
@@ -80,6 +80,7 @@ def audit(
     plan, dump = _plan(suite, options)
     device = device_of(net)
     images, classes = images_for(net, data, device)
+    check_box(images, threat)
     folder = Path(out).expanduser() if out else None
     others = {name: other.to(device) for name, other in (nets or {}).items()}
     subjects = [Subject("model", net)]

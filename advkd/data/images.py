@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sized
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from advkd.errors import error
 from advkd.types import Batch, Shape, Threat
@@ -76,6 +77,8 @@ def check_labels(y: Tensor, classes: int | None, place: str) -> None:
 
 def check_box(images: Images, threat: Threat) -> None:
     """Raises an `AdvkdError` for pixels outside of the threat's box: no attack on them could keep to it."""
+    if not isinstance(threat, Threat):
+        raise error("threat", "is no Threat", given=repr(threat), remedy="write advkd.Threat(eps=8/255)")
     low, high = _unit(torch.stack([images.x.min(), images.x.max()])).tolist()
     if low < threat.box[0] or high > threat.box[1]:
         given = "box {:.4g} to {:.4g}, pixels {:.4g} to {:.4g}".format(*threat.box, low, high)
@@ -110,21 +113,40 @@ def _from_pil(x: Any, index: int, place: str) -> Tensor:
     return tensor
 
 
+def _class(y: Any, index: int, place: str) -> int:
+    value: Any = y.item() if isinstance(y, Tensor) and y.numel() == 1 else y
+    try:
+        return operator.index(value)
+    except TypeError:
+        remedy = "give the number of the class: argmax where labels are one-hot"
+        raise error(
+            place, "a label is no whole number", given=f"{y} at index {index}", remedy=remedy
+        ) from None
+
+
 def in_memory(dataset: Dataset[Any], classes: int | None, place: str) -> Images:
     """Any map-style data set of ((C,H,W) tensor or PIL image, int), read once and checked."""
     if isinstance(dataset, Images):
         return checked(dataset.x, dataset.y, classes, place)
+    if isinstance(dataset, DataLoader):
+        raise error(place, "is a DataLoader", remedy="give the data set in it: loader.dataset")
     xs: list[Tensor] = []
     ys: list[int] = []
     for index in range(len(cast(Sized, dataset))):
-        x, y = dataset[index]
+        item = dataset[index]
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            given = f"{type(item).__name__} at index {index}"
+            raise error(
+                place, "an item is no pair", given=given, remedy="give (image, class): (C,H,W) and int"
+            )
+        x, y = item
         if not isinstance(x, Tensor):
             x = _from_pil(x, index, place)
         if xs and x.shape != xs[0].shape:
             given = f"index 0 {tuple(xs[0].shape)}, index {index} {tuple(x.shape)}"
             raise error(place, "images differ in size", given=given, remedy="resize them to one size")
         xs.append(x)
-        ys.append(int(y))
+        ys.append(_class(y, index, place))
     if not xs:
         raise error(place, "holds no images", remedy="check the path, the split and its limit")
     return checked(torch.stack(xs), torch.tensor(ys), classes, place)

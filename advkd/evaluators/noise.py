@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from advkd.errors import at_least_one
-from advkd.networks.modes import logits_of
+from advkd.networks.modes import logits_of, misclassified
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
 from advkd.types import Batch, Threat
@@ -37,11 +37,11 @@ class Noise:
     def __call__(self, net: nn.Module, batch: Batch, threat: Threat, generator: torch.Generator) -> Outcome:
         """The noisy images."""
         best = threat.random_start(batch.x, generator)
-        standing = (logits_of(net, best).argmax(1) == batch.y).nonzero().squeeze(1)
+        standing = (~misclassified(logits_of(net, best), batch.y)).nonzero().squeeze(1)
         for _ in range(self.draws - 1):
             if not len(standing):
                 break
             drawn = threat.random_start(batch.x[standing], generator)
             best[standing] = drawn
-            standing = standing[logits_of(net, drawn).argmax(1) == batch.y[standing]]
+            standing = standing[~misclassified(logits_of(net, drawn), batch.y[standing])]
         return Outcome(best)

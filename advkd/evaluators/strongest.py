@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.errors import at_least_one
-from advkd.networks.modes import evaluating, logits_of
+from advkd.networks.modes import evaluating, logits_of, misclassified
 from advkd.outcome import Outcome
 from advkd.protocols import Attack, Kind, Knowledge, Loss, Passes
 from advkd.registry import load
@@ -69,7 +69,7 @@ def strongest(
     best, target = batch.x.clone(), batch.y if target is None else target
     highest = torch.full(batch.y.shape, float("-inf"), dtype=batch.x.dtype, device=batch.x.device)
     with evaluating(net):
-        right = logits_of(net, batch.x).argmax(1) == batch.y
+        right = ~misclassified(logits_of(net, batch.x), batch.y)
         standing = (right | everywhere).nonzero().squeeze(1)
         for _ in range(restarts):
             if not len(standing):
@@ -97,7 +97,7 @@ def _once(
     points = attack(lambda x: loss(recorder(x), target), batch.x, threat, generator)
     for x, known in answered(points, recorder):
         logits = logits_of(net, x) if known is None else known
-        value, wrong = loss(logits, target), logits.argmax(1) != batch.y
+        value, wrong = loss(logits, target), misclassified(logits, batch.y)
         better = (wrong & ~fooled) | ((wrong == fooled) & (value > highest))
         best = torch.where(per_sample(better, best), x, best)
         highest = torch.where(better, value, highest)

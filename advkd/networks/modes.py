@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from advkd.errors import error
+
 
 def batch_norms(net: nn.Module) -> list[_BatchNorm]:
     """The BatchNorm layers of a network that keep running statistics."""
@@ -18,7 +20,10 @@ def batch_norms(net: nn.Module) -> list[_BatchNorm]:
 
 
 def device_of(net: nn.Module) -> torch.device:
-    """Where the parameters and buffers of `net` are; the CPU if it has none."""
+    """Where the parameters and buffers of `net` are; the CPU if it has none. An error if it is no module."""
+    if not isinstance(net, nn.Module):
+        remedy = "make one whose forward calls it: pixels in [0,1] (B,C,H,W) to logits (B,N)"
+        raise error("model", "is no torch.nn.Module", given=type(net).__name__, remedy=remedy)
     return next((t.device for t in chain(net.parameters(), net.buffers())), torch.device("cpu"))
 
 
@@ -115,6 +120,11 @@ def _switches() -> list[tuple[Any, str, object]]:
         found = [(place, "fp32_precision", "ieee") for place in (cublas, cudnn.conv, cudnn.rnn)]
     mkldnn = [getattr(torch.backends.mkldnn, name, None) for name in ("matmul", "conv", "rnn")]
     return found + [(place, "fp32_precision", "ieee") for place in mkldnn if hasattr(place, "fp32_precision")]
+
+
+def misclassified(logits: Tensor, y: Tensor) -> Tensor:
+    """(B,) bool: whose `logits` (B,N) are highest for another class than `y` (B,), or are not all finite."""
+    return (logits.argmax(1) != y) | ~torch.isfinite(logits).all(1)
 
 
 def logits_of(net: nn.Module, x: Tensor) -> Tensor:

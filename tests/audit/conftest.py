@@ -18,6 +18,11 @@ def robust() -> nn.Module:
 
 
 @pytest.fixture
+def plain() -> nn.Module:
+    return shipped("plain").net
+
+
+@pytest.fixture
 def digits() -> Images:
     images = Digits().open("test")
     return images.subset(torch.arange(0, 359, 6))
