@@ -65,7 +65,7 @@ def _beside(out: Console, verdict: Verdict) -> None:
         say(f"  {flag.evidence}")
         say(f"  {flag.remedy}")
     if not verdict.flags:
-        say("no check raised a flag", "green")
+        say("no check raised a flag" + " so far" * bool(bounds), "green")
     say("not tried: " + "; ".join(verdict.not_tried), "dim")
     cost = verdict.cost
     say(

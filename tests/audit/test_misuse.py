@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import advkd
+from advkd.evaluators.autoattack import AutoAttack
 from advkd.outcome import Outcome
 from advkd.registry import _registered
 from advkd.types import Threat
@@ -114,6 +115,15 @@ class Searching(nn.Module):
 
 def test_a_forward_that_differentiates_itself_is_judged(plain, digits, threat):
     assert advkd.audit(Searching(plain), digits.subset(torch.arange(20)), threat, **BRIEF).main.clean > 0.5
+
+
+def test_what_the_official_code_saw_of_one_network_is_not_told_of_the_next(plain, digits):
+    few, suite = digits.subset(torch.arange(4)), {"autoattack": AutoAttack(batch_size=4)}
+    large = Threat(eps=0.4)
+    for net, told in ((Searching(plain), True), (plain, False)):
+        found = advkd.audit(net, few, large, evaluators=suite, curves={"images": 0})
+        notes = " ".join(note for notes in found.notes.values() for note in notes)
+        assert ("dynamic defense" in notes) == told
 
 
 class Squeezed(nn.Module):
