@@ -69,10 +69,10 @@ def test_verdicts_are_recomputed_from_the_bits(done):
 def test_verdicts_on_clean_accuracy_are_shown(done):
     found = json.loads((done / "result.json").read_text())["clean"]
     text = (done / "report.md").read_text()
-    for kind, seed in (("methods", ""), ("students", " 0 |")):
+    for kind, number in (("methods", 2), ("students", 0)):
         table = text[text.index(f"| these {kind}, clean accuracy |") :]
         apart = f"{100 * found[kind][0]['difference']:+.2f}"
-        assert f"| path-dual and rslad |{seed} {apart} |" in table
+        assert f"| path-dual and rslad | {number} | {apart} |" in table
     assert "These methods, clean accuracy" in (done / "report.html").read_text()
     # they are no part of what is said first
     assert "## These methods, clean accuracy" not in text

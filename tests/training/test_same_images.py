@@ -65,7 +65,7 @@ def test_a_cached_teacher_of_other_images_is_refused_and_said_where_it_lies(word
     # sorted first: others are test images now, and some of them the teacher knows
     add(tmp_path / "images", "a", 10)
     with pytest.raises(
-        advkd.AdvkdError, match=r"(?s)other training and validation images.*do +remove"
+        advkd.AdvkdError, match=r"(?s)other training images and validation images.*do +remove"
     ) as caught:
         advkd.train(run, out=tmp_path / "c")
     assert str(cached(run)) in str(caught.value)
@@ -79,7 +79,9 @@ def test_a_stopped_training_of_a_teacher_does_not_go_on_with_other_images(words,
     with pytest.raises(Interrupted):
         advkd.train(run, out=tmp_path / "a", reporters=[stop])
     add(tmp_path / "images", "a", 10)
-    with pytest.raises(advkd.AdvkdError, match=r"other training and validation images(?s:.*)\.partial"):
+    with pytest.raises(
+        advkd.AdvkdError, match=r"other training images and validation images(?s:.*)\.partial"
+    ):
         advkd.train(run, out=tmp_path / "b")
 
 
