@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from advkd.comparing.cell import Made
 from advkd.comparing.headline import ROBUST, headline
-from advkd.comparing.plan import Plan, asking, teachers
+from advkd.comparing.plan import Cell, Plan, asking, teachers
 from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.reporting.material import Bits, Judged, Scores
@@ -70,9 +71,7 @@ class Comparison:
 
     def seconds(self, label: str) -> float | None:
         """The wall time that training a student of a label took, the mean over its seeds, if known."""
-        cells = zip(self.plan.cells, self.made, strict=True)
-        of = [made.folder for cell, made in cells if made.judged is not None and cell.label == label]
-        told = [read(folder / RESULT).get("cost", {}).get(SECONDS) for folder in of]
+        told = [result.get("cost", {}).get(SECONDS) for cell, result in self._trained if cell.label == label]
         return None if None in told else float(np.mean(told))
 
     def mean(self, label: str, what: str) -> float:
@@ -126,16 +125,22 @@ class Comparison:
         found = []
         for key in MACHINERY:
             by_value: dict[str, list[str]] = {}
-            for cell, made in zip(self.plan.cells, self.made, strict=True):
-                if made.judged and key in (surroundings := _surroundings(made)):
+            for cell, result in self._trained:
+                if key in (surroundings := result.get("environment", {})):
                     by_value.setdefault(surroundings[key], []).append(f"{cell.label} seed {cell.run.seed}")
             if len(by_value) > 1:
                 found.append(f"{key}: " + "; ".join(f"{v} for {', '.join(of)}" for v, of in by_value.items()))
         return found
 
+    @cached_property
+    def _trained(self) -> list[tuple[Cell, dict[str, Any]]]:
+        """What the training of every student that was judged has left."""
+        cells = zip(self.plan.cells, self.made, strict=True)
+        return [(cell, read(made.folder / RESULT)) for cell, made in cells if made.judged is not None]
+
     def _environment(self) -> dict[str, Any]:
         """What the cells were trained in; where they differ, all there is."""
-        told = [_surroundings(one) for one in self.made if one.judged]
+        told = [result.get("environment", {}) for _, result in self._trained]
         values = {key: list(dict.fromkeys(of[key] for of in told if key in of)) for of in told for key in of}
         return {key: of[0] if len(of) == 1 else ", ".join(map(str, of)) for key, of in values.items()}
 
@@ -155,11 +160,6 @@ class Comparison:
             }
             for cell, made in zip(self.plan.cells, self.made, strict=True)
         ]
-
-
-def _surroundings(made: Made) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = read(made.folder / RESULT).get("environment", {})
-    return found
 
 
 def concluded(

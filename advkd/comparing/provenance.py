@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from advkd.comparing.plan import Cell
@@ -13,6 +13,7 @@ from advkd.data.split import limited
 from advkd.errors import error
 from advkd.files import write_json
 from advkd.fingerprints import data_fingerprint, file_fingerprint
+from advkd.models.trained import Trained
 from advkd.splits import opened_part, split
 from advkd.training.folder import RUN, created
 from advkd.training.member_code import code_of
@@ -21,18 +22,18 @@ from advkd.training.teachers import of_run
 FILE = "origin.json"
 
 
-def hold(cells: Iterable[Cell], folder: Path) -> None:
+def hold(cells: Sequence[Cell], folder: Path) -> None:
     """Refuses cells in `folder` that were begun from something else; notes for new ones what they come from.
 
     A cell is named by its words, and a file that they name may have been changed since. Of a cell that was
     begun without such a note nothing is known, and it is taken as it is.
     """
-    images = ""
     changed: list[str] = []
+    runs = {cell.label: cell.run for cell in cells}
+    images = _images(cells[0].run)
+    origins = {label: {"images": images, **_teacher(run), **code_of(run)} for label, run in runs.items()}
     for cell in cells:
-        images = images or _images(cell.run)
-        now = {"images": images, **_teacher(cell.run), **code_of(cell.run)}
-        place = folder / cell.name
+        now, place = origins[cell.label], folder / cell.name
         if not (place / RUN).exists():
             write_json(created(place) / FILE, now)
             continue
@@ -89,6 +90,6 @@ def _images(run: Run) -> str:
 
 
 def _teacher(run: Run) -> dict[str, str]:
-    """The fingerprint of the file a run learns from; of one that is not there every cell will say so."""
-    source = of_run(run) if "teacher" in run.nets else None
+    """The fingerprint of the trained teacher a run learns from, if it is in the cache yet."""
+    source = of_run(run) if "teacher" in run.nets and isinstance(run.teacher, Trained) else None
     return {} if source is None else {"teacher": file_fingerprint(source.place)}

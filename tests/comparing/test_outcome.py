@@ -91,6 +91,7 @@ def test_students_of_other_versions_are_told(tmp_path):
     assert found.mixed == []
     file = found.made[0].folder / "result.json"
     file.write_text(json.dumps({"environment": {"device": "cpu", "threads": 1, "torch": "2.0"}}))
+    found = concluded(found.plan, found.folder, found.made, None, {})
     told = ["device: cpu for rslad seed 0; cuda for ard seed 0, rslad seed 1, ard seed 1"]
     assert found.mixed == found.about["differences"] == told
     shown = Console(record=True, width=200)
