@@ -78,8 +78,9 @@ def begin(init: Init, scale: float, start: Tensor, threat: Threat, generator: to
 
 def direction(gradient: Tensor, threat: Threat) -> Tensor:
     """The steepest direction of unit length in the threat's norm; zero where that is, or is no number."""
-    gradient = gradient.nan_to_num(0.0)
     if threat.norm == "linf":
         return gradient.sign()
+    # its sign is zero already; a length would spread it over the image
+    gradient = gradient.nan_to_num(0.0)
     length = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)
     return gradient / per_sample(length, gradient)

@@ -23,7 +23,7 @@ from advkd.auditing.search import Searches, engine_for
 from advkd.auditing.verdict import Standing, Verdict
 from advkd.config.case import hash_of, seconds
 from advkd.config.entries import CLEAN, entry_names
-from advkd.data.images import Images, check_box
+from advkd.data.images import Images
 from advkd.data.split import limited, spread
 from advkd.fingerprints import data_fingerprint
 from advkd.networks.cost import peak_memory_mb, restart_peak
@@ -47,7 +47,6 @@ def _audited(audit: Audit) -> Verdict:
     begin = time.monotonic()
     rows = limited(audit.images.y, audit.plan.limit, audit.plan.seed)
     images = audit.images.subset(rows)
-    check_box(images, audit.threat)
     bench = _bench(audit, images, begin)
     judged = _Judged(audit, bench, images)
     try:

@@ -35,6 +35,7 @@ def judged(case: Resolved, out: str | Path | None = None, progress: Progress = s
     folder = Path(out).expanduser() if out else case_folder(case)
     device = chosen(case.device)
     images = _images(case)
+    check_box(images, case.threat)
     subjects, nets = opened(case, case.data.classes, case.data.shape, device)
     audit = Audit(
         subjects=subjects,
