@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from advkd.reporting.glossary import glossary
-from advkd.reporting.material import Material
+from advkd.reporting.material import Material, Row
 from advkd.reporting.notes import notes
 from advkd.reporting.page import attacks, facts, title
 from advkd.reporting.table import legend, methods, students
@@ -81,7 +81,7 @@ def _tables(material: Material) -> Iterator[str]:
 
 def _doubts(material: Material) -> Iterator[str]:
     flags = [
-        plain(f"- {row.name}, seed {row.seed}: {flag['name']}: {flag['says']}. {flag['evidence']}.")
+        plain(f"- {_student(row)}: {flag['name']}: {flag['says']}. {flag['evidence']}.")
         for row in material.rows
         if row.judged and row.judged.audit
         for flag in row.judged.audit["flags"]
@@ -89,6 +89,10 @@ def _doubts(material: Material) -> Iterator[str]:
     if flags:
         yield "## Doubt"
         yield "\n".join(flags)
+
+
+def _student(row: Row) -> str:
+    return row.name if row.seed is None else f"{row.name}, seed {row.seed}"
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -15,6 +15,19 @@ from advkd.statistics.methods import MOST
 SAID = 6
 """Sentences a reader takes in; more pairs than that are left to the table."""
 
+HEADS = {
+    "methods": (
+        "seeds",
+        "difference, points",
+        "95 % interval",
+        "p",
+        "p, Holm",
+        "verdict",
+        "seeds to tell",
+    ),
+    "students": ("seed", "difference, points", "p", "p, Holm", "verdict"),
+}
+
 INDICATIVE = " Indicative: with so few seeds, more may well say otherwise."
 
 ABOUT = {
@@ -56,14 +69,12 @@ def _verdicts(kind: str, pairs: Sequence[Mapping[str, Any]], material: Material 
     """One kind; of clean accuracy without the material that says whose sentences matter."""
     title, hint = ABOUT[kind]
     says = shown(material, pairs) if material else []
-    heads = ["seed"] if kind == "students" else ["seeds"]
-    more = ["95 % interval", "seeds to tell"] if kind == "methods" else []
     return Verdicts(
         title=title if material else f"{title}, clean accuracy",
         hint=hint + INDICATIVE * any(pair.get("indicative") and pair["p"] is not None for pair in pairs),
         says=[pair["says"] for pair in says],
         left=len(pairs) - len(says),
-        heads=[*heads, "difference, points", *more[:1], "p", "p, Holm", "verdict", *more[1:]],
+        heads=HEADS[kind],
         rows=[(f"{pair['a']} and {pair['b']}", list(_cells(kind, pair))) for pair in pairs],
     )
 
