@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 
+import pytest
 from rich.console import Console as Terminal
 
 import advkd
@@ -80,3 +81,24 @@ def test_going_on_drops_lines_of_metrics_that_are_none(tmp_path):
     file.write_bytes(good + b"null\n[]\n\xff\n" + b'{"stage": "student", "epoch": 2}\n')
     keep_before(file, 2)
     assert file.read_bytes() == good
+
+
+def test_the_rate_that_is_told_is_that_of_the_epoch(tiny, tmp_path):
+    told = []
+
+    def listen(record):
+        if record.name == "train.lr":
+            told.append(record.value)
+
+    words = [word for word in tiny if not word.startswith("epochs")]
+    steps = "schedule={name: steps, milestones: [0.5]}"
+    run = advkd.resolve(*words, "preset=standard", "epochs=4", steps, "optimizer.lr=0.1")
+    advkd.train(run, out=tmp_path / "run", reporters=[listen])
+    assert told == pytest.approx([0.1, 0.1, 0.01, 0.01])
+
+
+def test_an_epoch_in_which_no_term_counts_says_so(tiny, tmp_path):
+    words = [word for word in tiny if not word.startswith("epochs")]
+    late = "method.branches.untargeted.terms.robust.since=1/2"
+    with pytest.raises(advkd.AdvkdError, match="epoch 1: no term counts yet: all have a later `since`"):
+        advkd.train(advkd.resolve(*words, "preset=pgd-at", "epochs=2", late), out=tmp_path / "run")
