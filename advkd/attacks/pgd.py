@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -59,11 +59,13 @@ class FGSM:
     variant is `pgd` with `steps: 1`.
     """
 
+    init: ClassVar[Init] = "none"
+
     def __call__(
         self, objective: Objective, start: Tensor, threat: Threat, generator: torch.Generator
     ) -> Iterator[Tensor]:
         """Yields `start` (B,C,H,W) and the point one step away."""
-        return PGD(steps=1, step_size="1 eps", init="none")(objective, start, threat, generator)
+        return PGD(steps=1, step_size="1 eps", init=self.init)(objective, start, threat, generator)
 
 
 def begin(init: Init, scale: float, start: Tensor, threat: Threat, generator: torch.Generator) -> Tensor:
@@ -82,5 +84,7 @@ def direction(gradient: Tensor, threat: Threat) -> Tensor:
         return gradient.sign()
     # its sign is zero already; a length would spread it over the image
     gradient = gradient.nan_to_num(0.0)
-    length = gradient.flatten(1).norm(dim=1).clamp_min(torch.finfo(gradient.dtype).tiny)
-    return gradient / per_sample(length, gradient)
+    # a network that is sure of itself leaves entries whose squares are no longer numbers of float32
+    largest = gradient.flatten(1).abs().amax(1)
+    gradient = gradient / per_sample(torch.where(largest > 0, largest, 1.0), gradient)
+    return gradient / per_sample(gradient.flatten(1).norm(dim=1).clamp_min(1.0), gradient)

@@ -88,7 +88,7 @@ def _table(comparison: Comparison) -> Table:
     plan = comparison.plan
     table = Table(title=f"accuracy in %, mean ± SD over seeds, {plan.request.on} images, {plan.first.threat}")
     for heading in ("", "clean", "robust", "seeds", "TFLOP a seed", "time a seed"):
-        table.add_column(heading, justify="left" if heading == "" else "right")
+        table.add_column(heading, justify="left" if heading == "" else "right", overflow="fold")
     for label in [*comparison.ranked, *(one for one in comparison.judged if one not in comparison.seeds)]:
         table.add_row(Text(label), *_cells(comparison, label))
     return table

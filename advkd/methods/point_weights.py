@@ -49,7 +49,7 @@ def normalised(weights: Tensor, rule: str) -> Tensor:
     whole = weights.sum(0, keepdim=True)
     of = {"per-sample": whole, "per-batch": whole.mean(), "per-batch-max": weights.amax(1, keepdim=True)}
     size = of[rule]
-    return torch.where(size > 0, weights / size.clamp_min(torch.finfo(weights.dtype).tiny), 0.0)
+    return weights / torch.where(size > 0, size, 1.0)
 
 
 def _problem(raw: object, blank: Tensor) -> tuple[str, object] | None:

@@ -135,6 +135,17 @@ class Branch:
                 given=f"walk: {self.walk}, ascend.target: {self.ascend and self.ascend.target}",
                 remedy="toward goes with the target goal, away with every other one",
             )
+        if (
+            self.ascend
+            and self.ascend.target == "student@start"
+            and getattr(self.attack, "init", "") == "none"
+        ):
+            raise error(
+                "branch.attack",
+                "begins at the image, where the student and its own answer there do not differ: no direction",
+                given=type(self.attack).__name__,
+                remedy="write attack.use=pgd attack.init=gaussian, or another ascend.target",
+            )
         if self.scale < 0:
             raise error("branch.scale", "must not be negative", given=self.scale)
 

@@ -32,7 +32,7 @@ class AWP:
     of SGD on a copy in train mode, whose rate cancels out and whose BatchNorm statistics are thrown away, as
     they are here. It lets the optimiser move the perturbed weights and subtracts the perturbation then: its
     weight decay sees them perturbed, and what it gets back is rounded. The defaults are those of its
-    TRADES-AWP (10 of 200 epochs without); its AT-AWP has gamma 0.01 from the start.
+    TRADES-AWP (9 of 200 epochs without, a twentieth rounded); its AT-AWP has gamma 0.01 from the start.
     """
 
     gamma: Real = 0.005

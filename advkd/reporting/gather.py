@@ -43,8 +43,9 @@ def gathered(folders: Sequence[Path]) -> Material:
     kept: dict[Path, Row] = {}
     for row in rows:
         # a cell may have failed in one comparison and not in another
-        if row.judged is not None or row.folder.resolve() not in kept:
-            kept[row.folder.resolve()] = row
+        place = row.folder.resolve()
+        if place not in kept or kept[place].judged is None:
+            kept[place] = row
     return Material(rows=_told_apart(list(kept.values())))
 
 

@@ -17,6 +17,14 @@ HIDDEN = ("use", "model", "mean", "std", "root", "path", "download")
 """Options that say nothing of what a name stands for."""
 
 
+SCALE = "pixels lie between 0 and 1 unless the setting has another box."
+THREATS = {
+    "linf": f"An attack may change every pixel of an image, each by at most eps; {SCALE}",
+    "l2": "An attack may change an image as long as the root of the sum of the squares of all changes is at "
+    f"most eps; {SCALE}",
+}
+
+
 @dataclass(frozen=True)
 class Meaning:
     """A name, the options it was given where they matter, and its first sentence."""
@@ -30,7 +38,11 @@ def glossary(material: Material) -> dict[str, list[Meaning]]:
     """Meanings by heading; names that no installed distribution has any more are left out."""
     if not material.groups:
         return {}
-    found = {"methods": list(_methods(material)), "data and networks": list(_setting(material))}
+    found = {
+        "methods": list(_methods(material)),
+        "data and networks": list(_setting(material)),
+        "threat": [Meaning(material.threat, "", THREATS[material.threat.split()[0]])],
+    }
     told = json.loads(material.judged.terms["attacks"]) or {}
     told = told.get("evaluators", told)
     found["attacks"] = [

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from advkd.reporting.glossary import glossary
-from advkd.reporting.material import Material, Row
+from advkd.reporting.material import Material
 from advkd.reporting.notes import notes
-from advkd.reporting.page import attacks, facts, title
+from advkd.reporting.page import attacks, facts, title, worst
 from advkd.reporting.table import legend, methods, students
 from advkd.reporting.verdicts import verdicts
-from advkd.reporting.words import beneath, given, headline
+from advkd.reporting.words import beneath, called, given, headline
 
 MARKS = re.compile(r"[\\`*]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\](?=\()")
 """What would be read as emphasis, code, HTML or a link."""
@@ -27,6 +27,7 @@ def _parts(material: Material) -> Iterator[str]:
     yield f"# {plain(title(material))}"
     yield f"**{plain(headline(material))}**"
     if not material.groups:
+        yield _students(material)
         return
     yield plain(beneath(material))
     yield "\n".join(f"- {name}: {plain(value)}" for name, value in facts(material))
@@ -51,13 +52,18 @@ def _parts(material: Material) -> Iterator[str]:
         rows = [[pair, *(cell.text for cell in cells)] for pair, cells in kind.rows]
         yield table([f"{kind.title.lower()}", *kind.heads], rows)
     yield from _doubts(material)
+    yield "## What the names stand for"
     for heading, meanings in glossary(material).items():
-        yield f"## What the {heading} are"
+        yield f"### {heading.capitalize()}"
         yield "\n".join(
             f"- **{plain(one.name)}**{f' ({plain(one.options)})' if one.options else ''}: {one.text}"
             for one in meanings
         )
     yield from map(plain, notes(material))
+    if comparison.get("command"):
+        yield f"Made by `{comparison['command']}`, hash {comparison.get('hash', 'unknown')}."
+    if environment := comparison.get("environment"):
+        yield plain(", ".join(f"{name} {value}" for name, value in environment.items()))
 
 
 def plain(text: str) -> str:
@@ -70,29 +76,32 @@ def _tables(material: Material) -> Iterator[str]:
     if single and single.judged:
         rows = [[a["name"], *a["accuracy"].values()] for a in attacks(single.judged)]
         networks = next(iter(attacks(single.judged)))["accuracy"]
-        yield table(["accuracy in %", *networks], rows)
+        yield table(["accuracy in %", *networks], [*rows, ["worst case", *worst(single.judged)]])
     else:
         heads, groups = methods(material)
         yield table(["method", *heads], [[g.name, *(c.text for c in cells)] for g, cells in groups])
     if len(material.rows) > len(material.groups):
-        heads, rows_of = students(material)
-        yield table(["student", *heads], [[r.name, *(c.text for c in cells)] for r, cells in rows_of])
+        yield _students(material)
+
+
+def _students(material: Material) -> str:
+    heads, rows = students(material)
+    return table(["student", *heads], [[row.name, *(cell.text for cell in cells)] for row, cells in rows])
 
 
 def _doubts(material: Material) -> Iterator[str]:
     flags = [
-        plain(f"- {_student(row)}: {flag['name']}: {flag['says']}. {flag['evidence']}.")
+        plain(f"- {called(row)}: {flag['name']}: {flag['says']}. {flag['evidence']}.")
         for row in material.rows
         if row.judged and row.judged.audit
         for flag in row.judged.audit["flags"]
     ]
-    if flags:
+    if any(row.judged and row.judged.audit for row in material.rows):
         yield "## Doubt"
-        yield "\n".join(flags)
-
-
-def _student(row: Row) -> str:
-    return row.name if row.seed is None else f"{row.name}, seed {row.seed}"
+        yield "\n".join(flags) or "No check raised a flag."
+    if (single := material.single) and single.judged and single.judged.audit:
+        yield "## Not tried"
+        yield "\n".join(plain(f"- {what}") for what in single.judged.audit["not_tried"])
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

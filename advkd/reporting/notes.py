@@ -9,6 +9,7 @@ from advkd.config.differing import LEARNED, differing, told
 from advkd.config.run import UNHASHED
 from advkd.reporting.material import Material
 from advkd.reporting.teacher import teachers
+from advkd.reporting.words import way
 from advkd.training.folder import CODE, GIVEN, IMAGES
 
 NOT_SHARED = (*LEARNED, *UNHASHED, "setting", "hash", "evaluation", GIVEN, IMAGES, CODE)
@@ -78,9 +79,7 @@ def _engines(material: Material) -> Iterator[str]:
     made: dict[str, dict[str, None]] = {}
     for row in material.rows:
         if row.history and row.history.engine:
-            bf16, compiled = row.history.engine["bf16"], row.history.engine["compiled"]
-            way = f"{'bf16' if bf16 else 'float32'}{', compiled' if compiled else ''}"
-            made.setdefault(way, {})[row.name] = None
+            made.setdefault(way(row.history.engine), {})[row.name] = None
     if len(made) > 1:
-        told = "; ".join(f"{way}: {', '.join(names)}" for way, names in made.items())
+        told = "; ".join(f"{engine}: {', '.join(names)}" for engine, names in made.items())
         yield f"Students were not all trained by one engine, so they differ in more than method: {told}."

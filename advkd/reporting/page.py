@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from advkd.auditing.tables import percent
 from advkd.config.entries import CLEAN
@@ -20,7 +20,7 @@ from advkd.reporting.notes import notes
 from advkd.reporting.table import legend, methods, students
 from advkd.reporting.teacher import teacher
 from advkd.reporting.verdicts import verdicts
-from advkd.reporting.words import beneath, duration, equal, given, headline
+from advkd.reporting.words import beneath, called, duration, equal, given, headline, way
 
 PACKAGE = "advkd.reporting"
 OPTIONAL = ("differences", "command", "hash", "environment")
@@ -36,7 +36,7 @@ def html(material: Material) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters["percent"] = percent
+    env.filters |= {"percent": percent, "code": _code, "called": called}
     figures, missing = drawn(material)
     single = material.single
     return env.get_template("page.html").render(
@@ -56,6 +56,8 @@ def html(material: Material) -> str:
         single=single,
         judged=single.judged if single else None,
         attacks=list(attacks(single.judged)) if single and single.judged else [],
+        worst=worst(single.judged) if single and single.judged else [],
+        costs=list(_costs(single.judged)) if single and single.judged else [],
         glossary=glossary(material),
         notes=list(notes(material)),
         css=_asset("page.css"),
@@ -69,8 +71,7 @@ def title(material: Material) -> str:
     if comparison is not None:
         return f"Comparison on {comparison.get('setting', 'one setting')}"
     if material.single is not None:
-        seed = "" if material.single.seed is None else f", seed {material.single.seed}"
-        return f"{material.single.name}{seed}"
+        return called(material.single)
     return f"{len(material.rows)} students side by side"
 
 
@@ -133,6 +134,23 @@ def attacks(judged: Judged) -> Iterator[dict[str, Any]]:
         if name in own:
             told["seconds"] = own[name]["seconds"]
         yield {**told, "accuracy": {mine: accuracy, **beside}}
+
+
+def worst(judged: Judged) -> list[str]:
+    """Robust accuracy of every network in the table of attacks."""
+    about = judged.audit or {}
+    others = [about[key].robust for key in ("last", "teacher") if key in about]
+    return [percent(share) for share in (judged.scores.robust, *others)]
+
+
+def _costs(judged: Judged) -> Iterator[str]:
+    for name, value in ((judged.audit or {}).get("cost") or {}).items():
+        yield way(value) if name == "engine" else f"{name.replace('_', ' ')} {value}"
+
+
+def _code(text: str) -> Markup:
+    """Documentation, with what it has in backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _marked(material: Material) -> Any:

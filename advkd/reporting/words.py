@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from advkd.auditing.tables import percent
-from advkd.reporting.material import Group, Material
+from advkd.reporting.material import Group, Material, Row
 
 TFLOP, SECONDS, MEMORY = "train_tflop", "train_seconds", "peak_memory_mb"
 """Costs of a training: counted operations, wall time, and what its process held at most."""
@@ -33,6 +33,16 @@ def listed(names: Sequence[str]) -> str:
 def given(words: Mapping[str, Sequence[str]]) -> list[str]:
     """The words of every entrant that is more than the preset it is called after, by label."""
     return [f"{label}: {shlex.join(own)}" for label, own in words.items() if [*own] != [f"preset={label}"]]
+
+
+def called(row: Row) -> str:
+    """A student by its method and seed."""
+    return row.name if row.seed is None else f"{row.name}, seed {row.seed}"
+
+
+def way(engine: Mapping[str, bool]) -> str:
+    """The precision and kind of execution of an engine."""
+    return f"{'bf16' if engine['bf16'] else 'float32'}{', compiled' if engine['compiled'] else ''}"
 
 
 def measured(group: Group, what: str) -> str:

@@ -106,6 +106,19 @@ def test_unknown_cells_sort_below_numbers(opened):
     assert column(page, "#every", index)[-1] == "-"
 
 
+def test_a_label_as_long_as_its_words_leaves_room_for_numbers(opened):
+    page = opened(viewport=PHONE)
+    page.evaluate(
+        "document.querySelectorAll('tbody .name, .legend span')"
+        ".forEach(e => e.textContent = 'weight=boundary(net=student,kappa=0.1) lr=0.1' + 'x'.repeat(60))"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    widths = page.evaluate(
+        "[...document.querySelectorAll('tbody th:first-child')].map(e => e.getBoundingClientRect().width)"
+    )
+    assert max(widths) < PHONE["width"] / 2
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_wider_than_a_phone(opened, kind):
     page = opened(kind, PHONE)

@@ -19,6 +19,7 @@ from advkd.reporting.figures.chosen import MOST
 from advkd.reporting.figures.overlap import breaks, classes, survivors
 from advkd.reporting.figures.paths import png, strips
 from advkd.reporting.figures.scatter import best_for_their_cost, clean_robust, pareto
+from advkd.reporting.figures.training import training
 from advkd.reporting.figures.weights import binned, weights
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import Group, History, Judged, Material, Paths, Row, Strips
@@ -106,7 +107,9 @@ def test_what_was_not_tried_has_no_overlap_and_a_bound_for_an_accuracy():
     assert isinstance(breaks(material), Missing)
     heads, [(_, shown)] = methods(material)
     assert [shown[heads.index(name)].text for name in ("fgsm", "pgd")] == ["75.0", "≤ 87.5"]
-    assert "≤: tried only on images that earlier attacks had left standing" in legend(material)
+    assert "≤: tried only on images that earlier attacks had left standing" in legend(
+        Material(rows=[row("a", found), row("b", found)])
+    )
 
 
 def test_who_survives_what():
@@ -122,7 +125,29 @@ def test_classes_are_means_over_seeds():
     object.__setattr__(second, "by_class", [0.5, 0.5, None])
     figure = classes(Material(rows=[row("a", first), row("a", second, seed=1)]))
     assert cells(figure.body) == ["75", "50", "-"]
-    assert "Hardest anywhere: class 1 with 50 %" in figure.caption
+
+
+def test_of_many_classes_the_hardest_are_shown():
+    found = judged(pgd=[0])
+    shares = [None, *[i / 100 for i in range(30)][::-1]]
+    object.__setattr__(found, "by_class", shares)
+    figure = classes(Material(rows=[row("a", found)]))
+    assert cells(figure.body) == [str(i) for i in range(20)]
+    assert re.findall(r'col"><span class="name">(\d+)<', figure.body) == [str(30 - i) for i in range(20)]
+    assert "Of 31 classes the 20 hardest" in figure.caption
+
+
+def test_curves_of_training_have_the_marks_of_their_methods():
+    def trained(name):
+        made = row(name, judged(pgd=[0]))
+        curve = np.linspace(0.1, 0.5, 4)
+        return replace(made, history=replace(made.history, clean=curve, robust=curve, loss=curve))
+
+    rows = [trained(f"m{i}") for i in range(MOST)]
+    shown = training(Material(rows=rows))
+    signs = {(colour, glyph) for colour, glyph, name in shown.legend if name.startswith("m")}
+    assert len(signs) == MOST
+    assert len(set(re.findall(r'xlink:href="#(training-\w+)"', shown.body))) >= MOST
 
 
 @pytest.mark.parametrize("channels", [1, 3])

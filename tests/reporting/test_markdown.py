@@ -13,6 +13,19 @@ def test_the_text_says_how_its_numbers_are_read(compared, tmp_path):
     text = (tmp_path / "report.md").read_text()
     assert "Mean ± SD over seeds where there are several" in text
     assert "A difference is the first method less the second." in text
+    assert f"Made by `{json.loads((compared / 'result.json').read_text())['command']}`" in text
+
+
+def test_the_text_of_one_student_has_what_its_page_has(compared, tmp_path):
+    cell = next(cell for cell in (compared / "cells").iterdir() if list(cell.glob("eval/*")))
+    report(cell, tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    (audit,) = cell.glob("eval/*/result.json")
+    robust = json.loads(audit.read_text())["robust"]
+    assert f"| worst case | {100 * robust:.1f} |" in text
+    assert "Accuracy in % under each attack alone. A range says" in text
+    assert "Wilson" not in text.split("## Numbers")[1].split("##")[0]
+    assert "## Not tried" in text
 
 
 def test_names_are_text_in_markdown_too(compared, tmp_path):

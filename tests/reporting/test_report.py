@@ -59,9 +59,10 @@ def test_names_are_explained_by_their_members(compared, tmp_path):
         ("evaluators", "noise"),
     ):
         headline = source_of(find(slot, name)).headline
-        assert headline in page
+        assert re.sub("`(.*?)`", "<code>\\1</code>", headline) in page
         assert headline in text
     assert "**pgd-20** (pgd, loss ce" in text
+    assert "**linf eps 0.2**: An attack may change every pixel of an image, each by at most eps" in text
     assert text.index("**noise**") < text.index("**fgsm**") < text.index("**pgd-20**")
 
 
@@ -69,8 +70,8 @@ def test_a_name_that_is_not_installed_any_more_is_not_explained(copied, tmp_path
     edited(copied[0] / "run.yaml", lambda config: config.update(preset="gone"))
     report(copied[0], tmp_path / "out")
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "What the methods are" not in text
-    assert "What the attacks are" in text
+    assert "### Methods" not in text
+    assert "### Attacks" in text
 
 
 def test_a_comparison_in_three_files(compared, tmp_path):

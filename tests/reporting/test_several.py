@@ -83,6 +83,15 @@ def test_a_cell_that_failed_in_one_comparison_counts_where_it_did_not(compared, 
     assert [row.judged is None for row in rows] == [row.judged is None for row in gathered([good]).rows]
 
 
+def test_a_cell_named_beside_its_comparison_keeps_its_label(compared, tmp_path):
+    folder = shutil.copytree(compared, tmp_path / "labelled")
+    content = json.loads((folder / "result.json").read_text())
+    content["rows"] = [{**row, "name": f"my {row['name']}"} for row in content["rows"]]
+    (folder / "result.json").write_text(json.dumps(content))
+    rows = gathered([folder, next((folder / "cells").iterdir())]).rows
+    assert [row.name for row in rows] == [row["name"] for row in content["rows"]]
+
+
 def test_seeds_of_a_variant_stay_together(cells):
     mine, digits = [cell for cell in cells if cell.name.startswith("rslad")], "1" * 8
     others = [rehashed(cell, f"rslad-{digits}-{seed}", digits) for seed, cell in enumerate(mine)]

@@ -58,6 +58,15 @@ def test_reaches_the_corner_at_the_edge_of_the_box(name):
     torch.testing.assert_close(end, (x + 0.1 * w.sign()).clamp(0, 1), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [1e-19, 1e-23, 1e-37, 1e30])
+def test_a_step_in_l2_has_its_length_however_small_the_gradient(size):
+    x = images(2, 0.4, 0.6).float()
+    w = torch.randn(1, 1, 4, 4, generator=torch.Generator().manual_seed(1)) * size
+    attack = PGD(steps=1, step_size="1/8 eps", init="none")
+    end = end_of(attack, lambda at: (at * w).sum((1, 2, 3)), x, Threat(norm="l2", eps=0.4))
+    torch.testing.assert_close((end - x).flatten(1).norm(dim=1), torch.full((2,), 0.05))
+
+
 @pytest.mark.parametrize("name", ["pgd none", "pgd gaussian", "apgd"])
 def test_pixels_at_the_edge_of_the_box_keep_their_gradient(name):
     """An attack that differentiates through a clamp would leave a black image where it is."""

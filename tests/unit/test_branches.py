@@ -226,6 +226,8 @@ def test_squared_distance_and_margin_fit_where_their_kind_does():
         ({"terms": {"robust": {"loss": "ce", "target": "goal"}}}, "has no goal"),
         ({"terms": {"robust": {"since": 1}}}, "later never starts"),
         ({"terms": {"robust": {"target": "teacher@strat"}}}, "did you mean teacher@start"),
+        ({"ascend": {"target": "student@start"}, "attack": {"init": "none"}}, "no direction"),
+        ({"ascend": {"target": "student@start"}, "attack": {"use": "fgsm"}}, "no direction"),
     ],
 )
 def test_what_makes_no_sense_is_refused(change, says):

@@ -57,6 +57,13 @@ def test_per_sample_weights_sum_to_one_or_stay_zero(seed):
     assert_close(total[[0, 1, 3, 4, 5, 6]], torch.ones(6))
 
 
+def test_the_smallest_weights_are_divided_like_any_other():
+    raw = torch.tensor([[1.0, 0.5], [3.0, 1.5]])
+    for rule in ("per-sample", "per-batch", "per-batch-max"):
+        # powers of two, of which float32 keeps every digit here
+        assert_close(normalised(raw * 2.0**-140, rule), normalised(raw, rule))
+
+
 def test_a_weighting_of_the_path_leaves_the_clean_image_out(view):
     assert_close(of(view, Uniform())[:, 0], torch.tensor([0, 1 / 3, 1 / 3, 1 / 3], dtype=torch.float64))
     assert_close(of(view, Uniform(), start=True)[:, 0], torch.full((4,), 0.25, dtype=torch.float64))

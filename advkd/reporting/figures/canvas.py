@@ -139,10 +139,12 @@ def heat(
     """A table whose cells are shaded by their shares, 0..1; `heads` are its corner, columns and rows."""
     corner, columns, names = heads
     rows = [
-        Markup('<th scope="row">{}</th>').format(name) + _cells(row)
+        Markup('<th scope="row"><span class="name">{}</span></th>').format(name) + _cells(row)
         for name, row in zip(names, cells, strict=True)
     ]
-    top = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in columns)
+    top = Markup("").join(
+        Markup('<th scope="col"><span class="name">{}</span></th>').format(name) for name in columns
+    )
     body = Markup("").join(Markup("<tr>{}</tr>").format(row) for row in rows)
     return Markup(
         '<div class="scroll" tabindex="0" role="group" aria-label="{}"><table class="heat" id="heat-{}">'
@@ -154,7 +156,7 @@ def _cells(shares: Sequence[float | None]) -> Markup:
     found = [
         Markup('<td class="none">-</td>')
         if share is None
-        else Markup('<td style="--share:{}%">{}</td>').format(f"{55 * share:.0f}", f"{100 * share:.0f}")
+        else Markup('<td style="--share:{}%">{}</td>').format(f"{50 * share:.0f}", f"{100 * share:.0f}")
         for share in shares
     ]
     return Markup("").join(found)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import fmean
+
 import numpy as np
 
 from advkd.reporting.figures import chosen
@@ -12,6 +15,9 @@ from advkd.reporting.words import judged_by, ranked
 NARROW = 5
 """Columns that fit beside another figure."""
 
+MANY = 20
+"""Columns that fit on a printed page."""
+
 
 def classes(material: Material) -> Figure | Missing:
     """Robust accuracy of every method in every class."""
@@ -20,21 +26,21 @@ def classes(material: Material) -> Figure | Missing:
     if not groups:
         return Missing(title, "no classes beside the outcomes; advkd eval RUN supplies them.")
     cells = [_mean_by_class(group) for group in groups]
-    known = [(share, i) for row in cells for i, share in enumerate(row) if share is not None]
-    labels = [str(i) for i in range(len(cells[0]))]
+    order = _hardest_first(cells)
+    shown = order[:MANY] if len(order) > MANY else sorted(order)
+    some = f" Of {len(order)} classes the {MANY} hardest, hardest first." if len(order) > MANY else ""
     return Figure(
         key="classes",
         title=title,
         body=heat(
             "classes",
             "Robust accuracy in per cent, methods by classes",
-            ("class", labels, [g.name for g in groups]),
-            cells,
+            ("class", [str(i) for i in shown], [g.name for g in groups]),
+            [[row[i] for i in shown] for row in cells],
         ),
         caption=f"Robust accuracy in % of each class, {material.images}, {material.threat}, the mean over "
-        f"seeds. Hardest anywhere: class {min(known)[1]} with {100 * min(known)[0]:.0f} %. Low numbers "
-        "down a column are a class that every method finds hard.",
-        wide=len(labels) > NARROW,
+        f"seeds.{some} Low numbers down a column are a class that every method finds hard.",
+        wide=len(shown) > NARROW,
     )
 
 
@@ -105,7 +111,14 @@ def survivors(material: Material) -> Figure | Missing:
 def _mean_by_class(group: Group) -> list[float | None]:
     columns = zip(*[judged.by_class for judged in group.judged], strict=True)
     known = [[share for share in column if share is not None] for column in columns]
-    return [sum(shares) / len(shares) if shares else None for shares in known]
+    return [fmean(shares) if shares else None for shares in known]
+
+
+def _hardest_first(cells: Sequence[Sequence[float | None]]) -> list[int]:
+    """The classes by their mean over methods; last those without an image."""
+    known = [[share for share in column if share is not None] for column in zip(*cells, strict=True)]
+    means = [fmean(shares) if shares else 1.0 for shares in known]
+    return sorted(range(len(means)), key=lambda i: (not known[i], means[i]))
 
 
 def _share(part: Bits, whole: Bits) -> float | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from advkd.reporting.figures.canvas import FAINT, INK, Figure, Missing, colour, svg
 from advkd.reporting.material import Material, Paths, Row, Strips
-from advkd.reporting.words import ranked
+from advkd.reporting.words import called, ranked
 
 LOOKS: dict[str, dict[str, Any]] = {
     "student": {"color": colour(0), "marker": "o"},
@@ -23,6 +23,9 @@ ABOUT = {"untargeted": "untargeted: away from its class", "targeted": "targeted:
 TILE = 64
 """Pixels a small image is enlarged to."""
 
+SECOND_HAND = (
+    "The attack aims at the student; a teacher meets it second-hand, so part of the gap between them is that."
+)
 NO_PATHS = "no paths.npz beside the student; advkd run leaves one."
 
 
@@ -43,11 +46,11 @@ def strips(material: Material) -> Figure | Missing:
         title=title,
         body=Markup('<div class="strips">{}</div>').format(Markup("").join(parts)),
         legend=_legend(paths),
-        caption=f"{row.name}, validation images, those first that the student loses on the way. Each image "
-        "walks twice: away from its class, and toward the class found likeliest after the true one; leftmost "
-        f"it is clean, rightmost it has made {steps} steps of PGD on the student. The lines beneath are "
-        "the probability of the true class minus that of its likeliest rival: above zero a network is right, "
-        "below it is fooled. Where the teacher stays above, it still has something to teach. "
+        caption=f"{called(row)}, validation images, those first that the student loses on the way. Each "
+        "image walks twice: away from its class, and toward the class found likeliest after the true one; "
+        f"leftmost it is clean, rightmost it has made {steps} steps of PGD on the student. The lines beneath "
+        "are the probability of the true class minus that of its likeliest rival: above zero a network is "
+        f"right, below it is fooled; these words stand at {most:.2f} and {-most:.2f}. {SECOND_HAND} "
         f"{paths.threat}.",
         wide=True,
     )
@@ -80,9 +83,8 @@ def still_right(material: Material) -> Figure | Missing:
         title=title,
         body=svg("still-right", f"Share still right in per cent. {ends}", draw, top=0.3),
         legend=_legend(paths),
-        caption=f"{row.name}: the share of {paths.n} validation images that each network names correctly at "
-        "each point of paths walked against the student. The gap between the curves is what the teacher "
-        f"knows and the student does not. {paths.threat}.",
+        caption=f"{called(row)}: the share of {paths.n} validation images that each network names correctly "
+        f"at each point of paths walked against the student. {SECOND_HAND} {paths.threat}.",
     )
 
 
@@ -102,13 +104,19 @@ def _legend(paths: Paths) -> list[tuple[str, str, str]]:
 
 def _panel(paths: Paths, branch: str, i: int, most: float) -> Markup:
     strip, label = paths.branches[branch], int(paths.y[i])
-    goal = "" if strip.goal is None else f", toward {int(strip.goal[i])}"
+    goal = "" if strip.goal is None else f", toward class {int(strip.goal[i])}"
     said = strip.said["student"][:, i]
     changed = next((k for k, name in enumerate(said) if name != label), None)
-    end = "the student stands" if changed is None else f"a {said[changed]} to the student from step {changed}"
-    end = f"a {said[0]} to the student from the start" if changed == 0 else end
-    says = f"{branch} path of a {label}{goal}: {end}"
-    return Markup('<div class="strip"><p><b>{}</b>, a {}{}: {}</p><img alt="{}" src="{}">{}</div>').format(
+    end = (
+        "the student stands"
+        if changed is None
+        else f"class {said[changed]} to the student from step {changed}"
+    )
+    end = f"class {said[0]} to the student from the start" if changed == 0 else end
+    says = f"{branch} path of class {label}{goal}: {end}"
+    return Markup(
+        '<div class="strip"><p><b>{}</b>, class {}{}: {}</p><img alt="{}" src="{}">{}</div>'
+    ).format(
         branch,
         label,
         goal,

@@ -6,8 +6,11 @@ from typing import Any
 
 from advkd.auditing.tables import percent
 from advkd.reporting.figures import chosen
-from advkd.reporting.figures.canvas import INK, Figure, Missing, colour, legend, svg
-from advkd.reporting.material import Material, Row
+from advkd.reporting.figures.canvas import INK, Figure, Missing, legend, style, svg
+from advkd.reporting.material import Group, Material, Row
+
+SIGNS = 5
+"""Markers on a curve, about."""
 
 
 def training(material: Material) -> Figure | Missing:
@@ -22,7 +25,7 @@ def training(material: Material) -> Figure | Missing:
         for axes, what in zip(panels, ("clean", "robust"), strict=True):
             for group in groups:
                 for row in filter(_known, group.rows):
-                    _curve(axes, row, what, colour(group.index))
+                    _curve(axes, row, what, group)
             axes.set_ylabel(f"{what} in %")
         panels[1].set_xlabel("epoch")
         panels[1].xaxis.get_major_locator().set_params(integer=True)
@@ -33,7 +36,7 @@ def training(material: Material) -> Figure | Missing:
         key="training",
         title=title,
         body=svg("training", f"Validation accuracy by epoch. {said}", draw, 3.8),
-        legend=[*[(c, "━", name) for c, _, name in legend(groups)], *marks],
+        legend=[*legend(groups), *marks],
         caption="Accuracy on the validation images after every epoch, robust accuracy under the short "
         "attack used for validation. A robust curve that falls behind its best overfits. One line per "
         f"student.{chosen.said(material)} Trained and validated under {material.threat}.",
@@ -44,15 +47,17 @@ def _known(row: Row) -> bool:
     return row.history is not None and len(row.history.clean) > 0
 
 
-def _curve(axes: Any, row: Row, what: str, shade: str) -> None:
+def _curve(axes: Any, row: Row, what: str, group: Group) -> None:
     history = row.history
     assert history is not None
     values = 100 * getattr(history, what)
     if len(values) != len(history.clean):
         return
     epochs = range(1, len(values) + 1)
-    axes.plot(epochs, values, color=shade)
-    axes.plot(history.best + 1, values[history.best], "o", mfc="none", mec=shade, ms=7)
+    # few, and not all at the same epochs, or many curves would hide each other's
+    apart = max(1, len(values) // SIGNS)
+    axes.plot(epochs, values, **style(group), ms=4, markevery=(group.index % apart, apart))
+    axes.plot(history.best + 1, values[history.best], "o", mfc="none", mec=INK, ms=8)
     axes.plot(len(values), values[-1], "|", color=INK, ms=9)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from advkd.reporting.figures.canvas import INK, Figure, Missing, colour, svg
 from advkd.reporting.material import Floats, Material, Row
-from advkd.reporting.words import ranked
+from advkd.reporting.words import called, ranked
 
 COLUMNS = 30
 """At most; longer trainings show the mean of neighbouring epochs."""
@@ -44,9 +44,10 @@ def weights(material: Material) -> Figure | Missing:
         body=svg(
             "weights", f"Mean weight of every path point by epoch. {said}", draw, 0.6 + 1.6 * len(terms), 0.3
         ),
-        caption=f"{row.name}: mean normalised weight of every path point (0 clean, the last the strongest) "
-        f"over training; the stronger the colour, the more it counts, up to {most:.2f}. Even shading means "
-        f"that the weighting does not choose; a band that moves follows the student. {material.threat}.",
+        caption=f"{called(row)}: mean normalised weight of every path point (0 clean, the last the "
+        f"strongest) over training; the stronger the colour, the more it counts, up to {most:.2f}. Even "
+        "shading means that the weighting does not choose; a band that moves follows the student. "
+        f"{material.threat}.",
     )
 
 

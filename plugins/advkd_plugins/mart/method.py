@@ -23,7 +23,8 @@ class Mart:
     BCE is CE(x') - mean log(1.0001 - max over c != y of p_c(x') + 1e-12); the KL takes log(p + 1e-12).
     Neither the weight nor the clean probabilities are detached. Source: Wang et al., ICLR 2020
     ("Improving adversarial robustness requires revisiting misclassified examples"), eq. 11; the small
-    constants are the published code's. The paper's beta is 5, the code's function default 6.
+    constants are the published code's, which has none in the logarithm of the clean answer: here it keeps
+    a gradient where a probability is zero. The paper's beta is 5, the code's function default 6.
     """
 
     attack: Attack
