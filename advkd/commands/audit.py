@@ -13,7 +13,9 @@ from advkd.commands.words import SETTINGS, own_words
 @click.command(name="eval", context_settings=SETTINGS)
 @click.argument("target")
 @click.argument("words", nargs=-1)
-@click.option("--strict", is_flag=True, help="Exit with status 3 if a check raises a flag.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with status 3 if a check raises a flag or the audit is not complete."
+)
 def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
     """Judge the robustness of TARGET, and doubt the verdict.
 
@@ -33,7 +35,7 @@ def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
     case = resolve_case(target, *words)
     verdict = api.judge(case, own.get("out"), functools.partial(progress, console))
     verdict_table(console, verdict)
-    if strict and verdict.flags:
+    if strict and (verdict.flags or not verdict.complete):
         sys.exit(3)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -29,6 +30,14 @@ def weights(tmp_path):
     """The shipped network as other code would save it."""
     file = tmp_path / "weights.pt"
     torch.save(shipped("robust").net.state_dict(), file)
+    return file
+
+
+@pytest.fixture
+def robust(tmp_path):
+    """The shipped network as a file of this toolkit."""
+    file = tmp_path / "net.safetensors"
+    file.write_bytes(files("advkd.auditing").joinpath("robust.safetensors").read_bytes())
     return file
 
 
@@ -87,12 +96,8 @@ def test_a_run_of_a_method_that_is_not_installed_any_more(tiny, tmp_path):
     assert "teacher" in json.loads(next(folder.glob("eval/*/result.json")).read_text())
 
 
-def test_a_file_of_this_toolkit_says_what_it_is(tmp_path):
-    file = tmp_path / "net.safetensors"
-    from importlib.resources import files
-
-    file.write_bytes(files("advkd.auditing").joinpath("robust.safetensors").read_bytes())
-    assert "no check raised a flag" in run(str(file), *QUICK, f"out={tmp_path / 'out'}")
+def test_a_file_of_this_toolkit_says_what_it_is(robust, tmp_path):
+    assert "no check raised a flag" in run(str(robust), *QUICK, f"out={tmp_path / 'out'}")
 
 
 def test_a_file_of_other_code_needs_a_model_and_data(weights, tmp_path):
@@ -167,6 +172,13 @@ def test_a_function_of_a_file(tmp_path):
     assert "flag below-record" in said
     strict = ("--strict", "setting=digits", *QUICK, f"out={tmp_path / 'out'}")
     run(f"{tmp_path / 'nets.py'}:good", *strict, status=3)
+
+
+def test_strict_does_not_take_an_upper_bound_for_a_verdict(robust, tmp_path):
+    words = (str(robust), *QUICK, f"out={tmp_path / 'out'}")
+    run(*words, "budget=0s", status=0)
+    run("--strict", *words, "budget=0s", status=3)
+    run("--strict", *words, status=0)
 
 
 @pytest.mark.parametrize(
