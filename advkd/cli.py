@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from importlib import metadata
 from typing import Any, NoReturn
 
@@ -25,13 +26,14 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except AdvkdError as cause:
             if ctx.params.get("debug"):
-                raise
+                traceback.print_exc()
             _failed(cause)
         except Interrupted as stop:
             command = ctx.invoked_subcommand
-            again = (
-                "the same command" if command in ("eval", "compare") else f"advkd run resume={stop.folder}"
-            )
+            again = "the same command"
+            if command not in ("eval", "compare"):
+                load = [word for word in sys.argv if word.startswith("load=")]
+                again = " ".join(["advkd run", *load, f"resume={stop.folder}"])
             err.print(f"\nstopped; go on with: {again}", markup=False)
             sys.exit(130)
         except Exception as cause:
@@ -51,7 +53,7 @@ def _failed(cause: AdvkdError) -> NoReturn:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(metadata.version("advkd"), prog_name="advkd")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:  # noqa: ARG001
+def main(debug: bool) -> None:
     """Small robust students from large robust teachers, compared honestly.
 
     Words are key=value: advkd run preset=path-dual setting=digits epochs=5
@@ -60,7 +62,7 @@ def main(debug: bool) -> None:  # noqa: ARG001
     handler.setFormatter(logging.Formatter("note: %(message)s"))
     log = logging.getLogger("advkd")
     log.handlers = [handler]
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
 for command in (

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from advkd.errors import AdvkdError, error
+from advkd.outcome import Outcome
+from advkd.protocols import Parts
 from advkd.types import Batch, Path, Threat
 
 
 def check_walk(path: Path, x: Tensor, place: str) -> None:
     """Raises unless an attack has begun at the images `x` (B,C,H,W) themselves."""
-    if path.x.shape[1:] != x.shape or not torch.equal(path.x[0], x):
-        shape = f"points of shape {tuple(path.x.shape[1:])}, images of shape {tuple(x.shape)}"
-        raise _refused(place, "an attack begins with the images as they are", shape, "attack")
+    if path.x.shape[1:] != x.shape or path.x.dtype != x.dtype:
+        given = f"points {_what(path.x[0])}, images {_what(x)}"
+        raise _refused(place, "the points of an attack are images like those it begins with", given, "attack")
+    if not torch.equal(path.x[0], x):
+        far = (path.x[0] - x).abs().max()
+        given = f"its first point is up to {far:.6g} away from them"
+        raise _refused(place, "an attack yields the images first, as they are", given, "attack")
 
 
 def check_paths(paths: Mapping[str, Path | None], batch: Batch, threat: Threat, when: str) -> None:
-    """Raises unless every path, by branch, stays inside the threat around its first point."""
+    """Raises unless every path, by branch, begins at images of the batch and stays inside the threat."""
+    if not isinstance(paths, Mapping):
+        problem = "a method gives its paths by branch, as a mapping"
+        raise _refused(when, problem, type(paths).__name__, "method")
     for name, path in paths.items():
         if path is not None:
             _check_path(path, batch, threat, f"path {name}, {when}")
@@ -33,12 +42,27 @@ def _check_path(path: object, batch: Batch, threat: Threat, place: str) -> None:
     if path.x.dim() != batch.x.dim() + 1 or path.x.shape[1:2] != path.y.shape:
         shape = f"points {tuple(path.x.shape)}, classes {tuple(path.y.shape)}"
         raise _refused(place, "a path has points (T,B,C,H,W) and classes (B,)", shape, "path")
+    if (path.x.dtype, path.y.dtype) != (batch.x.dtype, batch.y.dtype):
+        given = f"points {_what(path.x)}, classes {_what(path.y)}; images {_what(batch.x)}"
+        raise _refused(place, "a path has points and classes of the types of the batch", given, "path")
     t, b = path.x.shape[:2]
+    if not t or not b:
+        raise _refused(place, "a path has a point and an image; None skips the batch", (t, b), "path")
+    _check_starts(path, batch, place)
     starts = path.x[:1].expand_as(path.x)
     if not threat.holds(path.x.flatten(0, 1), starts.flatten(0, 1)).all():
         far = threat.distance(path.x.flatten(0, 1), starts.flatten(0, 1)).view(t, b).amax().item()
         told = f"distance {far:.6g}, pixels {path.x.min():.4g} to {path.x.max():.4g}"
         raise _refused(place, f"a path left the threat {threat}", told, "path", "attack")
+
+
+def _check_starts(path: Path, batch: Batch, place: str) -> None:
+    for i, (x, y) in enumerate(zip(path.x[0], path.y, strict=True)):
+        same = (batch.x == x).flatten(1).all(1)
+        if not (same & (batch.y == y)).any():
+            what = "its image has another class" if same.any() else "no such image"
+            problem = "every walk begins at an image of the batch, with its class"
+            raise _refused(place, problem, f"start {i}, class {int(y)}: {what}", "path", "attack")
 
 
 def check_loss(value: object, logits: Tensor, place: str) -> None:
@@ -51,6 +75,43 @@ def check_loss(value: object, logits: Tensor, place: str) -> None:
         raise _refused(place, "a loss must lead back to the logits", "a value without gradient", "loss")
 
 
+def scalars(losses: Iterable[tuple[Tensor, Parts]], method: object) -> Iterator[tuple[Tensor, Parts]]:
+    """The `losses` of a method, each checked: a number with a way back to the weights, and its parts."""
+    place = f"{type(method).__name__}.losses"
+    if not isinstance(losses, Iterable):
+        raise _refused(place, "a method yields its scalars", type(losses).__name__, "method")
+    for pair in losses:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise _refused(place, "a method yields pairs of a scalar and its parts", _what(pair), "method")
+        _check_scalar(*pair, place)
+        yield pair
+
+
+def _check_scalar(scalar: object, parts: object, place: str) -> None:
+    if not isinstance(scalar, Tensor) or scalar.dim():
+        raise _refused(place, "a method yields scalars to backpropagate", _what(scalar), "method")
+    if not scalar.requires_grad:
+        raise _refused(place, "a scalar must lead back to the weights", "a value without gradient", "method")
+    if not isinstance(parts, Mapping) or not all(isinstance(part, Tensor) for part in parts.values()):
+        told = (
+            {name: _what(part) for name, part in parts.items()}
+            if isinstance(parts, Mapping)
+            else _what(parts)
+        )
+        raise _refused(place, "beside a scalar stand its parts, tensors by name", told, "method")
+
+
+def check_outcome(outcome: object, batch: Batch, place: str) -> None:
+    """Raises unless an evaluator has given an `Outcome` with an image for each of the batch."""
+    x = getattr(outcome, "x", None)
+    if not isinstance(outcome, Outcome) or not isinstance(x, Tensor):
+        given = f"Outcome of {_what(x)}" if isinstance(outcome, Outcome) else type(outcome).__name__
+        raise _refused(place, "an evaluator gives an Outcome of the attacked images", given, "evaluator")
+    if x.shape != batch.x.shape or not x.is_floating_point():
+        given = f"{_what(x)} of {_what(batch.x)}"
+        raise _refused(place, "an Outcome has an image for each of the batch", given, "evaluator")
+
+
 def check_finite(losses: Mapping[str, float], when: str, *, trained: bool) -> None:
     """Raises unless every loss of a step, by part, is a finite number; `trained` says a step went before."""
     if not all(math.isfinite(value) for value in losses.values()):
@@ -58,6 +119,12 @@ def check_finite(losses: Mapping[str, float], when: str, *, trained: bool) -> No
         untrained = "nothing is trained yet, so a member is at fault: advkd check loss NAME, or attack NAME"
         remedy = lower if trained else untrained
         raise error(when, "the loss is no longer a finite number", given=dict(losses), remedy=remedy)
+
+
+def _what(value: object) -> str:
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
 
 
 def _refused(place: str, problem: str, given: object, *slots: str) -> AdvkdError:

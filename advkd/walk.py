@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
-from advkd.errors import error
+from advkd.errors import AdvkdError, Problem, error
 from advkd.types import Path
+
+
+class CutOffError(AdvkdError):
+    """The network, or what is made of its logits, lets no gradient reach the images."""
 
 
 class Recorder:
@@ -47,6 +51,9 @@ def answered(points: Iterator[Tensor], recorder: Recorder) -> Iterator[tuple[Ten
         return copy, recorder.recall(point if point._version == version else copy)
 
     for point in points:
+        if not isinstance(point, Tensor):
+            remedy = "yield the images, then each point as it is reached"
+            raise error("attack", "its points are tensors", given=type(point).__name__, remedy=remedy)
         if last is not None:
             yield with_answer(*last)
         last = point.detach(), point._version, point.detach().clone()
@@ -58,10 +65,13 @@ def walked(
     points: Iterator[Tensor], recorder: Recorder, y: Tensor, goal: Tensor | None, *, reuse: bool = True
 ) -> Path:
     """The path an attack makes; `reuse` keeps the logits it asked for (only right in eval mode)."""
+    remedy = "yield the images, then each point as it is reached"
+    if not isinstance(points, Iterable):
+        given = type(points).__name__
+        raise error("attack", "an attack yields its points, one tensor each", given=given, remedy=remedy)
     pairs = list(answered(points, recorder))
     shapes = [tuple(point.shape) for point, _ in pairs]
     if len(set(shapes)) != 1:
-        remedy = "yield the images, then each point as it is reached"
         raise error("attack", "its points must all have the shape of the images", given=shapes, remedy=remedy)
     logits = {k: z for k, (_, z) in enumerate(pairs) if z is not None and k and reuse}
     return Path(torch.stack([point for point, _ in pairs]), y, goal, logits)
@@ -72,5 +82,9 @@ def value_and_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> tupl
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()
         value = objective(leaf)
-        (gradient,) = torch.autograd.grad(value.sum(), leaf)
-    return value.detach(), gradient
+        found = torch.autograd.grad(value.sum(), leaf, allow_unused=True) if value.requires_grad else [None]
+    if found[0] is None:
+        remedy = "attacks by gradients need a network that does not detach, round or index its input"
+        problem = "no gradient of what it increases reaches the images"
+        raise CutOffError(Problem(place="attack", problem=problem, remedy=remedy))
+    return value.detach(), found[0]

@@ -17,10 +17,12 @@ from advkd.auditing.ledger import Ledger, LedgerEntry, Progress
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import check_in_threat, right_of
+from advkd.guards import check_outcome
 from advkd.networks.cost import Cost
 from advkd.networks.modes import answering_float32, buffers_kept, evaluating, logits_of, misclassified
 from advkd.outcome import Outcome
 from advkd.protocols import Evaluator
+from advkd.registry.blame import blamed
 from advkd.streams import streams
 from advkd.types import Batch, Threat, silent
 
@@ -181,7 +183,11 @@ class _Call:
             "memo": lambda key, compute: memo(key + suffix, compute),
         }
         extra = {key: value for key, value in offered.items() if key in taken}
-        return self.evaluator(net, batch, self.threat, self.generator, **extra)
+        # an attack that writes to its batch would move the starts it is held against
+        given = Batch(batch.x.clone(), batch.y.clone())
+        outcome = self.evaluator(net, given, self.threat, self.generator, **extra)
+        check_outcome(outcome, batch, f"evaluators.{self.name}")
+        return outcome
 
     @contextmanager
     def _watched(self, net: nn.Module, batch: Batch) -> Iterator[Tensor]:
@@ -212,6 +218,7 @@ def _failing(name: str, evaluator: Evaluator, rows: Tensor) -> Iterator[None]:
     except (AdvkdError, OutOfTime):
         raise
     except Exception as cause:
+        told = blamed(cause)
         remedy = "repair the model or drop the attack; finished attacks are kept, the same command goes on"
         if isinstance(cause, torch.OutOfMemoryError):
             size = f"evaluators.{name}.batch_size" if hasattr(evaluator, "batch_size") else "batch_size"
@@ -219,6 +226,6 @@ def _failing(name: str, evaluator: Evaluator, rows: Tensor) -> Iterator[None]:
         raise error(
             f"evaluators.{name}",
             f"failed on the examples {int(rows[0])} to {int(rows[-1])}: {type(cause).__name__}: {cause}",
-            given=name,
+            given=told.problems[0].given if told else name,
             remedy=remedy,
         ) from cause

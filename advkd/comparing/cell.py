@@ -18,6 +18,7 @@ from advkd.config.case import Resolved, hash_of
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
 from advkd.networks.engine import asked_for
+from advkd.registry.blame import blamed
 from advkd.reporting.material import Judged
 from advkd.reporting.reading import audited
 from advkd.reporting.stored import read
@@ -76,7 +77,7 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
     # one cell may fail in any way and the others are still worth having
     except Exception as cause:
         log.debug("cell %s", cell.name, exc_info=True)
-        return Made(folder, error=f"{type(cause).__name__}: {cause}")
+        return Made(folder, error=str(blamed(cause) or f"{type(cause).__name__}: {cause}"))
 
 
 def _whole(found: Judged, audit: Path) -> Judged:

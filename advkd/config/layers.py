@@ -15,6 +15,7 @@ from advkd.registry import SLOTS, find
 from advkd.registry.sources import yaml_file
 
 Raw = dict[str, Any]
+YAML = (".yaml", ".yml")
 
 
 def over(base: Raw, layer: Raw) -> Raw:
@@ -55,7 +56,7 @@ def nested(key: tuple[str, ...], value: Any) -> Raw:
 def named(slot: str, name: str) -> Raw:
     """The content of a preset or setting, by registered name or by path of a YAML file.
 
-    `extends: NAME` is laid under it; the keys `about` and `extends` are taken out.
+    `extends: NAME`, or a file beside this one, is laid under it; `about` and `extends` are taken out.
     """
     return _read(slot, name, ())
 
@@ -64,7 +65,7 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
     place = SLOTS[slot]
     if name in chain:
         raise error(place, "extends itself", given=" -> ".join((*chain, name)))
-    content = content_of(slot, name)
+    content = content_of(slot, name, f"{place} {chain[-1]}.extends" if chain else "")
     content.pop("about", None)
     base = content.pop("extends", None)
     if "drop" in content:
@@ -73,17 +74,23 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
     if base is not None and not isinstance(base, str):
         remedy = f"write the name of one {place}"
         raise error(f"{place} {name}", "extends one other by name", given=base, remedy=remedy)
+    if base is not None and base.endswith(YAML) and name.endswith(YAML):
+        base = str(Path(name).parent / base)
     return over(_read(slot, base, (*chain, name)), content) if base else content
 
 
-def content_of(slot: str, name: str) -> Raw:
-    """The whole content of a YAML file, by registered name or by path; what it extends is not."""
-    if name.endswith((".yaml", ".yml")):
-        return load_yaml(Path(name), f"{SLOTS[slot]} {name}")
-    entry = find(slot, name)
+def content_of(slot: str, name: str, place: str = "") -> Raw:
+    """The whole content of a YAML file, by registered name or by path; what it extends is not.
+
+    `place` is where the name was written, if that is not a word.
+    """
+    if name.endswith(YAML):
+        return load_yaml(Path(name), place or f"{SLOTS[slot]} {name}")
+    entry = find(slot, name, place)
     place, file = f"{SLOTS[slot]} {name} of {entry.who}", yaml_file(entry)
     if file is None:
-        raise error(place, f"{name}.yaml is not in {entry.target}", remedy=entry.remedy)
+        remedy = f"name the package alone: {name} = PACKAGE" if ":" in entry.target else entry.remedy
+        raise error(place, f"{name}.yaml is not in {entry.target}", remedy=remedy)
     return load_yaml(file, place, entry.remedy)
 
 

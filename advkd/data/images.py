@@ -130,6 +130,9 @@ def in_memory(dataset: Dataset[Any], classes: int | None, place: str) -> Images:
         return checked(dataset.x, dataset.y, classes, place)
     if isinstance(dataset, DataLoader):
         raise error(place, "is a DataLoader", remedy="give the data set in it: loader.dataset")
+    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+        remedy = "give what has len() and data[i]: torch.utils.data.Dataset, TensorDataset, a list of pairs"
+        raise error(place, "is no data set", given=type(dataset).__name__, remedy=remedy)
     xs: list[Tensor] = []
     ys: list[int] = []
     for index in range(len(cast(Sized, dataset))):

@@ -56,6 +56,9 @@ def to_art(
 
 def shaped(net: nn.Module, shape: Shape) -> nn.Module:
     """`net`, saying from now on by `input_shape` which images (C,H,W) it takes."""
+    if not isinstance(net, nn.Module):
+        remedy = "what makes a student gives a torch.nn.Module; advkd check model NAME tries it"
+        raise error("student", "is no network", given=type(net).__name__, remedy=remedy)
     net.__dict__["input_shape"] = tuple(shape)
     return net
 

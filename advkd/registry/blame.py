@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import traceback
+from types import FrameType
 
 from advkd.errors import AdvkdError, error
 from advkd.registry import SLOTS, YAML_SLOTS, registered
 from advkd.registry.installed import OWN, Entry, installed
 
 
-def blamed(cause: Exception) -> AdvkdError | None:
+def blamed(cause: BaseException) -> AdvkdError | None:
     """The error of the plugin whose line is the innermost on the way to `cause`; None if there is none."""
-    for frame, line in reversed(list(traceback.walk_tb(cause.__traceback__))):
-        module = frame.f_globals.get("__name__", "")
-        brought = [entry for entry in _foreign() if _top(entry.target) == _top(module)]
-        if brought:
-            entry = next((e for e in brought if e.target.partition(":")[0] == module), brought[0])
-            code = frame.f_code
-            return error(
-                f"{SLOTS[entry.slot]} {entry.name}",
-                f"{type(cause).__name__}: {cause}",
-                given=f"{code.co_filename}:{line}, in {code.co_name} ({entry.who})",
-                remedy=f"advkd check {SLOTS[entry.slot]} {entry.name} {_load(entry, code.co_filename)}"
-                "says what the slot asks for; advkd --debug shows the traceback",
-            )
-    return None
+    frames = [
+        (frame, line, brought)
+        for frame, line in traceback.walk_tb(cause.__traceback__)
+        if (brought := [e for e in _foreign() if _top(e.target) == _top(frame.f_globals.get("__name__", ""))])
+    ]
+    if not frames:
+        return None
+    frame, line, brought = frames[-1]
+    # a function of the package has no member: it failed on the way from one that has
+    entry = next((e for other, _, b in reversed(frames) for e in b if _is(e, other)), None)
+    place, remedy = f"package {brought[0].who}", "advkd --debug shows the traceback"
+    if entry is not None:
+        place = f"{SLOTS[entry.slot]} {entry.name}"
+        command = f"advkd check {SLOTS[entry.slot]} {entry.name} {_load(entry, frame.f_code.co_filename)}"
+        remedy = f"{command}says what the slot asks for; {remedy}"
+    told = f"{frame.f_code.co_filename}:{line}, in {frame.f_code.co_name} ({(entry or brought[0]).who})"
+    return error(place, f"{type(cause).__name__}: {cause}", given=told, remedy=remedy)
+
+
+def _is(entry: Entry, frame: FrameType) -> bool:
+    """Whether a frame is of a method of the member."""
+    cls = type(frame.f_locals.get("self"))
+    return entry.member is cls or entry.target == f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _foreign() -> list[Entry]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
+
+from torch import nn
 
 from advkd import protocols
-from advkd.errors import error
+from advkd.errors import AdvkdError, error, unknown
+from advkd.protocols import Kind, Knowledge
 
 PROTOCOL_OF = {slot: protocol for protocol, slot in protocols.SLOT_OF.items()}
+
+VALUES = {"evaluators": {"kind": get_args(Kind), "knowledge": get_args(Knowledge)}}
+"""Class attributes that have one of a few values."""
 
 OPTIONAL = ("modifiers",)
 """Slots whose members leave out what they do not need of their contract."""
@@ -23,6 +29,17 @@ def check(slot: str, place: str, member: Any) -> None:
     if not inspect.isclass(member):
         remedy = "write a class, best a frozen dataclass: its fields are the options"
         raise error(place, "is not a class", given=type(member).__name__, remedy=remedy)
+    if issubclass(member, nn.Module):
+        given = "torch.nn.Module"
+        if slot == "models":
+            remedy = "register a frozen dataclass whose __call__(classes, shape) gives a new network"
+            raise error(place, "is a network, not what makes one", given=given, remedy=remedy)
+        remedy = "write a frozen dataclass with the hooks of its slot; `modules()` of a method are trained"
+        raise error(place, "is a network, whose options could not be told", given=given, remedy=remedy)
+    for attribute, allowed in VALUES.get(slot, {}).items():
+        value = _own(member, attribute)
+        if isinstance(value, str) and value not in allowed:
+            raise AdvkdError(unknown(f"{place}.{attribute}", attribute, value, allowed))
     if isinstance(nets := getattr(member, "nets", ()), str):
         remedy = f'write nets: ClassVar[tuple[str, ...]] = ("{nets}",)'
         raise error(place, "names its networks in a tuple", given=nets, remedy=remedy)
@@ -35,7 +52,12 @@ def check(slot: str, place: str, member: Any) -> None:
         if isinstance(wanted, property):
             _has(place, member, method)
         elif inspect.isfunction(wanted):
-            _fits(place, getattr(member, method, None), wanted)
+            _fits(place, _own(member, method), wanted)
+
+
+def _own(member: type, attribute: str) -> Any:
+    """An attribute of a class or its bases; every class has the `__call__` of its metaclass besides."""
+    return getattr(member, attribute) if any(attribute in vars(of) for of in member.__mro__) else None
 
 
 def _has(place: str, member: Any, attribute: str) -> None:

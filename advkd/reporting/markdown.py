@@ -52,6 +52,16 @@ def _parts(material: Material) -> Iterator[str]:
         rows = [[pair, *(cell.text for cell in cells)] for pair, cells in kind.rows]
         yield table([f"{kind.title.lower()}", *kind.heads], rows)
     yield from _doubts(material)
+    yield from _meanings(material)
+    yield from _origin(material)
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is, whatever the labels in it."""
+    return MARKS.sub(r"\\\g<0>", text)
+
+
+def _meanings(material: Material) -> Iterator[str]:
     yield "## What the names stand for"
     for heading, meanings in glossary(material).items():
         yield f"### {heading.capitalize()}"
@@ -59,16 +69,15 @@ def _parts(material: Material) -> Iterator[str]:
             f"- **{plain(one.name)}**{f' ({plain(one.options)})' if one.options else ''}: {one.text}"
             for one in meanings
         )
+
+
+def _origin(material: Material) -> Iterator[str]:
+    comparison = material.comparison or {}
     yield from map(plain, notes(material))
     if comparison.get("command"):
         yield f"Made by `{comparison['command']}`, hash {comparison.get('hash', 'unknown')}."
     if environment := comparison.get("environment"):
         yield plain(", ".join(f"{name} {value}" for name, value in environment.items()))
-
-
-def plain(text: str) -> str:
-    """Text that Markdown shows as it is, whatever the labels in it."""
-    return MARKS.sub(r"\\\g<0>", text)
 
 
 def _tables(material: Material) -> Iterator[str]:

@@ -87,6 +87,8 @@ def attacked(
         # of code of others, on very small networks
         warnings.simplefilter("ignore")
         found: Outcome = evaluator(net, batch, Threat(norm=norm, eps=EPS[norm]), generator(seed), **more)
+    require(isinstance(found, Outcome), f"it returns a {type(found).__name__}, not an Outcome")
+    require(isinstance(found.x, Tensor), f"its Outcome holds a {type(found.x).__name__}, not a tensor")
     return found
 
 
@@ -127,7 +129,6 @@ def keeps_shape_and_dtype(evaluator: Evaluator) -> None:
     for size in (len(batch.y), 1):
         part = Batch(batch.x[:size], batch.y[:size])
         outcome = attacked(evaluator, net, part, norms_of(evaluator)[0])
-        require(isinstance(outcome, Outcome), f"it returns a {type(outcome).__name__}, not an Outcome")
         require(outcome.x.shape == part.x.shape, f"{tuple(part.x.shape)} becomes {tuple(outcome.x.shape)}")
         require(outcome.x.dtype == part.x.dtype, f"{part.x.dtype} becomes {outcome.x.dtype}")
         require(not outcome.x.requires_grad, "the outcome requires gradient")
@@ -217,6 +218,16 @@ def costs_what_it_declares(evaluator: Any) -> None:
     for index, way in enumerate(("forwards", "backwards")):
         spent = cost.passes[f"net_{way}"] / len(batch.y)
         require(spent <= bound[index], f"{spent:.1f} {way} an image, passes(5) is {bound}")
+
+
+@check("evaluators", lambda evaluator: evaluator.knowledge == "black-box")
+def black_box_takes_no_gradient(evaluator: Evaluator) -> None:
+    """A black-box attack asks for no gradient of the network it judges."""
+    net, batch = task()
+    cost = Cost({"net": net})
+    with cost.counting():
+        attacked(evaluator, net, batch, norms_of(evaluator)[0])
+    require(not (spent := cost.passes["net_backwards"]), f"{spent} backward passes")
 
 
 @check("evaluators", lambda evaluator: "memo" in inspect.signature(evaluator.__call__).parameters)

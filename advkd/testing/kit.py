@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from advkd.errors import error
 from advkd.testing.runner import Trial, trials
 
 
@@ -21,6 +22,8 @@ def conformance(
     """
     import pytest
 
+    if not members:
+        raise error("conformance", "checks nothing", remedy="name at least one member, with its options")
     found = [pytest.param(trial, id=trial.title) for trial in trials(slot, *members, except_=except_)]
 
     @pytest.mark.parametrize("trial", found)

@@ -31,7 +31,9 @@ def made(source: ModelSource, seed: int = 0) -> tuple[nn.Module, int, Shape]:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             try:
-                return source(classes, shape), classes, shape
+                net = source(classes, shape)
+                require(isinstance(net, nn.Module), f"it gives a {type(net).__name__}, not a network")
+                return net, classes, shape
             except AdvkdError as cause:
                 refusals.append(f"{classes} classes, {shape}: {cause}")
     require(False, "it refuses every size:\n" + "\n".join(refusals))
@@ -84,6 +86,7 @@ def gradients_reach_everything(source: ModelSource) -> None:
     require(x.grad is not None and x.grad.any(), "no gradient reaches the pixels")
     cut = [name for name, p in net.named_parameters() if p.requires_grad and p.grad is None]
     require(not cut, f"no gradient reaches {', '.join(cut[:5])}")
+    require(any(p.requires_grad for p in net.parameters()), "it has no parameter to train")
 
 
 @check("models")

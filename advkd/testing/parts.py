@@ -105,7 +105,8 @@ def on_one_device(call: Callable[[], Tensor | None]) -> None:
         elsewhere = any(words in str(cause) for words in ("on the expected device", "on the same device"))
         require(not elsewhere, f"{cause}")
     else:
-        require(answer is None or answer.device.type == "meta", "its answer is on another device")
+        where = "its answer is on another device; make it where the input is: zeros_like, x.new_zeros, .to(x)"
+        require(answer is None or answer.device.type == "meta", where)
 
 
 def state(*networks: nn.Module) -> dict[str, Any]:

@@ -84,6 +84,14 @@ def shapes_agree(sampler: PathSampler) -> None:
 
 
 @check("paths")
+def keeps_dtype(sampler: PathSampler) -> None:
+    """Points have the precision of the images, and classes are integers of the type they came in."""
+    path, here = path_of(sampler), batch()
+    require(path.x.dtype == here.x.dtype, f"images {here.x.dtype}, points {path.x.dtype}")
+    require(path.y.dtype == here.y.dtype, f"classes {here.y.dtype} become {path.y.dtype}")
+
+
+@check("paths")
 def stays_in_threat(sampler: PathSampler) -> None:
     """Every point lies in the ball around its own start, and in the box."""
     path, here = path_of(sampler), surroundings(sampler)

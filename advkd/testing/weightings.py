@@ -112,6 +112,12 @@ def non_negative(weighting: Weighting) -> None:
 
 
 @check("weightings")
+def weighs_something(weighting: Weighting) -> None:
+    """In some usual scene some point has a weight above zero: a term that counts nothing trains nothing."""
+    require(any(weights.any() for _, weights in seen(weighting)), "all weights of all scenes are zero")
+
+
+@check("weightings")
 def no_gradient(weighting: Weighting) -> None:
     """Weights carry no gradient."""
     here = Scene()

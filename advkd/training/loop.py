@@ -124,7 +124,7 @@ class Training:
             totals.update(found)
             self._say("step.loss", sum(found.values()), step=index, parts=found)
         if not totals:
-            problem, remedy = "no term counts yet: all have a later `since`", "begin one with the training"
+            problem, remedy = "no term counts yet, or there is none", "give one with `since: 0`"
             if skipped:
                 problem, remedy = "every branch was skipped at every step", "advkd check path NAME"
             raise error(f"epoch {self.epoch + 1}", problem, given=dict(skipped) or "", remedy=remedy)

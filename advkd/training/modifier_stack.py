@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from advkd.guards import scalars
 from advkd.networks.modes import buffers_kept
 from advkd.protocols import Method, Modifier
 from advkd.step import Step
@@ -41,7 +42,7 @@ class Modified:
 
         def backward() -> dict[str, float]:
             found: dict[str, Tensor | float] = {}
-            for scalar, parts in method.losses(paths, batch, step):
+            for scalar, parts in scalars(method.losses(paths, batch, step), method):
                 scalar.backward()  # type: ignore[no-untyped-call]
                 for name, value in parts.items():
                     found[name] = found.get(name, 0.0) + value.detach()

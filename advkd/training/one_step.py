@@ -12,7 +12,7 @@ from advkd.config.build import member
 from advkd.config.layers import named, over
 from advkd.data.images import Images, check_box, check_labels
 from advkd.errors import error
-from advkd.guards import check_paths
+from advkd.guards import check_paths, scalars
 from advkd.networks.device import undisturbed
 from advkd.networks.modes import buffers_kept, classes_of, full_float32
 from advkd.protocols import Method, nets_of
@@ -92,7 +92,7 @@ def _collected(
     try:
         for p in trained:
             p.grad = None
-        for scalar, _ in method.losses(paths, batch, step):
+        for scalar, _ in scalars(method.losses(paths, batch, step), method):
             scalar.backward()  # type: ignore[no-untyped-call]
             value = value + scalar.detach()
         return value, [(p, p.grad) for p in trained if p.grad is not None]

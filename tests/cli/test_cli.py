@@ -93,7 +93,10 @@ def test_an_error_is_one_message_and_status_two():
     assert done.returncode == 2
     assert "nearest  epochs" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "Traceback" in advkd("--debug", "run", "preset=rslad", "epohcs=3").stderr
+    debug = advkd("--debug", "run", "preset=rslad", "epohcs=3")
+    assert debug.returncode == 2
+    assert "Traceback" in debug.stderr
+    assert debug.stderr.endswith(done.stderr)
 
 
 def test_run_prints_lines_and_table_and_leaves_a_folder(tmp_path):

@@ -15,7 +15,7 @@ import torch
 import torch._dynamo
 
 from advkd import AdvkdError
-from advkd.testing import findings
+from advkd.testing import conformance, findings
 from advkd.testing.checks import checks
 from advkd.testing.mutants import mutants
 from advkd.testing.parts import changed, small_net, state
@@ -71,7 +71,7 @@ def test_one_id_per_check_and_member(pytester):
 def test_the_sentence_comes_first_in_a_failure(pytester):
     bad = 'test_bad = conformance("weightings", Late(bad="negative"))\n'
     done = outcomes(pytester, bad, "-k", "test_bad")
-    done.assert_outcomes(passed=18, failed=3, deselected=42)
+    done.assert_outcomes(passed=19, failed=3, deselected=44)
     text = done.stdout.str()
     failure = text[text.index("test_bad[non_negative-Late(bad=negative)]") :]
     assert failure.splitlines()[1] == "Weights are not negative."
@@ -102,7 +102,7 @@ test_bad = conformance("weightings", Late(bad="negative"), except_=bad)
 test_good = conformance("weightings", Late(), except_={"finite": "was infinite once"})
 """
     done = outcomes(pytester, declared, "-k", "bad or good")
-    done.assert_outcomes(passed=18 + 20, xfailed=3, failed=1, deselected=42)
+    done.assert_outcomes(passed=19 + 21, xfailed=3, failed=1, deselected=44)
     assert "It passes, so the exception declared for it has to go" in done.stdout.str()
     assert "was infinite once" in done.stdout.str()
 
@@ -113,6 +113,11 @@ class Nosy:
 
     def __call__(self, view, step):
         return view.logits("teacher").softmax(2).amax(2)
+
+
+def test_a_test_of_nothing_is_refused():
+    with pytest.raises(AdvkdError, match="checks nothing"):
+        conformance("weightings")
 
 
 def test_an_exception_for_no_check_is_refused():

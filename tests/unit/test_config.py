@@ -80,6 +80,11 @@ def test_a_preset_file_of_ones_own(tmp_path):
     (tmp_path / "loop.yaml").write_text(f"extends: {tmp_path / 'loop.yaml'}\n")
     with pytest.raises(AdvkdError, match="extends itself"):
         named("presets", str(tmp_path / "loop.yaml"))
+    (tmp_path / "child.yaml").write_text("extends: mine.yaml\nmethod: {bn_update: each}\n")
+    assert advkd.resolve(f"preset={tmp_path / 'child.yaml'}").method.total == 2
+    mine.write_text("extends: rslda\n")
+    with pytest.raises(AdvkdError, match=rf"preset {mine}\.extends: unknown preset\n.*\n  nearest  rslad"):
+        named("presets", str(mine))
     mine.write_text("- a list\n")
     with pytest.raises(AdvkdError, match="must hold a mapping"):
         named("presets", str(mine))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.utils.data import TensorDataset
 
 import advkd
 from advkd import registry
 from advkd.attacks.pgd import PGD
+from advkd.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,8 @@ class Spoilt(PGD):
                 "far": x + 0.9 * k / self.steps,
                 "off-box": x - 2 * k,
                 "elsewhere": (x + threat.eps / 2).clamp(0, 1),
+                "coarse": point.half(),
+                "numpy": point.numpy(),
                 "flat": point.flatten(1) if k else point,
                 "whole": point,
             }[self.how]
@@ -68,7 +73,12 @@ def loss_of(student, teacher, batch, threat, **branch):
     [
         ("far", "a path left the threat linf eps 0.1"),
         ("off-box", "a path left the threat linf eps 0.1"),
-        ("elsewhere", "an attack begins with the images as they are"),
+        (
+            "elsewhere",
+            r"an attack yields the images first, as they are\n  given    its first point is up to 0.05",
+        ),
+        ("coarse", r"images like those it begins with\n  given .*float16, images .*float64"),
+        ("numpy", r"its points are tensors\n  given    ndarray"),
         ("flat", "its points must all have the shape of the images"),
     ],
 )
@@ -92,6 +102,131 @@ def test_a_loss_of_another_form_is_refused(student, teacher, batch, threat, how,
     terms = {"robust": {"loss": {"use": "spoilt", "how": how}}}
     with pytest.raises(advkd.AdvkdError, match=says):
         loss_of(student, teacher, batch, threat, terms=terms)
+
+
+PATHS = {
+    "far": (lambda path: replace(path, x=path.x + 1), "begins at an image of the batch.*\n.*no such image"),
+    "label": (
+        lambda path: replace(path, y=path.y.roll(1)),
+        "with its class\n  given    start 1, class 0: its image has another class",
+    ),
+    "fractions": (
+        lambda path: replace(path, y=path.y.double()),
+        "points and classes of the types of the batch",
+    ),
+    "coarse": (lambda path: replace(path, x=path.x.float()), "points and classes of the types of the batch"),
+    "nothing": (lambda path: replace(path, x=path.x[:0]), "a path has a point and an image"),
+    "nobody": (lambda path: replace(path, x=path.x[:, :0], y=path.y[:0]), "a path has a point and an image"),
+    "tensor": (lambda path: path.x, "gives a Path, or None to skip the batch\n  given    Tensor"),
+}
+
+
+@pytest.mark.parametrize("how", PATHS)
+def test_a_path_of_another_form_is_refused(student, teacher, batch, threat, how):
+    change, says = PATHS[how]
+
+    @dataclass(frozen=True, kw_only=True)
+    class Sampler:
+        goals: ClassVar[bool] = False
+
+        def __call__(self, walk, batch, step):
+            return change(walk(batch.x, batch.y))
+
+    advkd.register("path", "spoilt")(Sampler)
+    with pytest.raises(advkd.AdvkdError, match=says):
+        loss_of(student, teacher, batch, threat, path="spoilt")
+
+
+def test_part_of_a_batch_may_walk_in_any_order(student, teacher, batch, threat):
+    @dataclass(frozen=True, kw_only=True)
+    class Some:
+        goals: ClassVar[bool] = False
+
+        def __call__(self, walk, batch, step):
+            return walk(batch.x[[3, 0, 3]], batch.y[[3, 0, 3]])
+
+    advkd.register("path", "some")(Some)
+    assert torch.isfinite(loss_of(student, teacher, batch, threat, path="some"))
+
+
+METHODS = {
+    "nothing": (lambda scalar, parts: None, "a method yields its scalars\n  given    NoneType"),
+    "bare": (lambda scalar, parts: [scalar], "pairs of a scalar and its parts"),
+    "vector": (lambda scalar, parts: [(scalar[None], parts)], "yields scalars to backpropagate"),
+    "detached": (lambda scalar, parts: [(scalar.detach(), parts)], "must lead back to the weights"),
+    "numbers": (lambda scalar, parts: [(scalar, {"a": 1.0})], "tensors by name\n  given    {'a': 'float'}"),
+    "no parts": (lambda scalar, parts: [(scalar, None)], "tensors by name\n  given    NoneType"),
+}
+
+
+@pytest.mark.parametrize("how", METHODS)
+def test_losses_of_another_form_are_refused(tiny, tmp_path, how):
+    change, says = METHODS[how]
+
+    @dataclass(frozen=True, kw_only=True)
+    class Spoilt:
+        nets: ClassVar[tuple[str, ...]] = ()
+
+        def paths(self, batch, step):
+            return {}
+
+        def losses(self, paths, batch, step):
+            scalar = F.cross_entropy(step.nets["student"](batch.x), batch.y)
+            return change(scalar, {"a": scalar.detach()})
+
+    advkd.register("method", "spoilt")(Spoilt)
+    (tmp_path / "mine.yaml").write_text("method: {use: spoilt}\n")
+    run = advkd.resolve(*tiny, f"preset={tmp_path / 'mine.yaml'}")
+    with pytest.raises(advkd.AdvkdError, match=says):
+        advkd.train(run, out=tmp_path / "run")
+
+
+OUTCOMES = {
+    "tensor": (lambda batch: batch.x, "gives an Outcome of the attacked images\n  given    Tensor"),
+    "numpy": (lambda batch: Outcome(batch.x.numpy()), "given    Outcome of ndarray"),
+    "fewer": (lambda batch: Outcome(batch.x[:1]), "has an image for each of the batch"),
+    "another": (lambda batch: Outcome(batch.x.copy_(batch.x.roll(1, 0))), "the attack left the threat"),
+}
+
+
+@pytest.mark.parametrize("audited", [False, True])
+@pytest.mark.parametrize("how", OUTCOMES)
+def test_an_outcome_of_another_form_is_refused(how, audited, threat, tmp_path):
+    change, says = OUTCOMES[how]
+
+    @dataclass(frozen=True, kw_only=True)
+    class Spoilt:
+        kind: ClassVar[str] = "fixed-budget"
+        knowledge: ClassVar[str] = "black-box"
+
+        def passes(self, classes):
+            return 0, 0
+
+        def __call__(self, net, batch, threat, generator):
+            return change(batch)
+
+    advkd.register("evaluator", "spoilt")(Spoilt)
+    x = torch.rand(4, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    net, before = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 4)), x.clone()
+    judge = partial(advkd.audit, evaluators={"spoilt": "spoilt"}, out=tmp_path)
+    if not audited:
+        judge = partial(advkd.evaluate, attacks={"mine": Spoilt()})
+    with pytest.raises(advkd.AdvkdError, match=says):
+        judge(net, TensorDataset(x, net(x).argmax(1)), threat)
+    assert torch.equal(x, before)
+
+
+def test_a_network_that_lets_no_gradient_through_is_said_to(teacher, batch, threat):
+    class Rounded(torch.nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            return self.net(x.detach())
+
+    with pytest.raises(advkd.AdvkdError, match="no gradient of what it increases reaches the images"):
+        loss_of(Rounded(teacher).requires_grad_(True), teacher, batch, threat)
 
 
 def test_members_that_keep_to_it_are_not(student, teacher, batch, threat):

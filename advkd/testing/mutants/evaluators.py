@@ -56,6 +56,12 @@ def stays_in_threat(net: nn.Module, batch: Batch, *more: Any) -> Outcome:
     return Outcome((2 * x - batch.x).clamp(0, 1))
 
 
+@planted("evaluators", Evaluator, knowledge="black-box")
+def black_box_takes_no_gradient(*given: Any) -> Outcome:
+    """A step along the gradient, called black-box."""
+    return right(*given)
+
+
 @fault
 def batch_not_written(net: nn.Module, batch: Batch, *more: Any) -> Outcome:
     """It marks labels it is done with."""

@@ -42,6 +42,13 @@ def shapes_agree(walk: Walk, batch: Batch, step: Step) -> Path:
 
 
 @fault
+def keeps_dtype(walk: Walk, batch: Batch, step: Step) -> Path:
+    """Classes as fractions."""
+    path = walk(batch.x, batch.y)
+    return replace(path, y=path.y.to(path.x))
+
+
+@fault
 def stays_in_threat(walk: Walk, batch: Batch, step: Step) -> Path:
     """It goes on beyond the end."""
     path = walk(batch.x, batch.y)

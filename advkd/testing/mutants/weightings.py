@@ -67,6 +67,12 @@ def non_negative(weights: Tensor, view: View, step: Step) -> Tensor:
 
 
 @fault
+def weighs_something(weights: Tensor, view: View, step: Step) -> Tensor:
+    """It counts nothing at all."""
+    return torch.zeros_like(weights)
+
+
+@fault
 def no_gradient(weights: Tensor, view: View, step: Step) -> Tensor:
     """It asks the student itself."""
     with evaluating(step.nets["student"]):
@@ -113,10 +119,10 @@ def zero_elsewhere(weights: Tensor, view: View, step: Step) -> Tensor:
     return weights
 
 
-@planted("weightings", Pointed, at=lambda t: (t,))
+@planted("weightings", Pointed, at=lambda _: (0, 0))
 def points_lie_on_the_path(weights: Tensor, view: View, step: Step) -> Tensor:
-    """It counts from one."""
-    return 0 * weights
+    """It names the start twice."""
+    return torch.cat([weights[:1], 0 * weights[1:]])
 
 
 @planted("weightings", Settable)
