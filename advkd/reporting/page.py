@@ -139,7 +139,7 @@ def attacks(judged: Judged) -> Iterator[dict[str, Any]]:
 def worst(judged: Judged) -> list[str]:
     """Robust accuracy of every network in the table of attacks."""
     about = judged.audit or {}
-    others = [about[key].robust for key in ("last", "teacher") if key in about]
+    others = [about[key]["robust"] for key in ("last", "teacher") if key in about]
     return [percent(share) for share in (judged.scores.robust, *others)]
 
 

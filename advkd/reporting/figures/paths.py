@@ -110,9 +110,9 @@ def _panel(paths: Paths, branch: str, i: int, most: float) -> Markup:
     end = (
         "the student stands"
         if changed is None
-        else f"class {said[changed]} to the student from step {changed}"
+        else f"taken for class {said[changed]} from step {changed}"
     )
-    end = f"class {said[0]} to the student from the start" if changed == 0 else end
+    end = f"taken for class {said[0]} from the start" if changed == 0 else end
     says = f"{branch} path of class {label}{goal}: {end}"
     return Markup(
         '<div class="strip"><p><b>{}</b>, class {}{}: {}</p><img alt="{}" src="{}">{}</div>'
