@@ -57,6 +57,8 @@ def _check_path(path: object, batch: Batch, threat: Threat, place: str) -> None:
 
 
 def _check_starts(path: Path, batch: Batch, place: str) -> None:
+    if torch.equal(path.x[0], batch.x) and torch.equal(path.y, batch.y):
+        return
     for i, (x, y) in enumerate(zip(path.x[0], path.y, strict=True)):
         same = (batch.x == x).flatten(1).all(1)
         if not (same & (batch.y == y)).any():

@@ -36,7 +36,8 @@ def show(words: tuple[str, ...]) -> None:
     if words and "=" not in words[0]:
         slot = slot_named(words[0])
         if len(words) != 2:
-            raise error("show", "write a slot and a name", given=" ".join(words), remedy=f"advkd list {slot}")
+            remedy = f"advkd list {slot} has the names; advkd check takes options too"
+            raise error("show", "write a slot and a name", given=" ".join(words), remedy=remedy)
         tables.member(Console(), find(slot, split_name(words[1])[0]))
         return
     from advkd.config.resolve import resolve

@@ -107,11 +107,7 @@ def _panel(paths: Paths, branch: str, i: int, most: float) -> Markup:
     goal = "" if strip.goal is None else f", toward class {int(strip.goal[i])}"
     said = strip.said["student"][:, i]
     changed = next((k for k, name in enumerate(said) if name != label), None)
-    end = (
-        "the student stands"
-        if changed is None
-        else f"taken for class {said[changed]} from step {changed}"
-    )
+    end = "the student stands" if changed is None else f"taken for class {said[changed]} from step {changed}"
     end = f"taken for class {said[0]} from the start" if changed == 0 else end
     says = f"{branch} path of class {label}{goal}: {end}"
     return Markup(
