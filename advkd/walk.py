@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from advkd.errors import AdvkdError, Problem, error
 from advkd.types import Path
 
+YIELD = "yield the images, then each point as it is reached"
+"""What an attack that gives something else has to do."""
+
 
 class CutOffError(AdvkdError):
     """The network, or what is made of its logits, lets no gradient reach the images."""
@@ -52,8 +55,7 @@ def answered(points: Iterator[Tensor], recorder: Recorder) -> Iterator[tuple[Ten
 
     for point in points:
         if not isinstance(point, Tensor):
-            remedy = "yield the images, then each point as it is reached"
-            raise error("attack", "its points are tensors", given=type(point).__name__, remedy=remedy)
+            raise error("attack", "its points are tensors", given=type(point).__name__, remedy=YIELD)
         if last is not None:
             yield with_answer(*last)
         last = point.detach(), point._version, point.detach().clone()
@@ -65,14 +67,13 @@ def walked(
     points: Iterator[Tensor], recorder: Recorder, y: Tensor, goal: Tensor | None, *, reuse: bool = True
 ) -> Path:
     """The path an attack makes; `reuse` keeps the logits it asked for (only right in eval mode)."""
-    remedy = "yield the images, then each point as it is reached"
     if not isinstance(points, Iterable):
         given = type(points).__name__
-        raise error("attack", "an attack yields its points, one tensor each", given=given, remedy=remedy)
+        raise error("attack", "an attack yields its points, one tensor each", given=given, remedy=YIELD)
     pairs = list(answered(points, recorder))
     shapes = [tuple(point.shape) for point, _ in pairs]
     if len(set(shapes)) != 1:
-        raise error("attack", "its points must all have the shape of the images", given=shapes, remedy=remedy)
+        raise error("attack", "its points must all have the shape of the images", given=shapes, remedy=YIELD)
     logits = {k: z for k, (_, z) in enumerate(pairs) if z is not None and k and reuse}
     return Path(torch.stack([point for point, _ in pairs]), y, goal, logits)
 

@@ -12,22 +12,24 @@ from advkd.registry.installed import OWN, Entry, installed
 
 def blamed(cause: BaseException) -> AdvkdError | None:
     """The error of the plugin whose line is the innermost on the way to `cause`; None if there is none."""
+    foreign = _foreign()
     frames = [
         (frame, line, brought)
-        for frame, line in traceback.walk_tb(cause.__traceback__)
-        if (brought := [e for e in _foreign() if _top(e.target) == _top(frame.f_globals.get("__name__", ""))])
+        for frame, line in reversed(list(traceback.walk_tb(cause.__traceback__)))
+        if (brought := [e for e in foreign if _top(e.target) == _top(frame.f_globals.get("__name__", ""))])
     ]
     if not frames:
         return None
-    frame, line, brought = frames[-1]
-    # a function of the package has no member: it failed on the way from one that has
-    entry = next((e for other, _, b in reversed(frames) for e in b if _is(e, other)), None)
-    place, remedy = f"package {brought[0].who}", "advkd --debug shows the traceback"
-    if entry is not None:
+    frame, line, (first, *_) = frames[0]
+    place, remedy = f"package {first.who}", "advkd --debug shows the traceback"
+    # a function beside the members is none of them: it was called on the way from one
+    members = ((entry, other) for other, _, brought in frames for entry in brought if _is(entry, other))
+    if found := next(members, None):
+        entry, other = found
         place = f"{SLOTS[entry.slot]} {entry.name}"
-        command = f"advkd check {SLOTS[entry.slot]} {entry.name} {_load(entry, frame.f_code.co_filename)}"
-        remedy = f"{command}says what the slot asks for; {remedy}"
-    told = f"{frame.f_code.co_filename}:{line}, in {frame.f_code.co_name} ({(entry or brought[0]).who})"
+        check = f"advkd check {place} {_load(entry, other.f_code.co_filename)}"
+        remedy = f"{check}says what the slot asks for; {remedy}"
+    told = f"{frame.f_code.co_filename}:{line}, in {frame.f_code.co_name} ({first.who})"
     return error(place, f"{type(cause).__name__}: {cause}", given=told, remedy=remedy)
 
 
