@@ -244,7 +244,8 @@ def test_a_cell_that_fails_is_told_and_the_rest_go_on(tmp_path):
     )
     status, said = command(*words)
     assert status == 1
-    assert "bad, seed 0: ZeroDivisionError: planted" in said
+    assert "bad, seed 0: loss failing: ZeroDivisionError: planted" in said
+    assert "faulty.py:19, in __call__" in said
     rows = json.loads((tmp_path / "it" / "result.json").read_text())["rows"]
     assert [row["state"] for row in rows] == ["done", "failed"]
     assert "planted" in (tmp_path / "it" / "report.html").read_text()
