@@ -22,6 +22,7 @@ class _Commands(click.Group):
     """Turns errors a user can repair into one message and exit status 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        words = list(ctx.args)
         try:
             return super().invoke(ctx)
         except AdvkdError as cause:
@@ -32,7 +33,7 @@ class _Commands(click.Group):
             command = ctx.invoked_subcommand
             again = "the same command"
             if command not in ("eval", "compare"):
-                load = [word for word in sys.argv if word.startswith("load=")]
+                load = [word for word in words if word.startswith("load=")]
                 again = " ".join(["advkd run", *load, f"resume={stop.folder}"])
             err.print(f"\nstopped; go on with: {again}", markup=False)
             sys.exit(130)

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from advkd.config.entries import CLEAN, entry_names
 from advkd.data.images import Images, check_box, checked, in_memory
 from advkd.errors import at_least_one, error
-from advkd.guards import check_outcome
+from advkd.guards import outcome_of
 from advkd.networks.device import undisturbed
 from advkd.networks.modes import (
     answering_float32,
@@ -27,7 +27,7 @@ from advkd.networks.modes import (
 from advkd.protocols import Evaluator
 from advkd.result import Result
 from advkd.streams import streams
-from advkd.types import Batch, Threat
+from advkd.types import Threat
 
 
 @undisturbed
@@ -60,10 +60,8 @@ def evaluate(
             right[CLEAN].append(right_of(net, batch.x, batch.y).cpu())
             for key, name in names.items():
                 begin = time.perf_counter()
-                # an attack that writes to its batch would move the starts it is held against
-                given = Batch(batch.x.clone(), batch.y.clone())
-                outcome = attacks[key](net, given, threat, random("evaluate", key, index))
-                check_outcome(outcome, batch, f"evaluation.{name}")
+                noise = random("evaluate", key, index)
+                outcome = outcome_of(attacks[key], f"evaluation.{name}", net, batch, threat, noise)
                 check_in_threat(outcome.x, batch.x, threat, name)
                 right.setdefault(name, []).append(right_of(net, outcome.x, batch.y).cpu())
                 seconds[name] += time.perf_counter() - begin

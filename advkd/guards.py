@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from advkd.errors import AdvkdError, error
 from advkd.outcome import Outcome
-from advkd.protocols import Parts
+from advkd.protocols import Evaluator, Parts
 from advkd.types import Batch, Path, Threat
 
 
@@ -48,7 +49,10 @@ def _check_path(path: object, batch: Batch, threat: Threat, place: str) -> None:
     t, b = path.x.shape[:2]
     if not t or not b:
         raise _refused(place, "a path has a point and an image; None skips the batch", (t, b), "path")
-    _check_starts(path, batch, place)
+    if wrong := wrong_start(path, batch):
+        raise _refused(
+            place, "every walk begins at an image of the batch, with its class", wrong, "path", "attack"
+        )
     starts = path.x[:1].expand_as(path.x)
     if not threat.holds(path.x.flatten(0, 1), starts.flatten(0, 1)).all():
         far = threat.distance(path.x.flatten(0, 1), starts.flatten(0, 1)).view(t, b).amax().item()
@@ -56,15 +60,16 @@ def _check_path(path: object, batch: Batch, threat: Threat, place: str) -> None:
         raise _refused(place, f"a path left the threat {threat}", told, "path", "attack")
 
 
-def _check_starts(path: Path, batch: Batch, place: str) -> None:
+def wrong_start(path: Path, batch: Batch) -> str:
+    """What is wrong where a walk begins at no image of the batch with its class; empty if nothing is."""
     if torch.equal(path.x[0], batch.x) and torch.equal(path.y, batch.y):
-        return
+        return ""
     for i, (x, y) in enumerate(zip(path.x[0], path.y, strict=True)):
         same = (batch.x == x).flatten(1).all(1)
         if not (same & (batch.y == y)).any():
             what = "its image has another class" if same.any() else "no such image"
-            problem = "every walk begins at an image of the batch, with its class"
-            raise _refused(place, problem, f"start {i}, class {int(y)}: {what}", "path", "attack")
+            return f"start {i}, class {int(y)}: {what}"
+    return ""
 
 
 def check_loss(value: object, logits: Tensor, place: str) -> None:
@@ -103,8 +108,18 @@ def _check_scalar(scalar: object, parts: object, place: str) -> None:
         raise _refused(place, "beside a scalar stand its parts, tensors by name", told, "method")
 
 
-def check_outcome(outcome: object, batch: Batch, place: str) -> None:
-    """Raises unless an evaluator has given an `Outcome` with an image for each of the batch."""
+def outcome_of(
+    evaluator: Evaluator,
+    place: str,
+    net: nn.Module,
+    batch: Batch,
+    threat: Threat,
+    generator: torch.Generator,
+    **more: Any,
+) -> Outcome:
+    """What an evaluator makes of a batch; raises unless it is an `Outcome` with an image for each of it."""
+    # one that writes to its batch would move the starts it is held against
+    outcome: object = evaluator(net, Batch(batch.x.clone(), batch.y.clone()), threat, generator, **more)
     x = getattr(outcome, "x", None)
     if not isinstance(outcome, Outcome) or not isinstance(x, Tensor):
         given = f"Outcome of {_what(x)}" if isinstance(outcome, Outcome) else type(outcome).__name__
@@ -112,6 +127,7 @@ def check_outcome(outcome: object, batch: Batch, place: str) -> None:
     if x.shape != batch.x.shape or not x.is_floating_point():
         given = f"{_what(x)} of {_what(batch.x)}"
         raise _refused(place, "an Outcome has an image for each of the batch", given, "evaluator")
+    return outcome
 
 
 def check_finite(losses: Mapping[str, float], when: str, *, trained: bool) -> None:

@@ -17,7 +17,7 @@ from advkd.auditing.ledger import Ledger, LedgerEntry, Progress
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import check_in_threat, right_of
-from advkd.guards import check_outcome
+from advkd.guards import outcome_of
 from advkd.networks.cost import Cost
 from advkd.networks.modes import answering_float32, buffers_kept, evaluating, logits_of, misclassified
 from advkd.outcome import Outcome
@@ -183,11 +183,8 @@ class _Call:
             "memo": lambda key, compute: memo(key + suffix, compute),
         }
         extra = {key: value for key, value in offered.items() if key in taken}
-        # an attack that writes to its batch would move the starts it is held against
-        given = Batch(batch.x.clone(), batch.y.clone())
-        outcome = self.evaluator(net, given, self.threat, self.generator, **extra)
-        check_outcome(outcome, batch, f"evaluators.{self.name}")
-        return outcome
+        place = f"evaluators.{self.name}"
+        return outcome_of(self.evaluator, place, net, batch, self.threat, self.generator, **extra)
 
     @contextmanager
     def _watched(self, net: nn.Module, batch: Batch) -> Iterator[Tensor]:

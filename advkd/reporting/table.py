@@ -27,8 +27,6 @@ COSTS = (
 )
 PASSES = COSTS[4:8]
 
-RANGE = " A range says that the attack was not run on examples an earlier one had broken."
-
 
 @dataclass(frozen=True)
 class TableCell:
@@ -103,8 +101,9 @@ def methods(material: Material) -> tuple[list[str], list[tuple[Group, list[Table
 def legend(material: Material) -> str:
     """How to read the numbers of `methods`, or the attacks of a single student."""
     if material.single is not None and material.single.judged is not None:
-        audited = material.single.judged.audit is not None
-        return f"Accuracy in % under each attack alone.{RANGE if audited else ''}"
+        says = "Accuracy in % under each attack alone."
+        ranges = " A range says that the attack was not run on examples an earlier one had broken."
+        return says if material.single.judged.audit is None else says + ranges
     says = (
         "Accuracy in %. Mean ± SD over seeds where there are several, else the 95 % Wilson interval. Robust: "
         "right when clean and under every attack, image by image."

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
+from advkd.guards import wrong_start
 from advkd.protocols import Method, nets_of
 from advkd.step import Step
 from advkd.testing.checks import check, require
@@ -85,12 +86,9 @@ def own_modules(method: Any) -> dict[str, nn.Module]:
 @check("methods")
 def paths_start_clean(method: Method) -> None:
     """Every path starts from images of the batch, each with the label of its image."""
-    here = batch()
     for name, path in Training(method, "teacher").paths().items():
-        for x, y in zip(*((path.x[0], path.y) if path else ((), ())), strict=True):
-            rows = [torch.equal(x, other) for other in here.x]
-            require(any(rows), f"{name} starts from an image that is not in the batch")
-            require(here.y[rows.index(True)] == y, f"{name} relabels an image")
+        wrong = wrong_start(path, batch()) if path else ""
+        require(not wrong, f"{name}, {wrong}")
 
 
 @check("methods")

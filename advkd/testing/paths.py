@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy as ce
 
+from advkd.guards import wrong_start
 from advkd.networks.modes import evaluating, logits_of
 from advkd.protocols import PathSampler, Walk
 from advkd.step import Step
@@ -66,12 +67,7 @@ def has_goals(sampler: Any) -> bool:
 @check("paths")
 def starts_clean(sampler: PathSampler) -> None:
     """Every walk starts from an image of the batch, and its label stays that of the image."""
-    path, here = path_of(sampler), batch()
-    for i, (x, y) in enumerate(zip(path.x[0], path.y, strict=True)):
-        rows = [torch.equal(x, other) for other in here.x]
-        require(any(rows), f"start {i} is no image of the batch")
-        label = here.y[rows.index(True)]
-        require(y == label, f"start {i} is labelled {y}, its image {label}")
+    require(not (wrong := wrong_start(path_of(sampler), batch())), wrong)
 
 
 @check("paths")

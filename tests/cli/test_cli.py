@@ -12,7 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from parts import TINY
+
+from advkd.cli import main
+from advkd.errors import Interrupted
 
 ADVKD = Path(sys.executable).with_name("advkd")
 QUICK = [word for word in TINY if not word.startswith("teacher")]
@@ -226,3 +230,15 @@ def test_ctrl_c_says_how_to_go_on_and_it_does(tmp_path):
     assert "epoch  12/12" in done.stdout
     assert "epoch   1/12" not in done.stdout
     assert advkd("run", "resume=x", "epochs=3", folder=tmp_path).returncode == 2
+
+
+def test_a_run_that_is_stopped_says_how_to_go_on_with_what_it_loaded(tmp_path, monkeypatch):
+    def stopped(*_, **__):
+        raise Interrupted(tmp_path / "it")
+
+    (tmp_path / "mine.py").write_text("")
+    monkeypatch.setattr("advkd.api.train", stopped)
+    words = ["run", "preset=rslad", f"load={tmp_path / 'mine.py'}"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 130
+    assert f"advkd run load={tmp_path / 'mine.py'} resume={tmp_path / 'it'}" in done.output
