@@ -16,6 +16,7 @@ from advkd.registry.sources import yaml_file
 
 Raw = dict[str, Any]
 YAML = (".yaml", ".yml")
+REPAIR = "repair the file"
 
 
 def over(base: Raw, layer: Raw) -> Raw:
@@ -65,7 +66,8 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
     place = SLOTS[slot]
     if name in chain:
         raise error(place, "extends itself", given=" -> ".join((*chain, name)))
-    content = content_of(slot, name, f"{place} {chain[-1]}.extends" if chain else "")
+    file, *told = _file_of(slot, name, f"{place} {chain[-1]}.extends" if chain else "")
+    content = load_yaml(file, *told)
     content.pop("about", None)
     base = content.pop("extends", None)
     if "drop" in content:
@@ -74,8 +76,8 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
     if base is not None and not isinstance(base, str):
         remedy = f"write the name of one {place}"
         raise error(f"{place} {name}", "extends one other by name", given=base, remedy=remedy)
-    if base is not None and base.endswith(YAML) and name.endswith(YAML):
-        base = str(Path(name).parent / base)
+    if base is not None and base.endswith(YAML):
+        base = str(file.parent / base)
     return over(_read(slot, base, (*chain, name)), content) if base else content
 
 
@@ -84,17 +86,22 @@ def content_of(slot: str, name: str, place: str = "") -> Raw:
 
     `place` is where the name was written, if that is not a word.
     """
+    return load_yaml(*_file_of(slot, name, place))
+
+
+def _file_of(slot: str, name: str, place: str) -> tuple[Path, str, str]:
+    """The file of a preset, setting or suite, with the place and the remedy that its errors tell."""
     if name.endswith(YAML):
-        return load_yaml(Path(name), place or f"{SLOTS[slot]} {name}")
+        return Path(name), place or f"{SLOTS[slot]} {name}", REPAIR
     entry = find(slot, name, place)
     place, file = f"{SLOTS[slot]} {name} of {entry.who}", yaml_file(entry)
     if file is None:
         remedy = f"name the package alone: {name} = PACKAGE" if ":" in entry.target else entry.remedy
         raise error(place, f"{name}.yaml is not in {entry.target}", remedy=remedy)
-    return load_yaml(file, place, entry.remedy)
+    return file, place, entry.remedy
 
 
-def load_yaml(file: Path, place: str, remedy: str = "repair the file") -> Raw:
+def load_yaml(file: Path, place: str, remedy: str = REPAIR) -> Raw:
     """A YAML file whose top level is a mapping."""
     try:
         content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)

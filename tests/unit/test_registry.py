@@ -151,6 +151,13 @@ def test_presets_of_other_packages_are_found(site):
     assert source_of(find("presets", "mine")).headline == "Mine."
 
 
+def test_a_preset_of_a_package_extends_the_file_beside_it(site):
+    base, mine = "extends: rslad\nmethod: {total: 2}\n", "extends: base.yaml\n"
+    files = {"more/__init__.py": "", "more/base.yaml": base, "more/mine.yaml": mine}
+    distribution(site, "more", "[advkd.presets]\nmine = more\n", files)
+    assert advkd.resolve("preset=mine").method.total == 2
+
+
 def test_a_member_that_is_passed_on_is_found_where_it_is_written(site):
     member = '"""A module."""\n\n\nclass Real:\n    """One line about it."""\n'
     files = {"passing/__init__.py": "from .inner import Real as Shown\n", "passing/inner.py": member}
