@@ -12,14 +12,14 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from advkd.admission import admit
 from advkd.auditing import open as doors
-from advkd.auditing.admission import admit
 from advkd.auditing.ledger import Progress
+from advkd.auditing.probe import gradient
 from advkd.auditing.verdict import Verdict
 from advkd.config.case import Resolved
 from advkd.config.resolve import resolve
 from advkd.config.run import Run
-from advkd.data.images import Images
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.fingerprints import data_fingerprint
@@ -37,9 +37,10 @@ from advkd.splits import Splits, split
 from advkd.streams import global_seed
 from advkd.training import checkpoint, tracing
 from advkd.training import folder as run_folder
+from advkd.training.closing import judge_all
 from advkd.training.gate import admitted
 from advkd.training.given import Given, Pair
-from advkd.training.loop import BEST, LAST, Setup, Training
+from advkd.training.loop import BEST, Setup, Training
 from advkd.training.one_step import loss_of
 from advkd.training.teachers import described, provided
 from advkd.types import Record, Shape, Threat, silent
@@ -167,7 +168,7 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
         training.fit(resume=go_on)
         # a run without evaluation is judged by somebody else: the test images stay closed
         judged = splits.test() if run.evaluation else splits.validation
-        result = _judged(run, nets, judged, folder)
+        result = judge_all(run, nets, judged, folder)
         tracing.leave(folder, nets, splits.validation, run.threat, run.seed)
         cost = {"seconds": round(time.perf_counter() - begin, 3), **training.cost.summary()}
         net, modifiers = nets["student"].eval(), tuple(run.modifiers)
@@ -215,26 +216,13 @@ def _nets(
     image = splits.train.subset(torch.arange(1))
     for name, net in nets.items():
         admit(net, name, image, splits.classes, 1, device)
+        # what attacks will ask for when training is over
+        if run.evaluation:
+            gradient(net, name, [image.batch(torch.arange(1)).to(device)], "margin")
     if not any(parameter.requires_grad for parameter in nets["student"].parameters()):
         remedy = "call its requires_grad_(True), and let the teacher be another network: that one is frozen"
         raise error("student", "has no parameter to train", given=type(student).__name__, remedy=remedy)
     return nets
-
-
-def _judged(run: Run, nets: Mapping[str, nn.Module], images: Images, folder: Path) -> Result:
-    found = {}
-    for name, file in (("last", LAST), ("best", BEST)):
-        state, _ = weights.read(folder / file, "evaluation")
-        nets["student"].load_state_dict(state)
-        found[name] = evaluate(
-            nets["student"], images, run.threat, run.evaluation, batch_size=run.eval_batch_size
-        )
-    teacher = None
-    if "teacher" in nets:
-        teacher = evaluate(
-            nets["teacher"], images, run.threat, run.evaluation, batch_size=run.eval_batch_size
-        )
-    return replace(found["best"], last=found["last"], teacher=teacher)
 
 
 def _all(reporters: Sequence[Reporter]) -> Reporter:

@@ -9,8 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from advkd.admission import admit, fitting_batch
 from advkd.auditing import curves
-from advkd.auditing.admission import admit, fitting_batch
 from advkd.auditing.bench import Bench, OutOfTime
 from advkd.auditing.doubt import attack_flags, network_flags
 from advkd.auditing.ledger import Ledger, LedgerEntry
@@ -32,6 +32,9 @@ from advkd.networks.engine import Engine, asked_for
 from advkd.networks.modes import buffers_kept, full_float32
 from advkd.registry import load
 from advkd.streams import streams
+from advkd.training.folder import CODE
+from advkd.training.gate import guessing
+from advkd.training.member_code import code_of_members
 
 PROBED = 64
 
@@ -96,6 +99,7 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
         "batch_size": size,
         "engine": engine.about,
     }
+    about |= {CODE: code} if (code := code_of_members([*audit.plan.evaluators.values()])) else {}
     ledger = Ledger(len(images), about, audit.folder, asked_for(audit.plan.compile, audit.plan.precision))
     few = images.batch(spread(images.y, n, audit.plan.seed)).to(audit.device)
     budget = seconds(audit.plan.budget)
@@ -154,6 +158,7 @@ class _Judged:
             size=self.bench.batch_size,
             threat=self.audit.threat,
             clean=right.double().mean().item(),
+            chance=guessing(self.images.y),
             n=len(right),
             record=self.main.record,
             training=self.training,
@@ -196,7 +201,7 @@ class _Judged:
             self._skip("sanity curves")
             return
         rows = limited(self.images.y, max(how.images, self.audit.classes), self.audit.plan.seed)
-        self.points = curves.drawn(self.bench, self.main.net, how, rows, 1 / self.audit.classes)
+        self.points = curves.drawn(self.bench, self.main.net, how, rows, guessing(self.images.y))
 
     def _entries(self, subject: Subject) -> dict[str, LedgerEntry]:
         same = self.like.same(subject.who, self.main.who)
@@ -217,7 +222,7 @@ class _Judged:
         if self.audit.threat.eps == 0:
             return self.found
         entries = self._entries(self.main)
-        chance = 1 / self.audit.classes
+        chance = guessing(self.images.y)
         suite = {name: self.audit.plan.evaluators[key] for key, name in self.names.items()}
         return [*self.found, *attack_flags(self.points, entries, suite, chance)]
 

@@ -87,9 +87,9 @@ def _highest(probe: Probe, batch: Batch) -> Tensor:
 
 def below_record(probe: Probe) -> Flag | None:
     """Clean accuracy that no trained network would have."""
-    classes, known = probe.logits().shape[1], probe.record.get("clean")
-    if near_chance(probe.clean, classes):
-        against = f"chance is {100 / classes:.0f} %"
+    known = probe.record.get("clean")
+    if near_chance(probe.clean, probe.chance):
+        against = f"chance is {100 * probe.chance:.0f} %"
     elif known is not None and short_of(known, probe.clean, probe.n):
         against = f"its record says {100 * known:.1f} %"
     else:

@@ -21,7 +21,7 @@ from advkd.errors import error
 from advkd.files import write_arrays
 from advkd.networks import weights
 from advkd.protocols import Memo
-from advkd.training.folder import EXAMPLES
+from advkd.training.folder import CODE, EXAMPLES
 
 PARTIAL = "partial"
 ARRAYS = ("tried", "right", "distance")
@@ -143,7 +143,7 @@ class Ledger:
         _as_asked(about["engine"], asked, path)
 
     def _same(self, written: Mapping[str, Any], path: Path) -> None:
-        nets, mine = written["nets"], self.about["nets"]
+        nets, mine, code = written["nets"], self.about["nets"], self.about.get(CODE)
         differ = {
             # first: marks of networks are answers to these images
             "data": written["images"] != self.about["images"],
@@ -151,6 +151,8 @@ class Ledger:
                 not Mark.of(mine[who]).fits(Mark.of(nets[who])) for who in mine.keys() & nets.keys()
             ),
             "options": written["plan"] != self.about["plan"],
+            # of an audit that was begun without it nothing is known
+            "code of its attacks": written.get(CODE, code) != code,
         }
         for what, differs in differ.items():
             if differs:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from advkd.admission import probable
 from advkd.errors import error
 from advkd.networks.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
@@ -39,14 +40,16 @@ class Flag:
 class Probe:
     """A few examples the network gets right, and what is known of it.
 
-    `clean` is its accuracy on `n` examples, `record` what its file says it should be; `training` names
-    layers that were in train mode when it was given. It is asked about `size` images at a time.
+    `clean` is its accuracy on `n` examples, `chance` that of always giving one answer, `record` what its
+    file says it should be; `training` names layers that were in train mode when it was given. It is asked
+    about `size` images at a time.
     """
 
     net: nn.Module
     batch: Batch
     threat: Threat
     clean: float
+    chance: float
     n: int
     size: int
     record: Mapping[str, Any] = field(default_factory=dict)
@@ -128,8 +131,7 @@ def zero_gradient(probe: Probe) -> Flag | None:
 def probabilities(probe: Probe) -> Flag | None:
     """Outputs that are probabilities: their logarithm's gradient vanishes where the net is sure."""
     answer = probe.logits()
-    inside = (answer >= -1e-5).all() and (answer <= 1 + 1e-5).all()
-    if not inside or ((answer.sum(1) - 1).abs() > 1e-5).any():
+    if not probable(answer):
         return None
     return Flag(
         name="probabilities",

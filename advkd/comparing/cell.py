@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from advkd import api
 from advkd.auditing.case import resolve_case
@@ -21,7 +20,7 @@ from advkd.networks.engine import asked_for
 from advkd.registry.blame import blamed
 from advkd.reporting.material import Judged
 from advkd.reporting.reading import audited
-from advkd.reporting.stored import read
+from advkd.reporting.stored import read, sound
 from advkd.training.folder import RESULT, RUN, LockedError, created
 from advkd.training.teachers import of_run
 from advkd.types import Part
@@ -64,8 +63,9 @@ def made(cell: Cell, judge: Judge, folder: Path) -> Made:
     try:
         if not (folder / RESULT).exists():
             _train(cell, folder)
-        # `read` raises with a remedy where the file is damaged
-        _as_asked(cell.run, read(folder / RESULT)["engine"], folder)
+        with sound(folder / RESULT):
+            engine = read(folder / RESULT)["engine"]
+        _as_asked(cell.run, engine, folder)
         case = judge.case(folder)
         audit = case_folder(case)
         found = _judged(case, audit, teacher=of_run(cell.run) is not None)
@@ -134,11 +134,13 @@ def _called(case: Resolved, name: str) -> Resolved:
 
 def _judged(case: Resolved, audit: Path, *, teacher: bool = False) -> Judged:
     """What an audit finds; it is made unless that was done to the end, with the `teacher` if there is one."""
-    if not (audit / RESULT).exists() or not _complete(read(audit / RESULT), teacher):
+    if not (audit / RESULT).exists() or not _complete(audit / RESULT, teacher):
         judged(case, audit)
     return audited(audit)
 
 
-def _complete(found: Mapping[str, Any], teacher: bool) -> bool:
-    lacking = any(NEEDS.format("teacher") in text for text in found["not_tried"])
-    return bool(found["complete"]) and not (teacher and lacking)
+def _complete(file: Path, teacher: bool) -> bool:
+    with sound(file):
+        found = read(file)
+        lacking = any(NEEDS.format("teacher") in text for text in found["not_tried"])
+        return bool(found["complete"]) and not (teacher and lacking)

@@ -23,11 +23,18 @@ def changes(entrant: Entrant, runs: Mapping[str, Run]) -> Iterator[str]:
     preset, *words = entrant.words
     typed, apart = [one.path for one in parse(tuple(words))], _apart(runs)
     for key, value in leaves(named("presets", preset.partition("=")[2])):
-        if before.get(key) == value or any(_within(key, path) for path in typed):
+        if _kept(key, value, before) or any(_within(key, path) for path in typed):
             continue
         # a component may be written as a name, and is resolved to its options
         if any(_within(key, other) or _within(other, key) for other in apart):
             yield f"{entrant.label} sets {key}={word(value)}"
+
+
+def _kept(key: str, value: Any, before: Mapping[str, Any]) -> bool:
+    """Whether a setting has the value as well; null says nothing where the setting has nothing there."""
+    if key in before:
+        return bool(before[key] == value)
+    return value is None and not any(_within(other, key) for other in before)
 
 
 def _apart(runs: Mapping[str, Run]) -> dict[str, dict[str, Any]]:

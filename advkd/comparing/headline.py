@@ -48,11 +48,13 @@ def _ahead(comparison: Comparison) -> str:
     if seeds < FEW:
         says += f", indicative (fewer than {FEW} seeds)" if tested else ", and one seed tests no method"
     # a pair is tested on all seeds of its own, where what is highest over those of all may be lower
-    which = "Over all seeds of each pair " if any(len(one.seeds) > seeds for one in tested) else ""
+    own = any(one.seeds != comparison.seeds[best[0]] for one in tested)
+    which = "Over all seeds of each pair " if own else ""
+    apart = [label for label in comparison.judged if label not in ranked]
     told = []
     for i, label in enumerate(best):
         name = f"of them {label}" if best[1:] else "it"
-        told.append(_beside(comparison, which + name, label, ranked[i + 1 :]))
+        told.append(_beside(comparison, which + name, label, [*ranked[i + 1 :], *apart]))
     return f"{says}.{''.join(told)}"
 
 
@@ -78,7 +80,7 @@ def _absent(comparison: Comparison) -> str:
     few = [label for label in comparison.judged if label not in comparison.seeds]
     says = f" {listed(never)} {_were(never)} not judged: every seed failed." if never else ""
     if few:
-        says += f" {listed(few)} {_were(few)} judged in too few seeds to be ranked."
+        says += f" {listed(few)} {_were(few)} judged in too few of these seeds to be ranked."
     if comparison.failed:
         says += f" {len(comparison.failed)} of {len(comparison.plan.cells)} cells failed."
     return says

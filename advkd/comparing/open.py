@@ -189,12 +189,8 @@ def _teacher(plan: Plan, done: Sequence[Made], judge: Judge, cells: Path) -> Mad
 
 
 def _unchanged(judge: Judge, done: Sequence[Made]) -> None:
-    """Refuses what was judged on other images than there are now, where all of it lay ready."""
-    audits = {
-        one.audit: one.judged.terms["images"]
-        for one in done
-        if one.audit is not None and one.judged is not None
-    }
+    """Refuses what was judged on other images, or by other code, than there is now, where it lay ready."""
+    audits = {one.audit: one.judged.terms for one in done if one.audit is not None and one.judged is not None}
     if audits:
         student = next(one.folder for one in done if one.judged is not None)
         unchanged(judge.case(student), audits)

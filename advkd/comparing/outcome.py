@@ -14,6 +14,7 @@ import numpy as np
 from advkd.comparing.cell import Made
 from advkd.comparing.headline import ROBUST, headline
 from advkd.comparing.plan import Cell, Plan, asking, teachers
+from advkd.config import differing
 from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.reporting.material import Bits, Judged, Scores
@@ -102,6 +103,7 @@ class Comparison:
             "differences": [*self.plan.differences, *self.mixed],
             "words": {entrant.label: list(entrant.words) for entrant in request.entrants},
             "teacher": self.teacher and self._about_teacher(self.teacher),
+            "scales": {label: run.scales for label, run in self.plan.runs.items()},
             "rows": self._rows(),
             "methods": [verdict.about for verdict in self.methods],
             "students": [verdict.about for verdict in self.students],
@@ -121,15 +123,16 @@ class Comparison:
 
     @property
     def mixed(self) -> list[str]:
-        """What students were trained with that others were not: versions of advkd and torch, devices."""
+        """What students were trained or judged with that others were not: advkd, torch, devices."""
+        trained = {_called(cell): result for cell, result in self._trained}
+        cells = zip(self.plan.cells, self.made, strict=True)
+        audits = {_called(cell): made.judged.audit or {} for cell, made in cells if made.judged is not None}
         found = []
-        for key in MACHINERY:
-            by_value: dict[str, list[str]] = {}
-            for cell, result in self._trained:
-                if key in (surroundings := result.get("environment", {})):
-                    by_value.setdefault(surroundings[key], []).append(f"{cell.label} seed {cell.run.seed}")
-            if len(by_value) > 1:
-                found.append(f"{key}: " + "; ".join(f"{v} for {', '.join(of)}" for v, of in by_value.items()))
+        for what, of in (("", trained), (", judged", audits)):
+            for key in MACHINERY:
+                surroundings = {name: result.get("environment", {}) for name, result in of.items()}
+                values = {name: one[key] for name, one in surroundings.items() if key in one}
+                found += [f"{key}{what}: {differing.told(values)}"] if len({*values.values()}) > 1 else []
         return found
 
     @cached_property
@@ -160,6 +163,10 @@ class Comparison:
             }
             for cell, made in zip(self.plan.cells, self.made, strict=True)
         ]
+
+
+def _called(cell: Cell) -> str:
+    return f"{cell.label} seed {cell.run.seed}"
 
 
 def concluded(

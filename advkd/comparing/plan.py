@@ -99,7 +99,7 @@ def planned(request: Request) -> Plan:
     """
     runs = _resolved(request)
     _judgeable(request, runs)
-    _distinct(runs)
+    _distinct(runs, "vary" if any(word.startswith("vary=") for word in request.words) else "presets")
     hidden = [text for entrant in request.entrants for text in changes(entrant, runs)]
     if hidden and not request.allow:
         raise error(
@@ -129,14 +129,15 @@ def _resolved(request: Request) -> dict[str, Run]:
     return runs
 
 
-def _distinct(runs: Mapping[str, Run]) -> None:
+def _distinct(runs: Mapping[str, Run], place: str) -> None:
     by_hash: dict[str, list[str]] = {}
     for label, run in runs.items():
         by_hash.setdefault(run.hash, []).append(label)
     for labels in by_hash.values():
         if len(labels) > 1:
-            remedy = "leave one out, or give it words of its own: LABEL.key=value"
-            raise error("presets", "the same run under two labels", given=", ".join(labels), remedy=remedy)
+            own = "" if place == "vary" else ", or give it words of its own: LABEL.key=value"
+            problem, remedy = "the same run under two labels", f"leave one out{own}"
+            raise error(place, problem, given=", ".join(labels), remedy=remedy)
 
 
 def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:

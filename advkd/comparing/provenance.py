@@ -15,8 +15,8 @@ from advkd.files import write_json
 from advkd.fingerprints import data_fingerprint, file_fingerprint
 from advkd.models.trained import Trained
 from advkd.splits import opened_part, split
-from advkd.training.folder import RUN, created
-from advkd.training.member_code import code_of
+from advkd.training.folder import CODE, RUN, created
+from advkd.training.member_code import code_of, code_of_members
 from advkd.training.teachers import of_run
 
 FILE = "origin.json"
@@ -62,18 +62,28 @@ def held(student: Path, place: Path) -> Path:
     return place
 
 
-def unchanged(case: Resolved, audits: Mapping[Path, str]) -> None:
-    """Refuses `audits`, folders and the images judged there, if those that `case` names are others now."""
+def unchanged(case: Resolved, audits: Mapping[Path, Mapping[str, str]]) -> None:
+    """Refuses `audits`, folders and their terms, if the images or attacks of `case` are others now."""
     if case.part == "test":
         images = opened_part(case.data, "test", case.split)
     else:
         images = split(case.data, case.split).validation
     images = images.subset(limited(images.y, case.limit, case.seed))
-    now = data_fingerprint(images.x, images.y)
-    if others := [str(folder) for folder, mark in audits.items() if mark != now]:
-        remedy = "remove these to judge again, or choose an out=DIR that lies elsewhere"
-        problem = f"holds verdicts on {case.part} images that have changed since"
-        raise error("out", problem, given="; ".join(others), remedy=remedy)
+    now, code = data_fingerprint(images.x, images.y), code_of_members([*case.evaluators.values()])
+    changed = {
+        f"on {case.part} images that have": [f for f, terms in audits.items() if terms["images"] != now],
+        "by attacks whose code has": [f for f, terms in audits.items() if _code(terms, code) != code],
+    }
+    for what, others in changed.items():
+        if others:
+            remedy = "remove these to judge again, or choose an out=DIR that lies elsewhere"
+            given = "; ".join(map(str, others))
+            raise error("out", f"holds verdicts {what} changed since", given=given, remedy=remedy)
+
+
+def _code(terms: Mapping[str, str], unknown: Mapping[str, str]) -> Mapping[str, str]:
+    found: Mapping[str, str] = json.loads(terms["attacks"]).get(CODE, unknown)
+    return found
 
 
 def _noted(place: Path) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from advkd.comparing.headline import ROBUST
 from advkd.comparing.outcome import Comparison
 from advkd.comparing.plan import Cell, Plan
 from advkd.config.entries import CLEAN
-from advkd.reporting.words import duration, given, spread
+from advkd.reporting.words import duration, given, spread, summed
 
 
 def terms(out: Console, plan: Plan) -> None:
@@ -27,6 +27,9 @@ def terms(out: Console, plan: Plan) -> None:
     )
     for difference in plan.differences:
         say(out, f"differs  {difference}", "yellow")
+    sums = {run.scales for run in plan.runs.values()}
+    if len(sums) > 1:
+        say(out, f"scales   sum to {summed({label: run.scales for label, run in plan.runs.items()})}")
     for words in given({entrant.label: entrant.words for entrant in request.entrants}):
         say(out, f"words    {words}")
 

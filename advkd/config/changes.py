@@ -20,6 +20,7 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
     `spec` is the dataclass that `raw` describes. A mapping given to a group of entries, alone or within
     another, says which there are.
     """
+    problems += _eps_of_another_norm(raw, words)
     for index, word in enumerate(words):
         problem = _misfit(raw, word, spec)
         if problem is not None:
@@ -34,6 +35,18 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
             if isinstance(value, dict) or (slot_of(annotation) is not None and value is not None):
                 problems += _undone(raw, words[:index], word, spec)
     return raw
+
+
+def _eps_of_another_norm(raw: Raw, words: list[Word]) -> Iterator[Problem]:
+    """A norm that words change without eps, which is a length in it."""
+    threat, norms = raw.get("threat"), [word.value for word in words if word.path == "threat.norm"]
+    typed = {word.path for word in words}
+    if not norms or not isinstance(threat, dict) or "eps" not in threat or typed & {"threat", "threat.eps"}:
+        return
+    if norms[-1] != (before := threat.get("norm", "linf")):
+        problem = f"eps {threat['eps']} is a length in {before}"
+        remedy = "write threat.eps= as well"
+        yield Problem(place="threat.norm", problem=problem, given=str(norms[-1]), remedy=remedy)
 
 
 def _whole(value: Any, annotation: Any, node: Any) -> Any:

@@ -90,6 +90,13 @@ class Run(Spec):
         return digits({key: value for key, value in self.resolved.items() if key not in left_out})
 
     @property
+    def scales(self) -> float | None:
+        """The sum of the scales of its loss terms, which acts like a learning rate; None if it has none."""
+        written: float | None = getattr(self.method, "written", None)
+        total = getattr(self.method, "total", "as-written")
+        return written if written is None or total == "as-written" else float(total)
+
+    @property
     def nets(self) -> tuple[str, ...]:
         """The networks the method asks besides the student."""
         return nets_of(self.method)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from advkd.data.images import Images
+from advkd.data.images import Images, check_every_class
 from advkd.errors import AdvkdError, error, unknown
 from advkd.types import Shape
 
@@ -40,6 +40,7 @@ class Arrays:
             given = f"label {tested - 1}, the largest of y_train is {known - 1}"
             remedy = "give every class training images, or leave it out of the test"
             raise error("data.path", "y_test has a class that y_train lacks", given=given, remedy=remedy)
+        check_every_class(self._labels("train"), known, "data.path: y_train")
         return known
 
     @cached_property

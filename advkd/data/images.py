@@ -13,6 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 from advkd.errors import error
 from advkd.types import Batch, Shape, Threat
 
+CHANNELS = (1, 3)
+"""Of grey images and of colour."""
+
 
 class Images(Dataset[tuple[Tensor, int]]):
     """`x` (N,C,H,W), uint8 or float in [0,1], and classes `y` (N,)."""
@@ -75,10 +78,23 @@ def check_labels(y: Tensor, classes: int | None, place: str) -> None:
         raise error(place, f"labels {wanted}", given=given, remedy="count classes from 0")
 
 
+def check_every_class(y: Tensor, classes: int, place: str) -> None:
+    """Raises an `AdvkdError` for a class below `classes` of which the labels `y` (N,) have none."""
+    absent = sorted(set(range(classes)) - set(y.tolist()))
+    if absent:
+        problem = f"no image of {len(absent)} of {classes} classes"
+        given = f"none of class {', '.join(map(str, absent[:5]))}{', ...' if absent[5:] else ''}"
+        raise error(place, problem, given=given, remedy="count classes from 0, without gaps")
+
+
 def check_box(images: Images, threat: Threat) -> None:
     """Raises an `AdvkdError` for pixels outside of the threat's box: no attack on them could keep to it."""
     if not isinstance(threat, Threat):
         raise error("threat", "is no Threat", given=repr(threat), remedy="write advkd.Threat(eps=8/255)")
+    if threat.box[0] < 0 or threat.box[1] > 1:
+        given = "{:.4g} to {:.4g}".format(*threat.box)
+        remedy = "leave it out: 0 to 1, with eps=8/255 for eight steps of an 8-bit image"
+        raise error("threat.box", "is wider than pixels, which lie in [0,1]", given=given, remedy=remedy)
     low, high = _unit(torch.stack([images.x.min(), images.x.max()])).tolist()
     if low < threat.box[0] or high > threat.box[1]:
         given = "box {:.4g} to {:.4g}, pixels {:.4g} to {:.4g}".format(*threat.box, low, high)
@@ -145,6 +161,9 @@ def in_memory(dataset: Dataset[Any], classes: int | None, place: str) -> Images:
         x, y = item
         if not isinstance(x, Tensor):
             x = _from_pil(x, index, place)
+        if x.dim() == 3 and x.shape[2] in CHANNELS and x.shape[0] not in CHANNELS:
+            remedy = "give (C,H,W): image.permute(2, 0, 1)"
+            raise error(place, "an image has its channels last", given=tuple(x.shape), remedy=remedy)
         if xs and x.shape != xs[0].shape:
             given = f"index 0 {tuple(xs[0].shape)}, index {index} {tuple(x.shape)}"
             raise error(place, "images differ in size", given=given, remedy="resize them to one size")

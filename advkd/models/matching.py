@@ -25,13 +25,14 @@ def matched(state: Mapping[str, Tensor], net: nn.Module) -> tuple[dict[str, Tens
     keeps its name.
     """
     own = net.state_dict()
-    wanted: dict[str, str] = {}
+    whole, wanted = _wrapped(state, own), dict[str, str]()
     for key in own:
         wanted.setdefault(bare(key), key)
     renamed: dict[str, Tensor] = {}
     moves = []
     for old in sorted(state, key=lambda name: name not in own):
-        new = old if old in own else wanted.get(bare(old)) or statistic(old, state[old], own)
+        inner = old.removeprefix(whole)
+        new = inner if inner in own else wanted.get(bare(old)) or statistic(old, state[old], own)
         if new in renamed:
             new = old
         if new not in own and bare(old).startswith(UNUSED):
@@ -42,6 +43,20 @@ def matched(state: Mapping[str, Tensor], net: nn.Module) -> tuple[dict[str, Tens
         if new != old:
             moves.append((old, new))
     return renamed, moves
+
+
+def _wrapped(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """The prefixes of wrappers before every name of `state` behind which lie the names of `own` as they are.
+
+    Looked for first, since a network may have parts that are called like a wrapper.
+    """
+    prefix = ""
+    while not {name.removeprefix(prefix) for name in state} <= own.keys():
+        more = next((p for p in PREFIXES if all(name.startswith(prefix + p) for name in state)), "")
+        if not state or not more:
+            return ""
+        prefix += more
+    return prefix
 
 
 def bare(name: str) -> str:

@@ -63,6 +63,11 @@ def read(path: Path, place: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if isinstance(failure, pickle.UnpicklingError) and begin.startswith(PICKLES):
             problem = "the file holds more than weights; pickles that run code are not loaded"
             remedy = "if you trust it, convert it once: torch.save(net.state_dict(), 'weights.pt')"
+        elif path.suffix == ".pt2":
+            problem = "the file is an exported program, not weights"
+            remedy = (
+                "write a FILE.py with a function that returns torch.export.load(...).module() in an nn.Module"
+            )
         elif "TorchScript" in str(failure):
             problem = "the file is a TorchScript program, not weights"
             remedy = "convert it once: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pt')"

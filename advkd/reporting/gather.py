@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,18 @@ def gathered(folders: Sequence[Path]) -> Material:
 def compared(folder: Path, content: Mapping[str, Any]) -> list[Row]:
     """The students of a comparison, each judged by the audit the comparison names."""
     with sound(folder / RESULT):
-        tflop = content.get("tflop") or {}
-        return [_costed(_compared(folder, entry), tflop.get(entry["name"])) for entry in content["rows"]]
+        for pair in (*content.get("methods", ()), *content.get("students", ())):
+            itemgetter("a", "b", "p", "alpha", "verdict", "says")(pair)
+        rows = [_compared(folder, entry) for entry in content["rows"]]
+        return [_told(row, content.get("tflop") or {}, content.get("scales") or {}) for row in rows]
 
 
-def _costed(row: Row, tflop: float | None) -> Row:
-    """The row with its counted operations, without the memory of a process it has shared with others."""
+def _told(row: Row, tflops: Mapping[str, float], scales: Mapping[str, float | None]) -> Row:
+    """The row with what the comparison knows of it: its counted operations and the sum of its scales.
+
+    Without the memory of a process it has shared with others.
+    """
+    row, tflop = replace(row, scales=scales.get(row.name, row.scales)), tflops.get(row.name)
     if row.history is None:
         return row
     cost = {key: value for key, value in row.cost.items() if key != MEMORY}

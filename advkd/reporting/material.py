@@ -149,6 +149,7 @@ class Row:
     history: History | None = None
     paths: Paths | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
+    scales: float | None = None
     error: str | None = None
 
     @property
@@ -194,8 +195,7 @@ class Group:
 
     def spread(self, what: str) -> Interval:
         """Mean ± SD over several seeds, the 95 % Wilson interval of a single one."""
-        sd = self.sd(what)
-        if sd is None:
+        if (sd := self.sd(what)) is None:
             return self.judged[0].scores.interval(what)
         mean = statistics.fmean(self.values(what))
         return max(0.0, mean - sd), min(1.0, mean + sd)

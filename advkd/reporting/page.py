@@ -20,7 +20,7 @@ from advkd.reporting.notes import notes
 from advkd.reporting.table import legend, methods, students
 from advkd.reporting.teacher import teacher
 from advkd.reporting.verdicts import verdicts
-from advkd.reporting.words import beneath, called, duration, equal, given, headline, way
+from advkd.reporting.words import beneath, called, duration, equal, given, headline, summed, way
 
 PACKAGE = "advkd.reporting"
 OPTIONAL = ("differences", "command", "hash", "environment")
@@ -49,6 +49,8 @@ def html(material: Material) -> str:
         verdicts=verdicts(material),
         given=given((material.comparison or {}).get("words") or {}),
         methods=_marked(material) if material.groups and not single else None,
+        # those without a rank come last, however robust
+        sorted="" if any(group.apart for group in material.groups) else "robust",
         legend=legend(material),
         students=_named(material) if len(material.rows) > len(material.groups) else None,
         figures=figures,
@@ -91,6 +93,8 @@ def facts(material: Material) -> Iterator[tuple[str, str]]:
     epochs = {len(history.clean) for history in ended if len(history.clean)}
     if epochs:
         yield "epochs", " to ".join(str(end) for end in sorted({min(epochs), max(epochs)}))
+    if scales := summed({group.name: group.first.scales for group in material.groups}):
+        yield "sum of loss scales", scales
     if made_equal := equal(comparison):
         yield "made equal", made_equal
     if scores := teacher(material):

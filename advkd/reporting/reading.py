@@ -15,7 +15,7 @@ from advkd.config.entries import CLEAN
 from advkd.errors import error
 from advkd.reporting.material import History, Judged, Paths, Row, Scores, Strips
 from advkd.reporting.stored import Arrays, arrays_of, damaged, lines, read, sound, yaml_of
-from advkd.training.folder import EXAMPLES, METRICS, RESULT, RUN
+from advkd.training.folder import CODE, EXAMPLES, METRICS, RESULT, RUN
 from advkd.training.tracing import AWAY, NETS, PATHS, TOWARD
 from advkd.types import Threat
 
@@ -68,6 +68,7 @@ def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row
         history=history_of(folder, config, result, judged) if config else None,
         paths=paths(folder / PATHS),
         config=config,
+        scales=result.get("scales"),
         error=error,
     )
 
@@ -105,6 +106,7 @@ def _audited(about: Mapping[str, Any], ledger: Mapping[str, Any], arrays: Arrays
                     **{key: options.get(key) for key in OF_TERMS},
                     "made": names,
                     **({} if about["complete"] else {"complete": False}),
+                    **({CODE: ledger[CODE]} if CODE in ledger else {}),
                 },
                 sort_keys=True,
             ),
@@ -197,6 +199,8 @@ def _notes(config: Mapping[str, Any], judged: Judged | None) -> Iterator[str]:
     for part, what in (("train", "training"), ("test", "test")):
         if limits.get(part) is not None:
             yield f"Limited to {limits[part]} {what} images (split.{part}), drawn by class."
+    if judged is not None and judged.scores.n == audit.get("limit"):
+        yield f"Of the {judged.part or 'test'} images {judged.scores.n} were judged (limit), drawn by class."
     if data.get("size") is not None:
         yield f"Images were re-encoded to {data['size']} x {data['size']} pixels (data.size)."
 

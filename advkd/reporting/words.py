@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from advkd.auditing.tables import percent
+from advkd.config import differing
 from advkd.reporting.material import Group, Material, Row
 
 TFLOP, SECONDS, MEMORY = "train_tflop", "train_seconds", "peak_memory_mb"
@@ -33,6 +34,12 @@ def listed(names: Sequence[str]) -> str:
 def given(words: Mapping[str, Sequence[str]]) -> list[str]:
     """The words of every entrant that is more than the preset it is called after, by label."""
     return [f"{label}: {shlex.join(own)}" for label, own in words.items() if [*own] != [f"preset={label}"]]
+
+
+def summed(scales: Mapping[str, float | None]) -> str:
+    """The sums of loss scales and whose they are, as far as they are known."""
+    known = {name: f"{total:.4g}" for name, total in scales.items() if total is not None}
+    return differing.told(known) if len({*known.values()}) > 1 else next(iter(known.values()), "")
 
 
 def called(row: Row) -> str:
@@ -121,7 +128,11 @@ def _seeds(groups: Sequence[Group]) -> str:
 def beneath(material: Material) -> str:
     """What a reader of the headline has to know at once: how exact it is, or what winning costs."""
     if material.single is None:
-        groups, comparison = ranked(material), material.comparison or {}
+        comparison = material.comparison or {}
+        groups = [group for group in ranked(material) if not group.apart]
+        # over other seeds than the others' nobody is ahead, at whatever cost
+        if comparison and _seeds(groups):
+            return ""
         return _costs(groups, equal(comparison), _told_worse(groups[0].name, comparison))
     judged = material.judged
     said = f"95 % interval of robust accuracy {percent(judged.scores.interval('robust'))} % (Wilson)."
@@ -156,18 +167,26 @@ def _costs(groups: Sequence[Group], made_equal: str | None, worse: Collection[st
     known = [group for group in groups if group.mean(key)]
     if not known or known[0] is not groups[0]:
         return ""
-    first = known[0]
-    cheapest = min((g for g in known if g.name not in worse), key=lambda group: group.mean(key) or 0)
-    own, least = (group.mean(key) or 0 for group in (first, cheapest))
-    what = f"{own:.3g} TFLOP (counted operations)" if key == TFLOP else f"{duration(own)} (wall time)"
-    said = f"{first.name} takes {what} of training per student"
-    if own > ALIKE * least:
-        more = f"{own / least:.{1 if own >= 1.1 * least else 2}f} times as much as {cheapest.name}"
-        which = "the cheapest that is not shown to be worse" if worse else "the cheapest"
-        said = f"{said}, {more}, {which}, which reaches {percent(cheapest.mean('robust'))} %."
+    cost = {group.name: group.mean(key) or 0 for group in known}
+    own = cost[known[0].name]
+    what = f"{count(1e12 * own)}FLOP (counted operations)" if key == TFLOP else f"{duration(own)} (wall time)"
+    said = f"{known[0].name} takes {what} of training per student"
+    if cheaper := sorted((g for g in known if own > ALIKE * cost[g.name]), key=lambda g: cost[g.name]):
         unequal = " They were given equal epochs, not equal compute; equal=compute gives the latter."
+        said = f"{said}, {_dearer(own, cheaper, cost, worse)}"
         return said + (unequal if made_equal == "epochs" else "")
-    same = [group.name for group in known[1:] if (group.mean(key) or 0) <= ALIKE * own]
+    same = [group.name for group in known[1:] if cost[group.name] <= ALIKE * own]
     told = [f"as much as {listed(same)}"] if same else []
     told += ["less than every other method"] if len(same) + 1 < len(known) else []
     return ", ".join([said, " and ".join(told)] if told else [said]) + "."
+
+
+def _dearer(own: float, cheaper: Sequence[Group], cost: Mapping[str, float], worse: Collection[str]) -> str:
+    """How many times the cost of a `cheaper` method, the cheapest first, and what that one reaches."""
+    rivals = [group for group in cheaper if group.name not in worse]
+    other = (rivals or cheaper)[0]
+    least = cost[other.name]
+    which = "the cheapest" if other is cheaper[0] else "the cheapest that is not shown to be worse"
+    more = f"{own / least:.{1 if own >= 1.1 * least else 2}f} times as much as {other.name}, {which}"
+    reaches = f"{more}, which reaches {percent(other.mean('robust'))} %"
+    return f"{reaches}." if rivals else f"{reaches}; every cheaper method is shown to be worse."

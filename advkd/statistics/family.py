@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from typing import Any, TypeVar
 
 import numpy as np
@@ -97,16 +98,15 @@ def shared(a: Bits, b: Bits) -> tuple[int, ...]:
 def on_equal_seeds(seeds: Mapping[str, Collection[int]]) -> dict[str, tuple[int, ...]]:
     """The seeds that numbers side by side are taken from, by name: for all the same ones, those all have.
 
-    A name without which two others or more share two seeds or more is left out. Where none are shared,
-    every name keeps its own.
+    They are of the most names that share two seeds or more (of several such sets, of those in all of them);
+    the rest are left out. Where that is nobody, every one stays, on the seeds all share, or on its own.
     """
-    kept = dict(seeds)
-    while len(common := _common(kept)) < 2 and len({len(own) for own in kept.values()}) > 1:
-        least = min(len(own) for own in kept.values())
-        kept = {name: own for name, own in kept.items() if len(own) > least}
-    if len(common) < 2 or len(kept) < 2:
-        kept, common = dict(seeds), _common(seeds)
-    return {name: common or tuple(sorted(own)) for name, own in kept.items()}
+    pairs = combinations(sorted(set().union(*seeds.values())), 2)
+    sharing = {frozenset(name for name, own in seeds.items() if {*pair} <= {*own}) for pair in pairs}
+    most = [names for names in sharing if len(names) == max(map(len, sharing))]
+    ranked = frozenset.intersection(*most) if most else frozenset()
+    kept = {name: own for name, own in seeds.items() if len(ranked) < 2 or name in ranked}
+    return {name: _common(kept) or tuple(sorted(own)) for name, own in kept.items()}
 
 
 def _common(seeds: Mapping[str, Collection[int]]) -> tuple[int, ...]:

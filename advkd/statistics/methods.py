@@ -80,7 +80,8 @@ class MethodVerdict(PairVerdict):
             f"({self.chance})."
         )
         if self.by_images:
-            says += " More seeds would not tell a difference this large on these images; more images might."
+            seeds = f"As far as {len(self.seeds)} seeds show, more"
+            says += f" {seeds} would not tell a difference this large on these images; more images might."
         if self.seeds_needed:
             count = f"about {self.seeds_needed}" if self.seeds_needed <= MOST else f"more than {MOST}"
             says += (

@@ -198,6 +198,7 @@ def summary(run: Run, result: Result, environment: Mapping[str, Any]) -> dict[st
         "hash": run.hash,
         "seed": run.seed,
         "modifiers": run.resolved["modifiers"],
+        "scales": run.scales,
         "n_test": result.n if judged else 0,
         "clean": result.clean,
         "robust": result.robust if judged else None,

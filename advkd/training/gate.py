@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from advkd.admission import admit, probable
 from advkd.errors import error
 from advkd.evaluation import evaluate
+from advkd.networks.modes import device_of, logits_of
 from advkd.splits import Splits
 from advkd.types import Threat
 
@@ -18,6 +21,9 @@ WRONG_INPUT = (
     "model.mean= for what eval judges) to those it was trained with; "
     "else other data, other class order, or the wrong file"
 )
+
+SOME = 64
+"""Images whose answers are looked at, before all are asked for."""
 
 ROOM = 0.05
 """How far below its record a teacher's clean accuracy may be, beside sampling error."""
@@ -33,12 +39,17 @@ def admitted(
     remedy: str = WRONG_INPUT,
 ) -> nn.Module:
     """The teacher, frozen and in eval mode; an error if it is near chance or far below its `record`."""
+    some = splits.validation.subset(torch.arange(min(SOME, len(splits.validation))))
+    admit(net, "teacher", some, splits.classes, batch_size, device_of(net))
     net.requires_grad_(False).eval()
+    if probable(logits_of(net, some.batch(torch.arange(len(some))).x.to(device_of(net)))):
+        problem = "answers with probabilities, from which a student learns less than from logits"
+        raise error("teacher", problem, given=given, remedy="leave out its softmax")
     result = evaluate(net, splits.validation, Threat(eps=0.0), {}, batch_size=batch_size)
     clean, known = result.clean, (record or {}).get("clean")
-    why = ""
-    if near_chance(clean, splits.classes):
-        why = f"near chance, {100 / splits.classes:.0f} %"
+    why, chance = "", guessing(splits.validation.y)
+    if near_chance(clean, chance):
+        why = f"near chance, {100 * chance:.0f} %"
     elif known is not None and short_of(known, clean, result.n):
         why = f"its record says {100 * known:.1f} %"
     if why:
@@ -47,9 +58,14 @@ def admitted(
     return net
 
 
-def near_chance(clean: float, classes: int) -> bool:
+def guessing(y: Tensor) -> float:
+    """The accuracy, on images of the classes `y` (N,), of always answering the commonest."""
+    return float(torch.bincount(y).max()) / len(y)
+
+
+def near_chance(clean: float, chance: float) -> bool:
     """Whether an accuracy could be that of guessing."""
-    return clean < 1 / classes + 0.1 * (1 - 1 / classes)
+    return clean < chance + 0.1 * (1 - chance)
 
 
 def short_of(record: float, clean: float, n: int) -> bool:

@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from advkd.config.run import Split
-from advkd.data.images import Images, in_memory
+from advkd.data.images import Images, check_every_class, in_memory
+from advkd.errors import error
 from advkd.fingerprints import data_fingerprint, fingerprint
 from advkd.protocols import DataSource
 from advkd.splits import Splits, opened_part
@@ -31,10 +32,17 @@ class Given:
     def source(self) -> DataSource | None:
         """The data that was given, as a source."""
         if not isinstance(self.data, tuple):
+            if self.data is not None and not hasattr(self.data, "open"):
+                remedy = "give (train_set, test_set), or a source with classes, shape and open(split)"
+                raise error("data", "is no source of data", given=type(self.data).__name__, remedy=remedy)
             return self.data
         names = ("train", "test")
+        if len(self.data) != len(names):
+            remedy = "give a training and a test data set"
+            raise error("data", "is no pair of data sets", given=f"{len(self.data)} of them", remedy=remedy)
         parts = [in_memory(part, None, f"data.{name}") for part, name in zip(self.data, names, strict=True)]
         pair = _Pair(*parts)
+        check_every_class(pair.train.y, pair.classes, "data.train")
         # before a training whose test images would fit no network it makes
         opened_part(pair, "test", Split())
         return pair

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,18 @@ def code_of(run: Run) -> dict[str, str]:
     found |= {"teacher": file_of(run.teacher)} if "teacher" in run.nets else {}
     files = {what: file_fingerprint(file.place) for what, file in found.items() if file is not None}
     recipe = teacher_run(run) if "teacher" in run.nets and isinstance(run.teacher, Trained) else None
-    taught = {} if recipe is None else {"recipe of the teacher": recipe.hash, **_of_members(recipe)}
-    return {**taught, **_of_members(run), **files}
+    taught = {} if recipe is None else {"recipe of the teacher": recipe.hash, **_of_run(recipe)}
+    return {**taught, **_of_run(run), **files}
 
 
-def _of_members(run: Run) -> dict[str, str]:
+def _of_run(run: Run) -> dict[str, str]:
+    return code_of_members([getattr(run, field.name) for field in fields(run)])
+
+
+def code_of_members(members: Sequence[Any]) -> dict[str, str]:
+    """Fingerprints of the packages, or files of the user's, that members and their parts come from."""
     found: dict[str, set[str]] = {}
-    for member in _members([getattr(run, field.name) for field in fields(run)]):
+    for member in _members(members):
         kind = member if inspect.isfunction(member) else type(member)
         package = kind.__module__.partition(".")[0]
         if package not in OWN:

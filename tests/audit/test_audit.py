@@ -11,7 +11,7 @@ from audit_parts import BRIEF, Linear, untrained
 from torch.utils.data import TensorDataset
 
 import advkd
-from advkd.auditing import admission
+from advkd import admission
 from advkd.auditing.ledger import LedgerEntry
 from advkd.auditing.verdict import Standing
 from advkd.data.images import Images

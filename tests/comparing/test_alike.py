@@ -19,7 +19,8 @@ from advkd.comparing.cell import Made
 from advkd.comparing.outcome import concluded
 from advkd.comparing.plan import planned
 from advkd.comparing.request import parsed
-from advkd.reporting.words import equal
+from advkd.reporting import words
+from advkd.statistics.family import on_equal_seeds
 
 
 @pytest.fixture
@@ -57,11 +58,28 @@ def test_who_share_no_seed_are_not_ranked(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("seeds", "equal"),
+    [
+        ({"a": "012", "b": "012", "c": "3456"}, {"a": "012", "b": "012"}),
+        ({"a": "01", "b": "01", "c": "23", "d": "23"}, {"a": "01", "b": "01", "c": "23", "d": "23"}),
+        ({"a": "01", "b": "12", "c": "012"}, {"a": "1", "b": "1", "c": "1"}),
+        ({"a": "01234", "b": "01", "c": "01234"}, {"a": "01", "b": "01", "c": "01"}),
+        ({"a": "01234", "b": "01", "c": "01234", "d": "234"}, {"a": "01234", "c": "01234"}),
+        ({"a": "0", "b": "0"}, {"a": "0", "b": "0"}),
+        ({}, {}),
+    ],
+)
+def test_numbers_side_by_side_are_of_seeds_that_most_share(seeds, equal):
+    found = on_equal_seeds({name: [*map(int, own)] for name, own in seeds.items()})
+    assert {name: "".join(map(str, own)) for name, own in found.items()} == equal
+
+
+@pytest.mark.parametrize(
     ("epochs", "told"), [({"a": 2, "b": 2}, "epochs"), ({"a": 2, "b": 7}, None), (2, "epochs")]
 )
 def test_equal_epochs_are_told_where_they_are_equal(epochs, told):
-    assert equal({"equal": "epochs", "epochs": epochs}) == told
-    assert equal({"equal": "compute", "epochs": epochs}) == "compute"
+    assert words.equal({"equal": "epochs", "epochs": epochs}) == told
+    assert words.equal({"equal": "compute", "epochs": epochs}) == "compute"
 
 
 def test_a_label_may_hold_what_the_terminal_takes_for_markup(tmp_path, capsys):

@@ -16,6 +16,7 @@ from advkd.reporting.figures.scatter import pareto
 from advkd.reporting.gather import compared as compared_rows
 from advkd.reporting.gather import gathered
 from advkd.reporting.material import Material
+from advkd.reporting.page import html
 from advkd.reporting.table import methods
 from advkd.reporting.words import beneath, headline, ranked
 from advkd.splits import split
@@ -100,6 +101,38 @@ def test_a_method_shown_to_be_worse_is_no_cheaper_way(compared, turned):
     told = [costed(row, costs[row.name]) for row in (*rows, *more)]
     said = beneath(Material(rows=told, comparison={"methods": [pair]}))
     assert "2.0 times as much as more, the cheapest that is not shown to be worse, which" in said
+
+
+def test_what_all_cheaper_methods_cost_is_told_though_they_are_worse(compared):
+    rows = [row for row in gathered([compared]).rows if row.judged]
+    first, other = (group.name for group in ranked(gathered([compared])))
+    more = [replace(row, name="more") for row in rows if row.name == other]
+    dear = [replace(row, name="dear") for row in rows if row.name == other]
+    costs = {first: 4.0, other: 1.0, "more": 2.0, "dear": 9.0}
+    told = [costed(row, costs[row.name]) for row in (*rows, *more, *dear)]
+    pairs = [{"a": first, "b": worse, "verdict": "better"} for worse in (other, "more")]
+    said = beneath(Material(rows=told, comparison={"methods": pairs, "equal": "epochs"}))
+    assert f"4 TFLOP (counted operations) of training per student, 4.0 times as much as {other}" in said
+    assert "the cheapest, which reaches" in said
+    assert "; every cheaper method is shown to be worse. They were given equal epochs" in said
+
+
+def test_large_costs_are_told_in_whole_numbers(compared):
+    rows = [costed(row, 123_456.0) for row in gathered([compared]).rows if row.judged]
+    assert "123456 TFLOP (counted operations)" in beneath(Material(rows=rows))
+
+
+def test_who_has_no_rank_is_no_measure_of_cost(failed_first):
+    rows = [row for row in gathered([failed_first]).rows if row.judged]
+    few, many = (next(row for row in rows if row.name == name) for name in ("path-dual", "rslad"))
+    both = [replace(many, name=name, seed=seed) for name in ("rslad", "ard") for seed in (0, 1)]
+    costs = {"rslad": 4.0, "ard": 4.0, "path-dual": 1.0}
+    told = [costed(row, costs[row.name]) for row in (*both, few)]
+    material = Material(rows=told, comparison={"methods": [], "equal": "epochs"})
+    assert [group.name for group in ranked(material)][-1] == "path-dual"
+    assert "as much as ard." in beneath(material)
+    assert "joins methods whose mean none reaches at less cost: rslad" in pareto(material).caption
+    assert 'scope="col" aria-sort' not in html(material)
 
 
 def costed(row, tflop):

@@ -162,6 +162,34 @@ def test_other_images_and_an_edited_member_are_noticed(tmp_path):
     assert "changed since" not in run(tmp_path / "c", *words)
 
 
+EVALUATOR = """
+from dataclasses import dataclass
+from advkd import register
+from advkd.evaluators.gradient import PGDEvaluator
+
+
+@register("evaluators", "mine")
+@dataclass(frozen=True, kw_only=True)
+class Mine(PGDEvaluator):
+    '''PGD of my own.'''
+
+    steps: int = {}
+"""
+
+
+def test_attacks_whose_code_has_changed_are_noticed(tmp_path):
+    code, suite = tmp_path / "attack.py", tmp_path / "own.yaml"
+    code.write_text(EVALUATOR.format(1))
+    suite.write_text(yaml.safe_dump(yaml.safe_load(SUITE.read_text()) | {"evaluators": {"mine": "mine"}}))
+    words = (f"load={code}", "presets=pgd-at,trades", f"suite={suite}")
+    run(tmp_path / "c", *words)
+    assert "changed since" not in run(tmp_path / "c", *words)
+    code.write_text(EVALUATOR.format(5))
+    said = run(tmp_path / "c", *words)
+    assert "holds verdicts by attacks whose code has changed since" in said
+    assert said.count("/eval/") == 2
+
+
 def test_a_student_of_another_engine_is_refused(tmp_path):
     run(tmp_path / "c", "presets=pgd-at,trades", "precision=float32")
     said = run(tmp_path / "d", "presets=pgd-at,trades", "precision=bf16")

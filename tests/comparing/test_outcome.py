@@ -99,6 +99,19 @@ def test_students_of_other_versions_are_told(tmp_path):
     assert f"differs  {told[0]}" in shown.export_text()
 
 
+def test_students_judged_by_another_version_are_told(tmp_path):
+    found = outcome(tmp_path, {"rslad": (400, 405), "ard": (650, 656)})
+    versions = ("0.1", "0.1", "0.1", "0.2")
+    made = [
+        replace(one, judged=replace(one.judged, audit={"environment": {"advkd": version}}))
+        for one, version in zip(found.made, versions, strict=True)
+    ]
+    found = concluded(found.plan, found.folder, made, None, {})
+    assert found.mixed == [
+        "advkd, judged: 0.1 for rslad seed 0, ard seed 0, rslad seed 1; 0.2 for ard seed 1"
+    ]
+
+
 def test_every_number_stands_on_the_seeds_that_all_have(tmp_path):
     found = outcome(tmp_path, {"rslad": (400, 405, 900), "ard": (650, 656, None)})
     assert found.values("rslad", "robust") == [0.4, 0.405]
@@ -118,8 +131,25 @@ def test_an_entrant_with_too_few_seeds_is_not_ranked_and_takes_none_from_the_oth
     )
     assert found.headline == (
         "On these 1000 images ard has the highest mean robust accuracy, 45.9 % (clean 100.0 %), over 6 "
-        "seeds. It is better than rslad. iad was judged in too few seeds to be ranked. 5 of 18 cells failed."
+        "seeds. It is better than rslad. iad was judged in too few of these seeds to be ranked. "
+        "5 of 18 cells failed."
     )
+
+
+def test_a_verdict_against_the_leader_by_one_without_a_rank_is_told(tmp_path):
+    # rslad and ard have five seeds, iad and mart two and three of them, and no seed in common
+    robust = {
+        "rslad": (400, 402, 401, 399, 398),
+        "ard": (450, 452, 451, 449, 448),
+        "iad": (700, 702, None, None, None),
+        "mart": (None, None, 300, 301, 302),
+    }
+    found = outcome(tmp_path, robust)
+    assert set(found.seeds) == {"rslad", "ard"}
+    assert "ard has the highest mean robust accuracy, 45.0 %" in found.headline
+    own = "Over all seeds of each pair it is"
+    says = f"{own} better than rslad and mart. {own} worse than iad. iad and mart were judged in too few of"
+    assert says in found.headline
 
 
 def test_who_failed_in_every_seed_is_named_beside_the_verdict(tmp_path):

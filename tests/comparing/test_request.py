@@ -188,6 +188,18 @@ def test_a_network_that_a_preset_brings_is_a_change_whatever_is_typed_of_it(tmp_
         planned(parsed([f"presets=ard,other:{preset}", "other.student.width=8"]))
 
 
+def test_a_teacher_that_a_preset_takes_away_is_a_change(tmp_path):
+    preset = tmp_path / "alone.yaml"
+    preset.write_text("extends: pgd-at\nteacher: null\n")
+    with pytest.raises(AdvkdError, match="alone sets teacher=null"):
+        planned(parsed([f"presets=pgd-at,alone:{preset}", "suite=compare"]))
+
+
+def test_values_that_come_to_one_run_are_refused_where_they_stand():
+    with pytest.raises(AdvkdError, match=r"(?s)^vary: the same run under two labels.*leave one out$"):
+        planned(parsed(["preset=rslad", "vary=deterministic:true,false"]))
+
+
 def test_equal_compute_gives_all_what_the_first_spends():
     plan = planned(parsed(["presets=path-dual,rslad", "equal=compute", *SMALL, "epochs=10"]))
     # path-dual walks twice and trains at five points, rslad walks once and trains at two

@@ -112,7 +112,9 @@ def test_seeds_needed_is_not_said_where_no_number_would_do():
     # these students err on much the same images
     assert verdict.by_images
     assert verdict.seeds_needed is None
-    assert "More seeds would not tell a difference this large on these images" in verdict.says
+    assert (
+        "As far as 5 seeds show, more would not tell a difference this large on these images" in verdict.says
+    )
 
 
 def test_seeds_needed_of_two_seeds_far_apart():

@@ -66,6 +66,8 @@ def test_any_data_set_is_read_once():
     assert images[0][0][:, 0, 0].tolist() == pytest.approx([1, 0, 0.2])
     tensors = TensorDataset(torch.rand(4, 1, 2, 2), torch.arange(4))
     assert in_memory(tensors, 4, "data").y.tolist() == [0, 1, 2, 3]
+    with pytest.raises(AdvkdError, match=r"(?s)channels last.*\(8, 8, 3\).*permute"):
+        in_memory(TensorDataset(torch.rand(4, 8, 8, 3), torch.arange(4)), 4, "data")
     with pytest.raises(AdvkdError, match="differ in size"):
         in_memory(Pictures((3, 2), (2, 3)), 2, "data")
 

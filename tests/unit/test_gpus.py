@@ -11,7 +11,7 @@ from torch.optim import swa_utils
 
 import advkd
 from advkd import AdvkdError, streams
-from advkd.auditing.admission import free_memory
+from advkd.admission import free_memory
 from advkd.modifiers.average import SWA
 from advkd.networks import engine
 from advkd.networks.cost import peak_memory_mb

@@ -271,6 +271,8 @@ def test_an_attack_that_does_not_know_the_norm_is_refused_before_anything_is_tra
     words = ("preset=pgd-at", "method.branches.untargeted.attack={use: spoilt, how: whole}")
     with pytest.raises(advkd.AdvkdError, match="does not attack in l2"):
         advkd.resolve(*tiny, *words, "threat.norm=l2", "threat.eps=0.5")
+    with pytest.raises(advkd.AdvkdError, match=r"(?s)^threat.norm: eps .* is a length in linf.*threat.eps="):
+        advkd.resolve(*tiny, "preset=pgd-at", "threat.norm=l2")
     advkd.resolve(*tiny, *words)
 
 

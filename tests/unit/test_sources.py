@@ -223,5 +223,7 @@ def test_bad_arrays_are_named(tmp_path):
         print(objects.classes)
     with pytest.raises(AdvkdError, match="images must be"):
         print(arrays(tmp_path / "f.npz", RNG.random((9, 16))).shape)
+    with pytest.raises(AdvkdError, match=r"(?s)y_train: no image of 1 of 4 classes.*none of class 0"):
+        print(arrays(tmp_path / "c.npz", x, y_train=np.arange(9) % 3 + 1, y_test=np.ones(3, int)).classes)
     with pytest.raises(AdvkdError, match="y_test has a class that y_train lacks"):
         print(arrays(tmp_path / "c.npz", x, y_test=np.array([0, 3, 1])).classes)

@@ -61,7 +61,7 @@ def pareto(material: Material) -> Figure | Missing:
     groups = [group for group in material.groups if group.mean(key)]
     if len(groups) < 2:
         return Missing(title, "needs two trained methods; advkd compare, or advkd report RUN RUN.")
-    front, (label, what) = best_for_their_cost(groups), AXES[key]
+    front, (label, what) = best_for_their_cost([g for g in groups if not g.apart]), AXES[key]
     marked = {group.name for group in [*chosen.told_apart(material), *front]}
     own, rest = ([g for g in groups if (g.name in marked) == kept] for kept in (True, False))
 

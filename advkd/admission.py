@@ -1,4 +1,4 @@
-"""Before any attack: does the network answer every image with one finite logit per class?"""
+"""Before any attack or lesson: does the network answer every image with one finite logit per class?"""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ def admit(
     net: nn.Module, who: str, images: Images, classes: int, batch_size: int, device: torch.device
 ) -> None:
     """Raises an `AdvkdError` that says which examples the network does not answer as it should."""
+    if isinstance(net, torch.jit.ScriptModule):
+        remedy = "wrap it: an nn.Module whose forward calls it"
+        raise error(who, "is a TorchScript program, which nobody can look into", remedy=remedy)
     # one image alone as well: `squeeze` in a network takes its batch away
     for rows in (*torch.split(torch.arange(len(images)), batch_size), torch.arange(1)):
         x = images.batch(rows).x.to(device)
@@ -66,6 +69,12 @@ def _check(answer: Any, who: str, rows: Tensor, classes: int) -> None:
             given=f"image {int(rows[bad[0].cpu()])}, and {len(bad) - 1} more of that batch",
             remedy="check its weights and its normalisation: no attack can be judged on such answers",
         )
+
+
+def probable(answer: Tensor) -> bool:
+    """Whether answers (B,N) are probabilities, not logits."""
+    inside = (answer >= -1e-5).all() and (answer <= 1 + 1e-5).all()
+    return bool(inside and ((answer.sum(1) - 1).abs() <= 1e-5).all())
 
 
 def fitting_batch(net: nn.Module, who: str, images: Images, device: torch.device) -> int:

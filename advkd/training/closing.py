@@ -1,0 +1,45 @@
+"""The last act of a run: its students and its teacher under the attacks it names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from advkd.config.run import Run
+from advkd.data.images import Images
+from advkd.evaluation import evaluate
+from advkd.networks import weights
+from advkd.result import Result
+from advkd.training.loop import BEST, LAST
+from advkd.walk import CutOffError
+
+log = logging.getLogger("advkd")
+
+
+def judge_all(run: Run, nets: Mapping[str, nn.Module], images: Images, folder: Path) -> Result:
+    """The student of the best epoch under the attacks of a run; with it that of the last, and the teacher.
+
+    A teacher that passes no gradient has no row. Raises `AdvkdError`.
+    """
+    found = {}
+    for name, file in (("last", LAST), ("best", BEST)):
+        state, _ = weights.read(folder / file, "evaluation")
+        nets["student"].load_state_dict(state)
+        found[name] = evaluate(
+            nets["student"], images, run.threat, run.evaluation, batch_size=run.eval_batch_size
+        )
+    return replace(found["best"], last=found["last"], teacher=_teacher_judged(run, nets, images))
+
+
+def _teacher_judged(run: Run, nets: Mapping[str, nn.Module], images: Images) -> Result | None:
+    if "teacher" not in nets:
+        return None
+    try:
+        return evaluate(nets["teacher"], images, run.threat, run.evaluation, batch_size=run.eval_batch_size)
+    except CutOffError:
+        log.warning("the teacher is not judged: no gradient passes it; advkd eval skips what asks for one")
+        return None
