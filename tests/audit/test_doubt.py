@@ -127,7 +127,8 @@ def test_layers_given_in_train_mode_are_flagged_and_judged_in_eval_mode(robust, 
 def probed(net: nn.Module, clean: float, **rest) -> Probe:
     x = torch.rand(4, 1, 8, 8)
     batch = Batch(x, net(x).argmax(1))
-    return Probe(net=net, batch=batch, threat=Threat(eps=0.1), clean=clean, n=500, size=len(batch.x), **rest)
+    known = {"clean": clean, "chance": 0.1, "n": 500, "size": len(x)}
+    return Probe(net=net, batch=batch, threat=Threat(eps=0.1), **known, **rest)
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,8 @@ from advkd.evaluators.gradient import PGDEvaluator
 class Mine(PGDEvaluator):
     '''PGD of my own.'''
 
-    steps: int = {}
+    def __call__(self, net, batch, threat, generator):
+        return PGDEvaluator(steps={})(net, batch, threat, generator)
 """
 
 
