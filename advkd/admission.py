@@ -23,8 +23,8 @@ def admit(
 ) -> None:
     """Raises an `AdvkdError` that says which examples the network does not answer as it should."""
     if isinstance(net, torch.jit.ScriptModule):
-        remedy = "wrap it: an nn.Module whose forward calls it"
-        raise error(who, "is a TorchScript program, which nobody can look into", remedy=remedy)
+        remedy = "put it into an nn.Module whose forward calls it"
+        raise error(who, "is a TorchScript program, not a network", remedy=remedy)
     # one image alone as well: `squeeze` in a network takes its batch away
     for rows in (*torch.split(torch.arange(len(images)), batch_size), torch.arange(1)):
         x = images.batch(rows).x.to(device)
@@ -34,6 +34,15 @@ def admit(
         except Exception as cause:
             raise _failed(who, rows, cause) from cause
         _check(answer, who, rows, classes)
+
+
+def without_programs(net: nn.Module, who: str) -> None:
+    """Raises for a network with a TorchScript program in it: a training shares every number with a twin."""
+    if any(isinstance(module, torch.jit.ScriptModule) for module in net.modules()):
+        remedy = (
+            "build the network in Python and load the program's state_dict; advkd eval can judge programs"
+        )
+        raise error(who, "holds a TorchScript program, which cannot take part in a training", remedy=remedy)
 
 
 def _failed(who: str, rows: Tensor, cause: Exception) -> AdvkdError:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from advkd.admission import admit
+from advkd.admission import admit, without_programs
 from advkd.auditing import open as doors
 from advkd.auditing.ledger import Progress
 from advkd.auditing.probe import gradient
@@ -42,7 +42,7 @@ from advkd.training.gate import admitted
 from advkd.training.given import Given, Pair
 from advkd.training.loop import BEST, Setup, Training
 from advkd.training.one_step import loss_of
-from advkd.training.teachers import described, provided
+from advkd.training.teachers import described, made, provided
 from advkd.types import Record, Shape, Threat, silent
 
 __all__ = [
@@ -204,7 +204,7 @@ def _nets(
     student = given.student
     if student is None:
         with global_seed(run.seed, "init"):
-            student = run.student(splits.classes, splits.shape)
+            student = made(run.student, "student", splits)
     nets = {"student": shaped(student, splits.shape).to(device)}
     if "teacher" in run.nets:
         teacher = given.teacher
@@ -215,6 +215,7 @@ def _nets(
         )
     image = splits.train.subset(torch.arange(1))
     for name, net in nets.items():
+        without_programs(net, name)
         admit(net, name, image, splits.classes, 1, device)
         # what attacks will ask for when training is over
         if run.evaluation:

@@ -60,7 +60,7 @@ class AuditPlan:
     subset: Mapping[str, int] = field(default_factory=dict)
     curves: Curves = field(default_factory=Curves)
     limit: int | None = None
-    budget: str | None = None
+    budget: str | int | None = None
     save: Literal["bits", "images"] = "bits"
     batch_size: int | None = None
     seed: int = 0
@@ -116,11 +116,11 @@ def hash_of(values: Mapping[str, Any]) -> str:
     return digits(kept | other)
 
 
-def seconds(budget: str | None) -> float | None:
+def seconds(budget: str | int | None) -> float | None:
     """A length of time written as `90s`, `10m` or `1h`."""
     if budget is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", budget.strip())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", str(budget).strip())
     if found is None:
         raise error("budget", "is no length of time", given=budget, remedy="write 90s, 10m or 1h")
     return float(found[1]) * UNITS[found[2]]

@@ -65,8 +65,9 @@ class File:
                 "file.model",
                 "the file does not say which model its weights belong to",
                 given=path,
-                remedy="add teacher.model=NAME (model=NAME for what eval judges; see advkd list models), "
-                "or make the network in Python and hand its load_state_dict what the file holds",
+                remedy="name it: teacher.model=NAME, student.model=NAME, model=NAME for what eval judges "
+                "(advkd list models), or make the network in Python and hand its load_state_dict what the "
+                "file holds",
             )
         from advkd.config.build import member
 

@@ -12,12 +12,12 @@ from torch import nn
 
 from advkd.errors import AdvkdError, error, unknown
 from advkd.models.normalise import pixels
-from advkd.types import Shape
+from advkd.types import Real, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timm:
-    """The timm network `name`, behind the mean and std it was published with.
+    """The timm network `name`, behind the mean and std it was published with, unless others are given.
 
     `pretrained` fetches the published weights, with a new last layer where the classes differ. Networks
     of fixed image size are built for the size of the data where they can be.
@@ -27,6 +27,8 @@ class Timm:
 
     name: str
     pretrained: bool = False
+    mean: tuple[Real, ...] | None = None
+    std: tuple[Real, ...] | None = None
 
     def __call__(self, classes: int, shape: Shape) -> nn.Module:
         """A new network for images of `shape` (C,H,W)."""
@@ -46,7 +48,8 @@ class Timm:
                 remedy = "connect once, so that the weights are kept, or use pretrained=false or model file"
             what = "cannot fetch the pretrained weights" if self.pretrained else "timm cannot make this model"
             raise error("name", f"{what}: {failure}", given=self.name, remedy=remedy) from failure
-        mean, std = (fitted(net.pretrained_cfg[key], shape[0]) for key in ("mean", "std"))
+        known = net.pretrained_cfg
+        mean, std = self.mean or fitted(known["mean"], shape[0]), self.std or fitted(known["std"], shape[0])
         return pixels(net, mean, std, shape[0])
 
     def _created(self, classes: int, shape: Shape) -> Any:

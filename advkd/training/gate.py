@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advkd.admission import admit, probable
+from advkd.admission import admit, probable, without_programs
 from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.networks.modes import device_of, logits_of
@@ -40,6 +40,7 @@ def admitted(
 ) -> nn.Module:
     """The teacher, frozen and in eval mode; an error if it is near chance or far below its `record`."""
     some = splits.validation.subset(torch.arange(min(SOME, len(splits.validation))))
+    without_programs(net, "teacher")
     admit(net, "teacher", some, splits.classes, batch_size, device_of(net))
     net.requires_grad_(False).eval()
     if probable(logits_of(net, some.batch(torch.arange(len(some))).x.to(device_of(net)))):

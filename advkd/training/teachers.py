@@ -23,7 +23,7 @@ from advkd.models.file import File, file_of, saved
 from advkd.models.trained import Trained
 from advkd.networks import weights
 from advkd.networks.engine import asked_for
-from advkd.protocols import Reporter
+from advkd.protocols import ModelSource, Reporter
 from advkd.splits import Splits
 from advkd.streams import global_seed
 from advkd.training import checkpoint
@@ -54,13 +54,18 @@ def provided(run: Run, splits: Splits, device: torch.device, report: Reporter) -
     source = saved(source)
     if isinstance(source, File) and not splits.given:
         check_held_out(Path(source.path), "teacher", run.resolved, lambda: splits.marks)
-    try:
-        net = source(splits.classes, splits.shape).to(device)
-    except AdvkdError as cause:
-        problems = (replace(p, place=f"teacher.{p.place.rpartition('.')[2]}") for p in cause.problems)
-        raise AdvkdError(*problems) from cause
+    net = made(source, "teacher", splits).to(device)
     record = record_of(source) if isinstance(source, File) else {}
     return admitted(net, splits, run.eval_batch_size, record=record, given=given, remedy=remedy)
+
+
+def made(source: ModelSource, who: str, splits: Splits) -> nn.Module:
+    """The network of a source, `teacher` or `student`, for the images of a run; errors say whose it is."""
+    try:
+        return source(splits.classes, splits.shape)
+    except AdvkdError as cause:
+        problems = (replace(p, place=f"{who}.{p.place.rpartition('.')[2]}") for p in cause.problems)
+        raise AdvkdError(*problems) from cause
 
 
 def of_run(run: Run, own: str = "") -> File | None:

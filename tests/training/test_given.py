@@ -54,6 +54,26 @@ def test_test_images_that_do_not_fit_are_told_before_training(sets, tiny, tmp_pa
         assert not list((tmp_path / "run").glob("student*"))
 
 
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (lambda one: one, "data: is no source of data"),
+        (lambda one: (one, one, one), "data: is no pair of data sets"),
+        (
+            lambda one: (counted_from_one(one), one),
+            r"(?s)data.train: no image of 1 of 11 classes.*none of class 0",
+        ),
+    ],
+)
+def test_data_of_another_form_is_told_before_training(sets, data, says, tiny, tmp_path):
+    with pytest.raises(advkd.AdvkdError, match=says):
+        advkd.train(advkd.resolve(*tiny, "preset=pgd-at"), data=data(sets[0]), out=tmp_path / "a")
+
+
+def counted_from_one(data):
+    return [(x, int(y) + 1) for x, y in data]
+
+
 def test_a_teacher_is_not_shared_with_other_images(sets, tiny, tmp_path):
     run = advkd.resolve(*tiny, "preset=rslad", "epochs=1")
     own = advkd.train(run, data=sets, out=tmp_path / "own")

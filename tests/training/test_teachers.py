@@ -6,9 +6,11 @@ import logging
 
 import pytest
 import torch
+from torch import nn
 
 import advkd
 from advkd.networks import weights
+from advkd.training.gate import guessing, near_chance
 from advkd.training.teachers import cache, cached
 
 
@@ -97,6 +99,89 @@ def test_a_teacher_near_chance_is_refused_before_any_training(tiny, tmp_path):
     with pytest.raises(advkd.AdvkdError, match="near chance"):
         advkd.train(run, teacher=run.student(10, (1, 8, 8)), out=tmp_path / "a")
     assert not (tmp_path / "a" / "student.safetensors").exists()
+
+
+class Around(nn.Module):
+    """A network behind something that happens to its images or to its logits."""
+
+    def __init__(self, net, before=lambda x: x, after=lambda x: x):
+        super().__init__()
+        self.net, self.before, self.after = net, before, after
+
+    def forward(self, x):
+        return self.after(self.net(self.before(x)))
+
+
+@pytest.fixture
+def taught(tiny, tmp_path):
+    return advkd.train(advkd.resolve(*tiny, "preset=standard"), out=tmp_path / "taught").net
+
+
+@pytest.mark.parametrize(
+    ("after", "says"),
+    [
+        (lambda x: x.softmax(1), "answers with probabilities"),
+        (lambda x: (x, x), "does not answer with logits"),
+        (lambda x: x[:, :7], "answers with 7 classes, the data has 10"),
+        (lambda x: x * float("nan"), "answers with NaN or infinity"),
+        (lambda x: 9.0 * torch.eye(10)[torch.zeros(len(x), dtype=torch.long)], "near chance"),
+    ],
+)
+def test_answers_that_teach_nothing_are_named_before_training(taught, tiny, tmp_path, after, says):
+    run = advkd.resolve(*tiny, "preset=rslad")
+    with pytest.raises(advkd.AdvkdError, match=rf"^teacher: .*{says}"):
+        advkd.train(run, teacher=Around(taught, after=after), out=tmp_path / "a")
+    assert not (tmp_path / "a" / "student.safetensors").exists()
+
+
+@pytest.mark.filterwarnings("ignore:`?torch.jit")
+def test_a_program_takes_no_part_in_a_training_and_can_be_judged(taught, tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=rslad", "epochs=1")
+    program = torch.jit.trace(taught, torch.rand(2, 1, 8, 8))
+    for i, net in enumerate((program, Around(program))):
+        for who in ("teacher", "student"):
+            others = {"teacher": taught, who: net}
+            with pytest.raises(advkd.AdvkdError, match=rf"^{who}: holds a TorchScript program"):
+                advkd.train(run, **others, out=tmp_path / f"{i}{who}")
+    digits = run.data.open("test").subset(torch.arange(20))
+    assert advkd.audit(Around(program), digits, run.threat, suite="quick").clean > 0.5
+    with pytest.raises(advkd.AdvkdError, match=r"(?s)^model: is a TorchScript program.*put it into"):
+        advkd.audit(program, digits, run.threat, suite="quick")
+
+
+def test_a_teacher_without_gradient_teaches_and_is_not_judged(taught, tiny, tmp_path, caplog):
+    run = advkd.resolve(*tiny, "preset=rslad", "epochs=1")
+    result = advkd.train(run, teacher=Around(taught, after=torch.Tensor.detach), out=tmp_path / "a")
+    assert result.teacher is None
+    assert {"clean", "fgsm"} < set(result.right)
+    assert "the teacher is not judged: no gradient passes it" in caplog.text
+
+
+def test_a_teacher_that_fails_when_it_is_attacked_is_refused_before_training(taught, tiny, tmp_path):
+    def in_place(x):
+        x -= 0.5
+        return x + 0.5
+
+    run = advkd.resolve(*tiny, "preset=rslad", "epochs=1")
+    with pytest.raises(advkd.AdvkdError, match=r"^teacher: fails when its gradient is asked for"):
+        advkd.train(run, teacher=Around(taught, before=in_place), out=tmp_path / "a")
+    assert not (tmp_path / "a" / "student.safetensors").exists()
+
+
+def test_a_file_that_does_not_name_its_model_is_told_where_it_was_typed(tiny, tmp_path):
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "mine.pt")
+    words = [word for word in tiny if not word.startswith("student")]
+    run = advkd.resolve(*words, "preset=standard", f"student={tmp_path / 'mine.pt'}")
+    with pytest.raises(advkd.AdvkdError, match=r"(?s)^student\.model: .*student\.model=NAME"):
+        advkd.train(run, out=tmp_path / "a")
+
+
+def test_chance_is_the_share_of_the_commonest_class():
+    uneven = torch.tensor([0] * 8 + [1, 2])
+    assert guessing(uneven) == 0.8
+    assert near_chance(0.8, guessing(uneven))
+    assert not near_chance(0.83, guessing(uneven))
+    assert not near_chance(0.8, guessing(torch.arange(10)))
 
 
 def test_a_teacher_far_below_its_record_is_refused_and_normalisation_named(tiny, tmp_path):

@@ -72,6 +72,29 @@ def test_the_prefix_of_our_own_files_inside_another_wrapper(tmp_path):
     assert alike(File(path=str(tmp_path / "w.pt"), model=SOURCE)(10, CIFAR), net)
 
 
+class Two(torch.nn.Module):
+    """Parts that are called like wrappers."""
+
+    def __init__(self):
+        super().__init__()
+        self.net, self.model = torch.nn.Linear(2, 2), torch.nn.Sequential(*2 * [torch.nn.Linear(2, 2)])
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.module."])
+def test_parts_that_are_called_like_wrappers_keep_their_names(prefix):
+    state = Two().state_dict()
+    found, moves = matched({prefix + key: value for key, value in state.items()}, Two())
+    assert {key: value.tolist() for key, value in found.items()} == {k: v.tolist() for k, v in state.items()}
+    assert len(moves) == (len(state) if prefix else 0)
+
+
+def test_an_exported_program_is_told_as_one(tmp_path):
+    program = torch.export.export(torch.nn.Linear(2, 2), (torch.rand(1, 2),))
+    torch.export.save(program, tmp_path / "student.pt2")
+    with pytest.raises(AdvkdError, match=r"(?s)an exported program, not weights.*FILE\.py"):
+        weights.read(tmp_path / "student.pt2", "target")
+
+
 @pytest.mark.parametrize(
     ("mean", "std"), [("mean", "std"), ("mu", "sigma"), ("module.normalize.mean", "module.normalize.std")]
 )
@@ -166,7 +189,7 @@ def test_other_channels_and_other_widths_are_refused(tmp_path):
 
 def test_a_foreign_file_needs_a_model(tmp_path):
     torch.save(SOURCE(10, CIFAR).state_dict(), tmp_path / "w.pt")
-    with pytest.raises(AdvkdError, match=r"add teacher\.model=NAME") as caught:
+    with pytest.raises(AdvkdError, match=r"name it: teacher\.model=NAME") as caught:
         File(path=str(tmp_path / "w.pt"))(10, CIFAR)
     assert caught.value.problems[0].place == "file.model"
 

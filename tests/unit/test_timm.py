@@ -15,6 +15,12 @@ def test_a_timm_network_stands_behind_its_own_statistics():
     assert net.normalise.mean.flatten().tolist() == pytest.approx(net.net.pretrained_cfg["mean"])
 
 
+def test_statistics_of_ones_own_take_the_place_of_the_published_ones():
+    net = Timm(name="test_resnet", mean=(0.0,), std=(1.0,))(10, CIFAR).eval()
+    x = torch.rand(2, *CIFAR)
+    assert torch.equal(net(x), net.net(x))
+
+
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_a_timm_network_of_fixed_size_is_built_for_the_data(channels):
     net = Timm(name="test_vit")(4, (channels, 32, 32)).eval()
