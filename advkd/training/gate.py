@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from advkd.admission import admit, probable, without_programs
 from advkd.errors import error
 from advkd.evaluation import evaluate
-from advkd.networks.modes import device_of, logits_of
+from advkd.networks.modes import device_of, full_float32, logits_of
 from advkd.splits import Splits
 from advkd.types import Threat
 
@@ -41,9 +41,11 @@ def admitted(
     """The teacher, frozen and in eval mode; an error if it is near chance or far below its `record`."""
     some = splits.validation.subset(torch.arange(min(SOME, len(splits.validation))))
     without_programs(net, "teacher")
-    admit(net, "teacher", some, splits.classes, batch_size, device_of(net))
     net.requires_grad_(False).eval()
-    if probable(logits_of(net, some.batch(torch.arange(len(some))).x.to(device_of(net)))):
+    with full_float32():
+        admit(net, "teacher", some, splits.classes, batch_size, device_of(net))
+        answer = logits_of(net, some.batch(torch.arange(len(some))).x.to(device_of(net)))
+    if probable(answer):
         problem = "answers with probabilities, from which a student learns less than from logits"
         raise error("teacher", problem, given=given, remedy="leave out its softmax")
     result = evaluate(net, splits.validation, Threat(eps=0.0), {}, batch_size=batch_size)

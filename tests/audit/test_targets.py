@@ -231,6 +231,7 @@ def test_the_official_name_is_not_lent(tmp_path):
     ("word", "says"),
     [
         ("budget=soon", "budget: is no length of time"),
+        ("budget=10", "budget: is no length of time"),
         ("suite=ful", "nearest  full"),
         ("evaluators.pgdd.steps=3", "evaluators.pgdd: no such entry"),
         ("limit=0", "limit: must be at least 1"),
