@@ -127,6 +127,7 @@ class _Judged:
         self.training = left_in_train_mode(self.main.net)
         some = bench.batch(spread(images.y, PROBED, audit.plan.seed))
         self.like = Likeness(audit.named, bench.ledger.about["nets"], some, bench.batch_size)
+        self.chance = guessing(images.y)
         self.names = entry_names(audit.plan.evaluators, audit.classes)
         self.points: list[curves.Point] = []
         self.found: list[Flag] = []
@@ -158,7 +159,7 @@ class _Judged:
             size=self.bench.batch_size,
             threat=self.audit.threat,
             clean=right.double().mean().item(),
-            chance=guessing(self.images.y),
+            chance=self.chance,
             n=len(right),
             record=self.main.record,
             training=self.training,
@@ -201,7 +202,7 @@ class _Judged:
             self._skip("sanity curves")
             return
         rows = limited(self.images.y, max(how.images, self.audit.classes), self.audit.plan.seed)
-        self.points = curves.drawn(self.bench, self.main.net, how, rows, guessing(self.images.y))
+        self.points = curves.drawn(self.bench, self.main.net, how, rows, self.chance)
 
     def _entries(self, subject: Subject) -> dict[str, LedgerEntry]:
         same = self.like.same(subject.who, self.main.who)
@@ -222,9 +223,8 @@ class _Judged:
         if self.audit.threat.eps == 0:
             return self.found
         entries = self._entries(self.main)
-        chance = guessing(self.images.y)
         suite = {name: self.audit.plan.evaluators[key] for key, name in self.names.items()}
-        return [*self.found, *attack_flags(self.points, entries, suite, chance)]
+        return [*self.found, *attack_flags(self.points, entries, suite, self.chance)]
 
     def agreement(self) -> dict[str, float]:
         """How often teacher and judged network answer alike when clean, and meet the same fate."""
