@@ -214,12 +214,11 @@ def _nets(
             else admitted(teacher.to(device), splits, run.eval_batch_size)
         )
     image = splits.train.subset(torch.arange(1))
-    for name, net in nets.items():
-        without_programs(net, name)
-        admit(net, name, image, splits.classes, 1, device)
-        # what attacks will ask for when training is over
-        if run.evaluation:
-            gradient(net, name, [image.batch(torch.arange(1)).to(device)], "margin")
+    without_programs(nets["student"], "student")
+    admit(nets["student"], "student", image, splits.classes, 1, device)
+    # what attacks will ask for when training is over
+    for name, net in nets.items() if run.evaluation else ():
+        gradient(net, name, [image.batch(torch.arange(1)).to(device)], "margin")
     if not any(parameter.requires_grad for parameter in nets["student"].parameters()):
         remedy = "call its requires_grad_(True), and let the teacher be another network: that one is frozen"
         raise error("student", "has no parameter to train", given=type(student).__name__, remedy=remedy)

@@ -124,9 +124,12 @@ class Comparison:
     @property
     def mixed(self) -> list[str]:
         """What students were trained or judged with that others were not: advkd, torch, devices."""
-        trained = {_called(cell): result for cell, result in self._trained}
-        cells = zip(self.plan.cells, self.made, strict=True)
-        audits = {_called(cell): made.judged.audit or {} for cell, made in cells if made.judged is not None}
+        trained = {f"{cell.label} seed {cell.run.seed}": result for cell, result in self._trained}
+        audits = {
+            f"{label} seed {seed}": one.audit or {}
+            for label, seeds in self.judged.items()
+            for seed, one in seeds.items()
+        }
         found = []
         for what, of in (("", trained), (", judged", audits)):
             for key in MACHINERY:
@@ -163,10 +166,6 @@ class Comparison:
             }
             for cell, made in zip(self.plan.cells, self.made, strict=True)
         ]
-
-
-def _called(cell: Cell) -> str:
-    return f"{cell.label} seed {cell.run.seed}"
 
 
 def concluded(

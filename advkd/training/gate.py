@@ -46,8 +46,8 @@ def admitted(
         admit(net, "teacher", some, splits.classes, batch_size, device_of(net))
         answer = logits_of(net, some.batch(torch.arange(len(some))).x.to(device_of(net)))
     if probable(answer):
-        problem = "answers with probabilities, from which a student learns less than from logits"
-        raise error("teacher", problem, given=given, remedy="leave out its softmax")
+        problem, remedy = "answers with probabilities, not logits", "leave out its softmax"
+        raise error("teacher", problem, given=given, remedy=remedy)
     result = evaluate(net, splits.validation, Threat(eps=0.0), {}, batch_size=batch_size)
     clean, known = result.clean, (record or {}).get("clean")
     why, chance = "", guessing(splits.validation.y)

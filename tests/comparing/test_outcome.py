@@ -108,7 +108,7 @@ def test_students_judged_by_another_version_are_told(tmp_path):
     ]
     found = concluded(found.plan, found.folder, made, None, {})
     assert found.mixed == [
-        "advkd, judged: 0.1 for rslad seed 0, ard seed 0, rslad seed 1; 0.2 for ard seed 1"
+        "advkd, judged: 0.1 for rslad seed 0, rslad seed 1, ard seed 0; 0.2 for ard seed 1"
     ]
 
 
