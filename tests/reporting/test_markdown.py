@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
+import pytest
+
+from advkd.errors import AdvkdError
 from advkd.reporting import report
+from advkd.reporting.gather import compared as rows_of
+from advkd.reporting.gather import gathered
+from advkd.reporting.page import facts
+from advkd.reporting.reading import _notes
 
 
 def test_the_text_says_how_its_numbers_are_read(compared, tmp_path):
@@ -51,3 +59,19 @@ def test_names_are_text_in_markdown_too(compared, tmp_path):
         assert f"\n{line}" in text
     assert f"\n| {shown}\\| | " in text
     assert "<b>" not in text.replace("\\<b>", "")
+
+
+def test_sums_of_scales_and_limits_are_told(compared):
+    material = gathered([compared])
+    assert dict(facts(material))["sum of loss scales"] == "2.67 for path-dual; 1 for rslad"
+    judged = material.judged
+    options = {"part": "test", "limit": judged.scores.n}
+    limited = replace(judged, audit={**judged.audit, "options": options})
+    assert f"Of the test images {judged.scores.n} were judged (limit), drawn by class." in _notes({}, limited)
+
+
+def test_a_pair_without_a_verdict_is_told_as_a_damaged_file(compared):
+    content = json.loads((compared / "result.json").read_text())
+    del content["methods"][0]["verdict"]
+    with pytest.raises(AdvkdError, match=r"result\.json cannot be read: it lacks 'verdict'"):
+        rows_of(compared, content)
