@@ -37,7 +37,7 @@ from advkd.splits import Splits, split
 from advkd.streams import global_seed
 from advkd.training import checkpoint, tracing
 from advkd.training import folder as run_folder
-from advkd.training.closing import judge_all
+from advkd.training.closing import images_to_judge, judge_all
 from advkd.training.gate import admitted
 from advkd.training.given import Given, Pair
 from advkd.training.loop import BEST, Setup, Training
@@ -166,8 +166,7 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
         if go_on:
             begin -= _taken_up(folder)
         training.fit(resume=go_on)
-        # a run without evaluation is judged by somebody else: the test images stay closed
-        judged = splits.test() if run.evaluation else splits.validation
+        judged = images_to_judge(run, splits, folder)
         result = judge_all(run, nets, judged, folder)
         tracing.leave(folder, nets, splits.validation, run.threat, run.seed)
         cost = {"seconds": round(time.perf_counter() - begin, 3), **training.cost.summary()}

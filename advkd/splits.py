@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from advkd.config.run import Split
-from advkd.data.images import Images, in_memory
+from advkd.data.images import Images, check_every_class, in_memory
 from advkd.data.split import for_every_class, limited, stratified
 from advkd.errors import AdvkdError, error
 from advkd.fingerprints import data_fingerprint
@@ -64,6 +64,7 @@ def split(source: DataSource, how: Split) -> Splits:
     images = opened_part(source, "train", how)
     if (images.y == images.y[0]).all():
         raise _one_class(f"data.train: {len(images)} images, all of class {int(images.y[0])}")
+    check_every_class(images.y, source.classes, "data.train")
     rest, part = stratified(images.y, how.validation, how.seed)
     if not len(part) or not len(rest):
         given = f"{len(images)} images, split.validation={how.validation:g}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from advkd.config import words as word_module
 from advkd.config.build import Builder
-from advkd.config.case import OFFICIAL, AuditPlan, Case, Resolved
+from advkd.config.case import EXPLAINED, OFFICIAL, AuditPlan, Case, Resolved
 from advkd.config.changes import applied
 from advkd.config.checks import attackable
 from advkd.config.layers import Raw, load_yaml, named, over
@@ -42,7 +42,7 @@ def resolve_case(target: str, *words: str) -> Resolved:
     if "data" not in raw or "threat" not in raw:
         problems.append(_no_data())
     if not problems:
-        case, resolved = Builder(problems).record(Case, raw, "")
+        case, resolved = Builder(problems).record(Case, raw, "", EXPLAINED)
     if not problems:
         problems += [*attackable(case, case.threat), *_misnamed(resolved), *limiting_nobody(case, raw_suite)]
     if problems:

@@ -17,7 +17,7 @@ from advkd.auditing.order import Audit, Subject
 from advkd.auditing.targets import opened
 from advkd.auditing.verdict import Verdict
 from advkd.config.build import Builder
-from advkd.config.case import AuditPlan, Resolved, hash_of
+from advkd.config.case import EXPLAINED, AuditPlan, Resolved, hash_of
 from advkd.config.layers import named, over
 from advkd.data.images import Images, check_box
 from advkd.errors import AdvkdError, Problem, error
@@ -106,7 +106,7 @@ def _plan(suite: str, options: Mapping[str, Any]) -> tuple[AuditPlan, dict[str, 
     of_suite = named("suites", suite)
     raw = {**of_suite, "evaluators": options.get("evaluators", of_suite["evaluators"])}
     rest = {key: value for key, value in options.items() if key != "evaluators"}
-    plan, dump = Builder(problems).record(AuditPlan, over(raw, {"suite": suite, **rest}), "")
+    plan, dump = Builder(problems).record(AuditPlan, over(raw, {"suite": suite, **rest}), "", EXPLAINED)
     if not problems:
         problems += limiting_nobody(plan, of_suite)
     if problems:

@@ -192,10 +192,11 @@ class Builder:
         try:
             value = TypeAdapter(fractional(annotation)).validate_json(json.dumps(raw), strict=True)
         except ValidationError as cause:
-            wanted = "; or ".join(
-                dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in cause.errors())
-            )
+            kinds = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in cause.errors())
+            wanted = "; or ".join(kinds).replace("a valid array", "a list")
             remedy = f"write {place}=VALUE with a value of that kind"
+            if wanted == "a list":
+                remedy = f"write {place}=[{raw}]"
             problem = Problem(place=place, problem=f"should be {wanted}", given=repr(raw), remedy=remedy)
             self.problems.append(problem)
             return None, None

@@ -11,13 +11,31 @@ from torch import nn
 
 from advkd.config.run import Run
 from advkd.data.images import Images
+from advkd.errors import AdvkdError
 from advkd.evaluation import evaluate
 from advkd.networks import weights
 from advkd.result import Result
+from advkd.splits import Splits
 from advkd.training.loop import BEST, LAST
 from advkd.walk import CutOffError
 
 log = logging.getLogger("advkd")
+
+
+def images_to_judge(run: Run, splits: Splits, folder: Path) -> Images:
+    """The test images; those of validation where a run without evaluation is judged by somebody else.
+
+    Raises `AdvkdError`, which says how to go on once the test images are repaired.
+    """
+    if not run.evaluation:
+        return splits.validation
+    try:
+        return splits.test()
+    except AdvkdError as cause:
+        again = f"the training is kept; the images repaired, go on with: advkd run resume={folder}"
+        remedies = [f"{p.remedy}; {again}" if p.remedy else again for p in cause.problems]
+        problems = [replace(p, remedy=said) for p, said in zip(cause.problems, remedies, strict=True)]
+        raise AdvkdError(*problems) from cause
 
 
 def judge_all(run: Run, nets: Mapping[str, nn.Module], images: Images, folder: Path) -> Result:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from advkd.config.run import Split
-from advkd.data.images import Images, check_every_class, in_memory
+from advkd.data.images import Images, in_memory
 from advkd.errors import error
 from advkd.fingerprints import data_fingerprint, fingerprint
 from advkd.protocols import DataSource
@@ -42,7 +42,6 @@ class Given:
             raise error("data", "is no pair of data sets", given=f"{len(self.data)} of them", remedy=remedy)
         parts = [in_memory(part, None, f"data.{name}") for part, name in zip(self.data, names, strict=True)]
         pair = _Pair(*parts)
-        check_every_class(pair.train.y, pair.classes, "data.train")
         # before a training whose test images would fit no network it makes
         opened_part(pair, "test", Split())
         return pair

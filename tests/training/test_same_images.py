@@ -96,6 +96,19 @@ def test_a_run_does_not_go_on_with_other_images_on_disk(words, tmp_path):
     assert advkd.resume(tmp_path / "run").folder == tmp_path / "run"
 
 
+def test_a_test_image_that_cannot_be_read_costs_no_training(words, tmp_path):
+    for part in ("train", "test"):
+        add(tmp_path / "halves" / part, "m", 20)
+    broken = tmp_path / "halves" / "test" / "dark" / "x.png"
+    broken.write_text("no image")
+    given = ("preset=standard", *words, f"data.path={tmp_path / 'halves'}")
+    with pytest.raises(advkd.AdvkdError, match=rf"(?s)x\.png.*advkd run resume={tmp_path / 'run'}"):
+        advkd.train(advkd.resolve(*given), out=tmp_path / "run")
+    broken.unlink()
+    assert advkd.resume(tmp_path / "run").n == 40
+    assert (tmp_path / "run" / "metrics.jsonl").read_text().count("epoch.seconds") == 2
+
+
 def test_a_run_of_before_goes_on(words, tmp_path):
     with pytest.raises(Interrupted):
         advkd.train(advkd.resolve("preset=standard", *words), out=tmp_path / "run", reporters=[stop])

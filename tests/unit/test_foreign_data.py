@@ -67,6 +67,14 @@ def test_a_test_part_of_another_size_is_noticed(tmp_path):
         opened_part(Folder(path=str(tmp_path)), "test", Split())
 
 
+def test_a_class_of_which_a_source_has_no_training_image():
+    class Gap(Digits):
+        classes = 11
+
+    with pytest.raises(AdvkdError, match=r"(?s)data.train: no image of 1 of 11 classes.*none of class 10"):
+        split(Gap(), Split())
+
+
 def test_too_few_images_to_validate_on():
     with pytest.raises(AdvkdError, match="none to validate on"):
         split(Digits(), Split(train=10, validation=0.01))
