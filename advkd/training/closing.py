@@ -32,10 +32,9 @@ def images_to_judge(run: Run, splits: Splits, folder: Path) -> Images:
     try:
         return splits.test()
     except AdvkdError as cause:
-        again = f"the training is kept; the images repaired, go on with: advkd run resume={folder}"
-        remedies = [f"{p.remedy}; {again}" if p.remedy else again for p in cause.problems]
-        problems = [replace(p, remedy=said) for p, said in zip(cause.problems, remedies, strict=True)]
-        raise AdvkdError(*problems) from cause
+        again = f"the training is kept, and once the images are repaired resume={folder} goes on"
+        told = [replace(p, remedy="; ".join(filter(None, (p.remedy, again)))) for p in cause.problems]
+        raise AdvkdError(*told) from cause
 
 
 def judge_all(run: Run, nets: Mapping[str, nn.Module], images: Images, folder: Path) -> Result:

@@ -2,7 +2,8 @@
 
     python benchmarks/numbers/engines.py digits-bf16 digits-float32
 
-Prints the table for `docs/performance.md`, which a test holds to the bits in `docs/numbers`.
+Prints the table for `docs/performance.md`, which a test holds to the bits in `docs/numbers`, and of every
+student whether it is told apart, image by image, from the one of its seed that the other engine trained.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from keep import bits
 from advkd.config.entries import CLEAN
 from advkd.reporting.markdown import table as table_of
 from advkd.reporting.words import spread
-from advkd.statistics.family import Bits
+from advkd.statistics.family import Bits, holm
 from advkd.statistics.methods import methods
+from advkd.statistics.students import StudentVerdict, students
 
 WHAT = (CLEAN, "robust")
 
@@ -40,5 +42,13 @@ def _cells(fast: Bits, plain: Bits) -> Iterator[str]:
     yield f"{100 * verdict.difference:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
+def pairs(fast: str, plain: str) -> list[StudentVerdict]:
+    """Every student beside the one of its seed that the other engine trained; all of them are one family."""
+    one, two = bits(fast, "robust"), bits(plain, "robust")
+    both = ({f"{name} fast": one[name], f"{name} plain": two[name]} for name in one if name in two)
+    return holm([verdict for pair in both for verdict in students(pair, family="engines")])
+
+
 if __name__ == "__main__":
     print("\n".join(table(*sys.argv[1:])))
+    print(*(verdict.says for verdict in pairs(*sys.argv[1:])), sep="\n")
