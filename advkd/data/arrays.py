@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
 from advkd.data.images import Images, check_every_class
@@ -26,7 +29,8 @@ class Arrays:
     """`x_train`, `y_train`, `x_test`, `y_test` of an .npz file.
 
     Images are (N,H,W), (N,C,H,W) or (N,H,W,C), uint8 or floats in [0,1]; the channel axis is the one of
-    size 1 or 3, the first where both are. Classes are counted in `y_train`. Pickled arrays are refused.
+    size 1 or 3, the first where both are. Classes are counted in `y_train`; where there is neither it nor
+    `x_train`, in `y_test`: on such a file a model can be judged and none trained. Pickled arrays are refused.
     """
 
     path: str
@@ -34,8 +38,10 @@ class Arrays:
     @cached_property
     def classes(self) -> int:
         """The largest training label plus one."""
-        parts = (self._labels(split) for split in ("train", "test"))
+        parts = (self._labels(split) for split in (self._first, "test"))
         known, tested = (int(labels.max()) + 1 if len(labels) else 0 for labels in parts)
+        if self._first == "test":
+            return tested
         if tested > known > 1:
             given = f"label {tested - 1}, the largest of y_train is {known - 1}"
             remedy = "give every class training images, or leave it out of the test"
@@ -46,7 +52,7 @@ class Arrays:
     @cached_property
     def shape(self) -> Shape:
         """Channels, height and width."""
-        return Images(_images(self._array("x_train")[:1]), torch.zeros(1, dtype=torch.long)).shape
+        return Images(_images(self._array(f"x_{self._first}")[:1]), torch.zeros(1, dtype=torch.long)).shape
 
     def open(self, split: Literal["train", "test"]) -> Images:
         """The images of a split."""
@@ -60,14 +66,29 @@ class Arrays:
             raise error("data.path", f"y_{split} holds no labels", given=given, remedy=remedy)
         return torch.from_numpy(labels.astype(np.int64))
 
+    @cached_property
+    def _first(self) -> Literal["train", "test"]:
+        """The part that tells classes and shape."""
+        with self._opened() as file:
+            return "test" if set(KEYS) & set(file) == {"x_test", "y_test"} else "train"
+
     def _array(self, key: str) -> np.ndarray:
+        with self._opened() as file:
+            if key in file:
+                array = np.asarray(file[key])
+                return array.astype(array.dtype.newbyteorder("="), copy=False)
+            names = list(file)
+        if key.endswith("_train") and self._first == "test":
+            remedy = "add x_train and y_train"
+            raise error("data.path", "has nothing to train on", given=self.path, remedy=remedy)
+        raise AdvkdError(unknown("data.path", f"array, {key} is missing from {self.path}", key, names))
+
+    @contextmanager
+    def _opened(self) -> Iterator[NpzFile]:
         path = Path(self.path).expanduser()
         try:
             with np.load(path, allow_pickle=False) as file:
-                if key in file:
-                    array = np.asarray(file[key])
-                    return array.astype(array.dtype.newbyteorder("="), copy=False)
-                names = list(file)
+                yield file
         except FileNotFoundError:
             raise error("data.path", "no such file", given=path) from None
         except (*DAMAGED, ValueError, OSError, EOFError, TypeError, AttributeError) as cause:
@@ -75,7 +96,6 @@ class Arrays:
             raise error(
                 "data.path", f"is not a plain .npz file: {cause}", given=path, remedy=remedy
             ) from cause
-        raise AdvkdError(unknown("data.path", f"array, {key} is missing from {path}", key, names))
 
 
 def _images(array: np.ndarray) -> Tensor:

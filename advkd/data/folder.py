@@ -26,6 +26,7 @@ GREY = ("L", "1")
 DEEP = ("I", "F")
 """Modes of more than 8 bits begin so."""
 
+TESTS = ("test", "val")
 PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev"}
 """What folders of whole splits are called, and classes are not."""
 
@@ -34,8 +35,9 @@ PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "
 class Folder:
     """`path/train/CLASS/*` and `path/test/CLASS/*` (or `val`); classes and size are inferred.
 
-    Without those two folders, `path/CLASS/*` is split, a fixed stratified fifth being the test. `size`
-    resizes to size x size, antialiased. If the first image is grey all must be, and they have one channel.
+    Without those two folders, `path/CLASS/*` is split, a fixed stratified fifth being the test; where `train`
+    alone is missing, a model can be judged and none trained. `size` resizes to size x size, antialiased. If
+    the first image is grey all must be, and they have one channel.
     """
 
     path: str
@@ -48,12 +50,12 @@ class Folder:
     @cached_property
     def classes(self) -> int:
         """How many classes there are."""
-        return len(_classes(self._folders()["train"]))
+        return len(_classes(self._first()))
 
     @cached_property
     def shape(self) -> Shape:
         """Channels, height and width: those of the first image, after resizing."""
-        first = _samples(self._folders()["train"])[0][0]
+        first = _samples(self._first())[0][0]
         c, h, w = _read(first, self.size, None).shape
         return c, h, w
 
@@ -61,14 +63,17 @@ class Folder:
         """The images of a split, all read into memory as uint8."""
         folders = self._folders()
         channels = self.shape[0]
+        if split not in folders:
+            remedy = "put training images beside it, into a folder train"
+            raise error("data.path", "has nothing to train on", given=folders["test"], remedy=remedy)
         samples = _samples(folders[split])
-        if len(folders) == 1 or folders["test"] == folders["train"]:
+        if folders.get("train") == folders["test"]:
             rest, part = stratified(torch.tensor([y for _, y in samples]), 0.2, SPLIT_SEED)
             samples = [samples[i] for i in (rest if split == "train" else part).tolist()]
             if not samples:
                 remedy = "put more images into it, or split them yourself into train and test"
                 raise error("data.path", f"leaves no image to {split}", given=folders[split], remedy=remedy)
-        else:
+        elif "train" in folders:
             _same_classes(folders)
         images = [_read(name, self.size, channels) for name, _ in samples]
         for (name, _), image in zip(samples, images, strict=True):
@@ -81,19 +86,26 @@ class Folder:
                 )
         return Images(torch.stack(images), torch.tensor([y for _, y in samples]))
 
+    def _first(self) -> Path:
+        """The folder that tells classes and shape."""
+        folders = self._folders()
+        return folders.get("train", folders["test"])
+
     def _folders(self) -> Mapping[str, Path]:
         path = Path(self.path).expanduser()
         if not path.is_dir():
             problem = "is a file; unpack it first" if path.is_file() else "no such folder"
             raise error("data.path", problem, given=path, remedy="write data.path=FOLDER")
         train = path / "train"
+        tests = [path / name for name in TESTS if (path / name).is_dir()]
         if not train.is_dir():
+            if tests and {inside.name for inside in path.iterdir() if inside.is_dir()} <= {*TESTS}:
+                return {"test": tests[0]}
             if all(name.casefold() in PARTS for name in _classes(path)):
                 remedy = "call them train and test (or val), as they stand"
                 given = f"{path}: {', '.join(_classes(path))}"
                 raise error("data.path", "holds splits under other names", given=given, remedy=remedy)
             return {"train": path, "test": path}
-        tests = [path / name for name in ("test", "val") if (path / name).is_dir()]
         if not tests:
             raise error("data.path", "has a folder train, but neither test nor val", given=path)
         return {"train": train, "test": tests[0]}

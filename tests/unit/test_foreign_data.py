@@ -55,6 +55,23 @@ def test_splits_are_no_classes(names, tmp_path):
         _ = Folder(path=str(tmp_path)).classes
 
 
+@pytest.mark.parametrize("name", ["test", "val"])
+def test_a_folder_to_judge_on_alone(name, tmp_path):
+    source = Folder(path=str(pictures(tmp_path, (f"{name}/a", f"{name}/b"), count=3)))
+    assert (source.classes, len(opened_part(source, "test", Split()))) == (2, 6)
+    with pytest.raises(AdvkdError, match=r"(?s)has nothing to train on.*folder train"):
+        split(source, Split())
+
+
+def test_arrays_to_judge_on_alone(tmp_path):
+    x, y = np.zeros((6, 8, 8), np.uint8), np.arange(6) % 3
+    np.savez(tmp_path / "data.npz", x_test=x, y_test=y)
+    source = Arrays(path=str(tmp_path / "data.npz"))
+    assert (source.classes, source.shape, len(opened_part(source, "test", Split()))) == (3, (1, 8, 8), 6)
+    with pytest.raises(AdvkdError, match=r"(?s)has nothing to train on.*x_train and y_train"):
+        split(source, Split())
+
+
 def test_a_folder_of_a_few_images_leaves_none_to_test(tmp_path):
     with pytest.raises(AdvkdError, match="leaves no image to test"):
         Folder(path=str(pictures(tmp_path, ("a", "b"), count=1))).open("test")
