@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from advkd.config.case import AuditPlan
-from advkd.networks.engine import Engine, decided
+from advkd.networks.engine import Engine, decided, large
+from advkd.networks.folding import fold
 from advkd.networks.modes import buffers_kept, evaluating, logits_of
 from advkd.registry import load
 from advkd.types import Batch, Shape
 from advkd.walk import value_and_gradient
 
 CHUNKS = (128, 32)
-"""Images per compiled call; fixed sizes, since every other one would be compiled anew."""
+"""Images per call: few enough for a processor's cache. Compiled networks see no other sizes."""
 
 ALIKE = 0.9
 """Median cosine, over images, of the margin's gradient on both networks, below which float32 searches."""
@@ -37,33 +38,41 @@ def engine_for(net: nn.Module, plan: AuditPlan, shape: Shape, classes: int, imag
 
 
 class Search(nn.Module):
-    """A copy of `net` behind `engine`: images (B,C,H,W) of any number to float32 logits (B,N)."""
+    """A folded copy of `net` behind `engine`: images (B,C,H,W) of any number to float32 logits (B,N)."""
 
-    def __init__(self, net: nn.Module, engine: Engine) -> None:
+    def __init__(self, net: nn.Module, engine: Engine, sizes: tuple[int, int] = CHUNKS) -> None:
         super().__init__()
-        self.fast = engine(copy.deepcopy(net).eval())
-        self.sizes = CHUNKS if engine.compiled else ()
+        twin = copy.deepcopy(net).eval()
+        fold(twin)
+        self.fast, self.sizes = engine(twin), sizes
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B,N)."""
-        if not self.sizes:
+        compiled = self.fast.engine.compiled
+        if not compiled and x.device.type != "cpu":
             whole: Tensor = self.fast(x)
             return whole
-        answers, large, small = [], *self.sizes
-        for part in torch.split(x, large):
-            # a few are cheaper in small calls than in one that is mostly blank
-            size = large if 2 * len(part) > large else small
-            for piece in torch.split(part, size):
-                blank = piece.new_zeros(size - len(piece), *piece.shape[1:])
-                answers.append(self.fast(torch.cat([piece, blank]))[: len(piece)])
+        answers: list[Tensor] = []
+        for part in torch.split(x, self.sizes[0]):
+            answers += self._filled(part) if compiled else [self.fast(part)]
         return torch.cat(answers)
+
+    def _filled(self, part: Tensor) -> list[Tensor]:
+        """Its logits, by calls of the two sizes: for every other one the network would be compiled anew."""
+        answers, (most, few) = [], self.sizes
+        # a few are cheaper in small calls than in one that is mostly blank
+        size = most if 2 * len(part) > most else few
+        for piece in torch.split(part, size):
+            blank = piece.new_zeros(size - len(piece), *piece.shape[1:])
+            answers.append(self.fast(torch.cat([piece, blank]))[: len(piece)])
+        return answers
 
 
 class Searches:
     """For a network the one on which its attacks search; made when first wanted.
 
     That is its fast twin, or the network itself where the twin fails or would mislead the attacks, by
-    what the two say of the images of `batch`.
+    what the two say of the images of `batch`, and where a twin in float32 would gain nothing.
     """
 
     def __init__(self, engine: Engine, batch: Batch) -> None:
@@ -73,7 +82,9 @@ class Searches:
     def __call__(self, net: nn.Module) -> nn.Module:
         """What attacks of `net` are to search."""
         if net not in self._made:
-            self._made[net] = net if self._engine == Engine() else self._trusted(net)
+            _, c, h, w = self._batch.x.shape
+            gains = self._engine != Engine() or large(net, (c, h, w))
+            self._made[net] = self._trusted(net) if gains else net
         return self._made[net]
 
     def _trusted(self, net: nn.Module) -> nn.Module:

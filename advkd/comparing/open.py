@@ -23,7 +23,7 @@ from advkd.errors import error
 from advkd.files import write_bytes, write_json
 from advkd.models.trained import Trained
 from advkd.networks.device import chosen, undisturbed
-from advkd.networks.engine import SMALL, flops_of
+from advkd.networks.engine import large
 from advkd.registry.pyfile import imported
 from advkd.reporting import report
 from advkd.reporting.stored import PLAN
@@ -168,7 +168,7 @@ def _fitting(plan: Plan) -> int:
     """As many as there are threads where one network keeps no more than one busy, else one."""
     run = plan.first
     net = run.student(run.data.classes, run.data.shape)
-    small = flops_of(net, run.data.shape, torch.device("cpu")) < SMALL
+    small = not large(net, run.data.shape)
     return torch.get_num_threads() if small and chosen(run.device).type == "cpu" else 1
 
 

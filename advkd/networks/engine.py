@@ -166,12 +166,7 @@ def decided(net: nn.Module, shape: Shape, passes: float, compile: Compile, preci
     Depends on the machine and on the configuration alone, never on a clock, so that a resumed run
     decides the same. Raises `AdvkdError` where `compile=always` cannot be.
     """
-    device = device_of(net)
-    try:
-        flops = flops_of(net, shape, device)
-    # the counter fails on a forward that differentiates itself, and such a network is left as it is
-    except RuntimeError:
-        flops = 0.0
+    device, flops = device_of(net), _known_flops(net, shape)
     bf16 = precision == "bf16" or (precision == "auto" and flops >= SMALL and fast_bf16(device))
     pays = flops * passes >= REPAYS
     wanted = compile == "always" or (compile == "auto" and pays)
@@ -181,6 +176,19 @@ def decided(net: nn.Module, shape: Shape, passes: float, compile: Compile, preci
     if missing:
         log.info("not compiled: %s", missing)
     return Engine(bf16, wanted and not missing)
+
+
+def large(net: nn.Module, shape: Shape) -> bool:
+    """Whether arithmetic, and not the calls, is what a pass of an image of `shape` costs."""
+    return _known_flops(net, shape) >= SMALL
+
+
+def _known_flops(net: nn.Module, shape: Shape) -> float:
+    try:
+        return flops_of(net, shape, device_of(net))
+    # the counter fails on a forward that differentiates itself, and such a network is left as it is
+    except RuntimeError:
+        return 0.0
 
 
 def asked_for(compile: Compile, precision: Precision) -> dict[str, bool]:

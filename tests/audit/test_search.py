@@ -16,11 +16,13 @@ from torch import Tensor, nn
 import advkd
 from advkd.auditing import search
 from advkd.auditing.search import Search, Searches
+from advkd.config.build import member
 from advkd.config.case import AuditPlan
 from advkd.data.digits import Digits
 from advkd.errors import AdvkdError
 from advkd.evaluators.gradient import PGDEvaluator
 from advkd.networks.engine import Engine
+from advkd.networks.folding import Folded
 from advkd.networks.modes import logits_of
 from advkd.outcome import Outcome
 from advkd.registry import _registered
@@ -185,8 +187,8 @@ def test_searching_leaves_the_network_alone():
 
 @pytest.mark.parametrize("n", [1, 32, 33, 64, 65, 128, 150, 230])
 def test_any_number_of_images_goes_through_calls_of_few_sizes(n, monkeypatch):
-    twin, sizes = Search(untrained(4), Engine()), set()
-    twin.sizes = search.CHUNKS
+    monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
+    twin, sizes = Search(untrained(4), Engine(compiled=True)), set()
     twin.fast.register_forward_hook(lambda module, args, output: sizes.add(len(args[0])))
     x = few(n).x.requires_grad_()
     answer = twin(x)
@@ -195,6 +197,19 @@ def test_any_number_of_images_goes_through_calls_of_few_sizes(n, monkeypatch):
     sizes.clear()
     (gradient,) = torch.autograd.grad(answer.sum(), x)
     assert gradient.flatten(1).any(1).all()
+
+
+def test_in_float32_networks_of_much_arithmetic_are_searched_folded_and_in_chunks():
+    net = member("models", {"use": "tiny-cnn", "width": 16}, "model")[0](10, (1, 28, 28)).eval()
+    sizes: list[int] = []
+    batch = Batch(torch.rand(300, 1, 28, 28), torch.arange(300) % 10)
+    twin = Searches(Engine(), batch)(net)
+    assert sum(isinstance(module, Folded) for module in twin.fast.twin.modules()) == 3
+    twin.fast.register_forward_hook(lambda module, args, output: sizes.append(len(args[0])))
+    torch.testing.assert_close(twin(batch.x), logits_of(net, batch.x), rtol=1e-5, atol=1e-5)
+    assert sizes == [128, 128, 44]
+    small = untrained(4)
+    assert Searches(Engine(), few())(small) is small
 
 
 def test_exact_evaluators_search_the_network_itself(robust, digits, threat):
