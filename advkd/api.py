@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,7 @@ def _shown(verdict: Verdict) -> Verdict:
 
 def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter], *, go_on: bool) -> Result:
     begin = time.perf_counter()
-    with run_folder.locked(folder):
+    with run_folder.locked(folder), _closed(run.reporters.values()):
         splits = replace(split(given.source() or run.data, run.split), given=given.data is not None)
         marks = _begun(run, folder, given, splits, go_on)
         device = chosen(run.device)
@@ -222,6 +223,17 @@ def _nets(
         remedy = "call its requires_grad_(True), and let the teacher be another network: that one is frozen"
         raise error("student", "has no parameter to train", given=type(student).__name__, remedy=remedy)
     return nets
+
+
+@contextmanager
+def _closed(reporters: Iterable[Reporter]) -> Iterator[None]:
+    """Closes those that can be closed, however what is inside ends."""
+    try:
+        yield
+    finally:
+        for reporter in reporters:
+            if hasattr(reporter, "close"):
+                reporter.close()
 
 
 def _all(reporters: Sequence[Reporter]) -> Reporter:

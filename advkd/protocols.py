@@ -29,6 +29,9 @@ Kind = Literal["fixed-budget", "minimal-norm"]
 Knowledge = Literal["white-box", "black-box"]
 """Whether an evaluator uses gradients of the network it judges."""
 
+Target = Literal["label", "divergence"]
+"""What a loss compares logits with."""
+
 Passes = tuple[int, int]
 """Forward and backward passes."""
 
@@ -98,12 +101,11 @@ def points_of(weighting: object, t: int) -> tuple[int, ...] | None:
 
 
 class Loss(Protocol):
-    """One number per sample, (B,), from logits (B,N) and a target.
+    """One number per sample, (B,), from logits (B,N) and a target."""
 
-    `kind` says which: `label` takes classes (B,), `divergence` takes the logits (B,N) of another net.
-    """
-
-    kind: Literal["label", "divergence"]
+    @property
+    def kind(self) -> Target:
+        """Which target: classes (B,) for `label`, the logits (B,N) of another network for `divergence`."""
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of each sample."""
@@ -208,7 +210,11 @@ class Evaluator(Protocol):
 
 
 class Reporter(Protocol):
-    """Takes every measured number as it comes."""
+    """Takes every measured number as it comes.
+
+    Its `close()`, where it has one, is called when a run whose configuration names it ends, however it
+    ends; the records of another run may follow.
+    """
 
     def __call__(self, record: Record) -> None:
         """Report one number."""

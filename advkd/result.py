@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,16 @@ def wilson(right: int, n: int, z: float = 1.959964) -> Interval:
     half = z * math.sqrt(p * (1 - p) / n + share / (4 * n)) / (1 + share)
     # rounding must not put an end on the wrong side of the fraction
     return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
+
+
+def percent(share: float | Sequence[float] | None) -> str:
+    """A share as per cent, a dash for none; a range as both of its ends, or once where they agree."""
+    if share is None:
+        return "-"
+    if isinstance(share, (int, float)):
+        return f"{100 * share:.1f}"
+    low, high = (f"{100 * end:.1f}" for end in share)
+    return low if low == high else f"{low} to {high}"
 
 
 @dataclass(frozen=True, kw_only=True)

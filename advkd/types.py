@@ -19,7 +19,7 @@ def as_real(value: object) -> object:
     if isinstance(value, str):
         try:
             return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError):
+        except (ValueError, ZeroDivisionError, OverflowError):
             return value
     return value
 
@@ -57,7 +57,10 @@ class Threat:
         if not isinstance(self.eps, SupportsFloat):
             remedy = "write a number: in Python 8/255 without quotes"
             raise error("threat.eps", "eps is no number", given=repr(self.eps), remedy=remedy)
-        low, high = self.box
+        low, high = map(float, self.box)
+        # numbers of NumPy and torch are welcome, and cannot be written into a result
+        object.__setattr__(self, "eps", float(self.eps))
+        object.__setattr__(self, "box", (low, high))
         if not low < high:
             raise error("threat.box", "the lower edge must be below the upper one", given=self.box)
         if not self.eps >= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from advkd.config import words as word_module
 from advkd.config.build import Builder
 from advkd.config.case import EXPLAINED, OFFICIAL, AuditPlan, Case, Resolved
 from advkd.config.changes import applied
-from advkd.config.checks import attackable
+from advkd.config.checks import attackable, untrained
 from advkd.config.layers import Raw, load_yaml, named, over
 from advkd.config.resolve import file_or_name, holds_weights
 from advkd.errors import AdvkdError, Problem, error, unknown
@@ -38,16 +39,33 @@ def resolve_case(target: str, *words: str) -> Resolved:
     rest = [w for w in parsed if w.path not in ("setting", "suite")]
     raw = applied(raw, rest, problems, Case)
     raw["teacher"] = file_or_name(raw.get("teacher"))
-    raw["nets"] = {name: file_or_name(net) for name, net in raw.get("nets", {}).items()}
+    if isinstance(nets := raw.get("nets"), dict):
+        raw["nets"] = {name: file_or_name(net) for name, net in nets.items()}
     if "data" not in raw or "threat" not in raw:
         problems.append(_no_data())
     if not problems:
         case, resolved = Builder(problems).record(Case, raw, "", EXPLAINED)
     if not problems:
-        problems += [*attackable(case, case.threat), *_misnamed(resolved), *limiting_nobody(case, raw_suite)]
+        problems += [*attackable(case, case.threat), *_misnamed(resolved), *_limiting_nobody(case, raw_suite)]
+        others = {"teacher": case.teacher, **{f"nets.{name}": net for name, net in case.nets.items()}}
+        problems += untrained(others, "write a file or the folder of a run; that of a run judged is its own")
     if problems:
         raise AdvkdError(*problems)
     return Resolved(**vars(case), resolved=resolved)
+
+
+def planned(suite: str, options: Mapping[str, Any]) -> tuple[AuditPlan, Raw]:
+    """A suite with `options` of the plan, and its full dump; `evaluators` take the place of the suite's."""
+    problems: list[Problem] = []
+    of_suite, rest = named("suites", suite), dict(options)
+    own = {"evaluators": rest.pop("evaluators")} if "evaluators" in rest else {}
+    raw = over({**of_suite, **own}, {"suite": suite, **rest})
+    plan, dump = Builder(problems).record(AuditPlan, raw, "", EXPLAINED)
+    if not problems:
+        problems += _limiting_nobody(plan, of_suite)
+    if problems:
+        raise AdvkdError(*problems)
+    return plan, dump
 
 
 def _no_data() -> Problem:
@@ -68,9 +86,9 @@ def _misnamed(resolved: Raw) -> list[Problem]:
     return [Problem(place=f"evaluators.{OFFICIAL}", problem=problem, remedy="give it another name")]
 
 
-def limiting_nobody(plan: AuditPlan, suite: Raw) -> list[Problem]:
+def _limiting_nobody(plan: AuditPlan, suite: Raw) -> list[Problem]:
     """Entries of `subset` for an evaluator that neither the plan nor its suite has."""
-    known = {*plan.evaluators, *suite["evaluators"]}
+    known = {*plan.evaluators, *suite.get("evaluators", ())}
     return [unknown("subset", "evaluator", key, known) for key in plan.subset if key not in known]
 
 

@@ -11,22 +11,20 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from advkd.auditing.audit import audited
-from advkd.auditing.case import limiting_nobody
+from advkd.auditing.case import planned
 from advkd.auditing.ledger import Progress
 from advkd.auditing.order import Audit, Subject
 from advkd.auditing.targets import opened
 from advkd.auditing.verdict import Verdict
-from advkd.config.build import Builder
-from advkd.config.case import EXPLAINED, AuditPlan, Resolved, hash_of
-from advkd.config.layers import named, over
+from advkd.config.case import Resolved, hash_of
 from advkd.data.images import Images, check_box
-from advkd.errors import AdvkdError, Problem, error
+from advkd.errors import AdvkdError, error
 from advkd.evaluation import images_for
 from advkd.files import write_json
 from advkd.networks.device import chosen
 from advkd.networks.modes import device_of
 from advkd.splits import opened_part, split
-from advkd.training.folder import RESULT, RUN, check_held_out, created, locked
+from advkd.training.folder import EXAMPLES, RESULT, RUN, check_held_out, created, locked
 from advkd.types import Threat, silent
 
 
@@ -78,7 +76,7 @@ def audit(
     **options: Any,
 ) -> Verdict:
     """A verdict for a network in Python, as `advkd.audit` describes it."""
-    plan, dump = _plan(suite, options)
+    plan, dump = planned(suite, options)
     device = device_of(net)
     images, classes = images_for(net, data, device)
     check_box(images, threat)
@@ -101,24 +99,14 @@ def audit(
     return _left(whole, folder)
 
 
-def _plan(suite: str, options: Mapping[str, Any]) -> tuple[AuditPlan, dict[str, Any]]:
-    problems: list[Problem] = []
-    of_suite = named("suites", suite)
-    raw = {**of_suite, "evaluators": options.get("evaluators", of_suite["evaluators"])}
-    rest = {key: value for key, value in options.items() if key != "evaluators"}
-    plan, dump = Builder(problems).record(AuditPlan, over(raw, {"suite": suite, **rest}), "", EXPLAINED)
-    if not problems:
-        problems += limiting_nobody(plan, of_suite)
-    if problems:
-        raise AdvkdError(*problems)
-    return plan, dump
-
-
 def _left(audit: Audit, folder: Path | None) -> Verdict:
     if folder is None:
         return audited(audit)
     if (folder / RUN).exists():
         raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
+    if (folder / RESULT).exists() and not (folder / EXAMPLES).exists():
+        problem = "holds the result of something else than an audit"
+        raise error("out", problem, given=folder, remedy="choose another out=DIR")
     with locked(created(folder)):
         verdict = audited(audit)
         write_json(folder / RESULT, verdict.about)

@@ -13,14 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from advkd.auditing.audit import audited
+from advkd.auditing.case import planned
 from advkd.auditing.order import Audit, Subject
 from advkd.auditing.verdict import Verdict
-from advkd.config.build import Builder
-from advkd.config.case import AuditPlan
-from advkd.config.layers import named
 from advkd.data.digits import Digits
 from advkd.data.images import Images, in_memory
-from advkd.errors import Problem
 from advkd.models.file import File
 from advkd.networks import weights
 from advkd.networks.device import chosen
@@ -158,16 +155,13 @@ def run(names: tuple[str, ...] = tuple(FAULTS)) -> list[Checked]:
 def _checked(name: str, images: Images) -> Checked:
     (source, fault, must), device = FAULTS[name], chosen("auto")
     subject = shipped(source)
-    problems: list[Problem] = []
-    plan, options = Builder(problems).record(
-        AuditPlan, {**named("suites", "selftest"), "suite": "selftest"}, ""
-    )
+    plan, options = planned("selftest", {"limit": IMAGES})
     audit = Audit(
         subjects=[replace(subject, net=fault(subject.net).eval().to(device))],
         images=images,
         classes=10,
         threat=THREAT,
-        plan=replace(plan, limit=IMAGES),
+        plan=plan,
         options=options,
         device=device,
     )

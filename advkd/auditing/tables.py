@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +9,7 @@ from rich.text import Text
 from advkd.auditing.ledger import LedgerEntry
 from advkd.auditing.verdict import Verdict
 from advkd.config.entries import CLEAN
+from advkd.result import percent
 
 
 def progress(out: Console, who: str, name: str, entry: LedgerEntry) -> None:
@@ -77,16 +76,6 @@ def _beside(out: Console, verdict: Verdict) -> None:
         say(f"attacks searched on a twin of the network ({fast}); every success was confirmed in float32")
     if verdict.folder is not None:
         say(f"audit folder: {verdict.folder}")
-
-
-def percent(share: float | Sequence[float] | None) -> str:
-    """A share as per cent, a dash for none; a range as both of its ends, or once where they agree."""
-    if share is None:
-        return "-"
-    if isinstance(share, (int, float)):
-        return f"{100 * share:.1f}"
-    low, high = (f"{100 * end:.1f}" for end in share)
-    return low if low == high else f"{low} to {high}"
 
 
 def names(verdict: Verdict) -> list[str]:

@@ -37,12 +37,16 @@ def opened(case: Resolved, classes: int, shape: Shape, device: torch.device) -> 
         subjects.append(Subject("teacher", case.teacher(classes, shape).eval()))
     subjects = [replace(s, net=s.net.to(device)) for s in subjects]
     nets |= {s.who: s.net for s in subjects if s.who == "teacher"}
-    return [s for s in subjects if s.who != "teacher" or "teacher" in case.rows], nets
+    judged = [s for s in subjects if s.who != "teacher" or "teacher" in case.rows]
+    if not judged:
+        remedy = "give teacher=FILE, or write rows=[best]"
+        raise error("rows", "nobody of them is there to judge", given=", ".join(case.rows), remedy=remedy)
+    return judged, nets
 
 
 def _run(case: Resolved, folder: Path, classes: int, shape: Shape) -> list[Subject]:
     files = {"best": ("student", BEST), "last": ("last", LAST)}
-    rows = [files[row] for row in case.rows if row in files] or [files["best"]]
+    rows = [files[row] for row in case.rows if row in files]
     subjects = [
         _file(who, File(path=str(weights_of(folder, name)), model=case.model), classes, shape)
         for who, name in rows
@@ -58,7 +62,9 @@ def _teacher(folder: Path) -> File | None:
         problem = "without what it was trained with the run does not say who its teacher was"
         remedy = f"install it, give teacher=FILE, or judge the weights: advkd eval {folder / BEST}"
         raise AdvkdError(*cause.problems, Problem(place="target", problem=problem, remedy=remedy)) from cause
-    return of_run(run, given_to(folder, "target").get("data", ""))
+    given = given_to(folder, "target")
+    # one that was handed over in Python is in no file, and another one is not what the student has seen
+    return None if "teacher" in given else of_run(run, given.get("data", ""))
 
 
 def _single(case: Resolved, classes: int, shape: Shape) -> Subject:

@@ -21,7 +21,7 @@ def new_plugin(name: str, slot: str, out: Path | None) -> None:
     from advkd.registry import slot_named
     from advkd.scaffold.write import write
 
-    plural, folder = slot_named(slot), out or Path(name)
+    plural, folder = slot_named(slot), (out or Path(name)).expanduser()
     shown = (f"advkd list {plural}", *write(name, plural, folder))
     lines = (f"python -m pip install -e '{folder}[test]'", *shown, f"python -m pytest {folder}")
     Console().print(

@@ -10,7 +10,7 @@ from advkd.config.build import entry_annotation, entry_named, options_of, slot_o
 from advkd.config.layers import Raw, nested, over
 from advkd.config.run import Spec
 from advkd.config.words import Word
-from advkd.errors import AdvkdError, Problem, nearest
+from advkd.errors import AdvkdError, Problem, nearest, unknown
 from advkd.registry import load, split_name
 
 
@@ -105,8 +105,8 @@ def _misfit(raw: Raw, word: Word, spec: type) -> Problem | None:
     for depth, name in enumerate(word.key):
         annotation, node = _described(raw, word.key[:depth], spec)
         if annotation is None:
-            # an option nothing knows: the builder names it among all others
-            return None
+            # an option nothing knows: of a value for it the builder tells, beside all others
+            return _nowhere(raw, word.key[:depth], spec) if word.op == "drop" else None
         inner = entry_annotation(annotation)
         last = depth == len(word.key) - 1
         known = node if isinstance(node, dict) else {}
@@ -122,6 +122,12 @@ def _misfit(raw: Raw, word: Word, spec: type) -> Problem | None:
         elif last and word.op == "drop":
             return Problem(place=place, problem="is an option; only entries can be dropped")
     return None
+
+
+def _nowhere(raw: Raw, key: tuple[str, ...], spec: type) -> Problem:
+    there = _described(raw, key[:-1], spec)[1]
+    names = [name for name in there if name != "use"] if isinstance(there, dict) else []
+    return unknown(".".join(key), "option", key[-1], names, "only what is there can be dropped")
 
 
 def _entry(word: Word, place: str, name: str, known: list[str], last: bool) -> Problem | None:

@@ -47,10 +47,8 @@ def crossed(spec: Spec) -> list[Problem]:
     """The problems of a run as a whole: attacks outside the threat, networks nobody has, weights of two."""
     problems = attackable(spec, spec.threat)
     problems += _asking(spec)
-    if isinstance(spec.student, load("models", "trained")):
-        remedy = "write student=MODEL, or student=RUN_FOLDER to go on from a network that was trained"
-        problem = "is how a teacher is made; a student would begin untrained"
-        problems.append(Problem(place="student", problem=problem, given="trained", remedy=remedy))
+    remedy = "write student=MODEL, or student=RUN_FOLDER to go on from a network that was trained"
+    problems += untrained({"student": spec.student}, remedy)
     needed = nets_of(spec.method)
     for net in needed:
         if net not in NETS:
@@ -74,6 +72,15 @@ def crossed(spec: Spec) -> list[Problem]:
             )
         )
     return problems
+
+
+def untrained(sources: Mapping[str, Any], remedy: str) -> list[Problem]:
+    """Those of `sources`, by place, that only the teacher of a run can be: nothing else trains them."""
+    return [
+        Problem(place=place, problem="is trained as a run's teacher alone", given="trained", remedy=remedy)
+        for place, source in sources.items()
+        if isinstance(source, load("models", "trained"))
+    ]
 
 
 def _asking(spec: Spec) -> Iterator[Problem]:

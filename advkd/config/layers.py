@@ -92,7 +92,7 @@ def content_of(slot: str, name: str, place: str = "") -> Raw:
 def _file_of(slot: str, name: str, place: str) -> tuple[Path, str, str]:
     """The file of a preset, setting or suite, with the place and the remedy that its errors tell."""
     if name.endswith(YAML):
-        return Path(name), place or f"{SLOTS[slot]} {name}", REPAIR
+        return Path(name).expanduser(), place or f"{SLOTS[slot]} {name}", REPAIR
     entry = find(slot, name, place)
     place, file = f"{SLOTS[slot]} {name} of {entry.who}", yaml_file(entry)
     if file is None:

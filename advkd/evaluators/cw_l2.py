@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from advkd.errors import at_least_one, error
 from advkd.evaluators.art import Art
 from advkd.outcome import Outcome
 from advkd.protocols import Kind, Knowledge, Passes
@@ -38,6 +39,11 @@ class CWL2:
 
     kind: ClassVar[Kind] = "minimal-norm"
     knowledge: ClassVar[Knowledge] = "white-box"
+
+    def __post_init__(self) -> None:
+        at_least_one(steps=self.steps, searches=self.searches)
+        if not self.learning_rate > 0:
+            raise error("learning_rate", "must be above 0", given=self.learning_rate)
 
     def passes(self, classes: int) -> Passes:
         """Forward and backward passes an image costs at most, with every halving and doubling of a step."""

@@ -9,12 +9,15 @@ from typing import Any, get_args
 from torch import nn
 
 from advkd import protocols
-from advkd.errors import AdvkdError, error, unknown
-from advkd.protocols import Kind, Knowledge
+from advkd.errors import AdvkdError, Problem, error, unknown
+from advkd.protocols import Kind, Knowledge, Target
 
 PROTOCOL_OF = {slot: protocol for protocol, slot in protocols.SLOT_OF.items()}
 
-VALUES = {"evaluators": {"kind": get_args(Kind), "knowledge": get_args(Knowledge)}}
+VALUES = {
+    "evaluators": {"kind": get_args(Kind), "knowledge": get_args(Knowledge)},
+    "losses": {"kind": get_args(Target)},
+}
 """Class attributes that have one of a few values."""
 
 OPTIONAL = ("modifiers",)
@@ -50,7 +53,7 @@ def check(slot: str, place: str, member: Any) -> None:
             raise error(place, "has no hook of its slot", remedy=f"write one of {', '.join(hooks)}")
     for method, wanted in contract.items():
         if isinstance(wanted, property):
-            _has(place, member, method)
+            _has(slot, place, member, method)
         elif inspect.isfunction(wanted):
             _fits(place, _own(member, method), wanted)
 
@@ -60,9 +63,13 @@ def _own(member: type, attribute: str) -> Any:
     return getattr(member, attribute) if any(attribute in vars(of) for of in member.__mro__) else None
 
 
-def _has(place: str, member: Any, attribute: str) -> None:
-    if not (hasattr(member, attribute) or attribute in getattr(member, "__annotations__", {})):
-        raise error(place, f"has no {attribute}", remedy="the contract of its slot asks for it")
+def _has(slot: str, place: str, member: Any, attribute: str) -> None:
+    if hasattr(member, attribute) or attribute in getattr(member, "__annotations__", {}):
+        return
+    allowed = VALUES.get(slot, {}).get(attribute, ())
+    one = f': write {attribute}: ClassVar[str] = "{allowed[0]}", or another of these' if allowed else ""
+    remedy = f"the contract of its slot asks for it{one}"
+    raise AdvkdError(Problem(place=place, problem=f"has no {attribute}", names=allowed, remedy=remedy))
 
 
 def _fits(place: str, given: Callable[..., Any] | None, wanted: Callable[..., Any]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from advkd.auditing.tables import percent
 from advkd.config.differing import LEARNED, differing, told
 from advkd.config.run import UNHASHED
 from advkd.reporting.material import Material
 from advkd.reporting.teacher import teachers
 from advkd.reporting.words import way
+from advkd.result import percent
 from advkd.training.folder import CODE, GIVEN, IMAGES
 
 NOT_SHARED = (*LEARNED, *UNHASHED, "setting", "hash", "evaluation", GIVEN, IMAGES, CODE)

@@ -10,7 +10,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from advkd.auditing.tables import percent
 from advkd.config.entries import CLEAN
 from advkd.reporting.figures import drawn
 from advkd.reporting.figures.canvas import COLOURS, GLYPHS, shape
@@ -21,6 +20,7 @@ from advkd.reporting.table import legend, methods, students
 from advkd.reporting.teacher import teacher
 from advkd.reporting.verdicts import verdicts
 from advkd.reporting.words import beneath, called, duration, equal, given, headline, summed, way
+from advkd.result import percent
 
 PACKAGE = "advkd.reporting"
 OPTIONAL = ("differences", "command", "hash", "environment")

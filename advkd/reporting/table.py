@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from advkd.auditing.tables import percent
 from advkd.reporting.material import Group, Material, Row
 from advkd.reporting.words import MEMORY, TFLOP, count, duration, measured, ranked
+from advkd.result import percent
 
 COSTS = (
     "train_seconds",

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from advkd.reporting.material import Material, Scores
+from advkd.training.folder import GIVEN
 
 
 def teachers(material: Material) -> list[Mapping[str, Any]]:
     """What runs say of their teachers, each once."""
     found = {}
     for row in (row for group in material.groups for row in group.rows):
+        given = (row.config.get(GIVEN) or {}).get("teacher")
+        # one that was handed over in Python takes the place of what the configuration names
+        named = {"given": given} if given else row.config.get("teacher") or {}
         # presets that validate without attacks write down what the teacher is validated by, others do not
-        told = {key: value for key, value in (row.config.get("teacher") or {}).items() if key != "validation"}
+        told = {key: value for key, value in named.items() if key != "validation"}
         if told:
             found[json.dumps(told, sort_keys=True)] = told
     return list(found.values())

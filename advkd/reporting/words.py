@@ -8,9 +8,9 @@ import statistics
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from advkd.auditing.tables import percent
 from advkd.config import differing
 from advkd.reporting.material import Group, Material, Row
+from advkd.result import percent
 
 TFLOP, SECONDS, MEMORY = "train_tflop", "train_seconds", "peak_memory_mb"
 """Costs of a training: counted operations, wall time, and what its process held at most."""

@@ -72,7 +72,7 @@ def write(name: str, plural: str, folder: Path) -> list[str]:
         raise error("out", "is there already", given=folder, remedy="choose another folder with --out")
     contents, commands = _rendered(plugin)
     try:
-        _place(contents, folder.expanduser().resolve())
+        _place(contents, folder.resolve())
     except OSError as cause:
         problem = f"cannot be written: {cause.strerror or cause}"
         raise error("out", problem, given=folder, remedy="choose another folder with --out") from cause

@@ -159,6 +159,12 @@ def test_what_is_not_taken_is_told(door, plain, threat):
         door(Squeezed(plain), good, threat)
 
 
+def test_a_suite_without_attacks_is_told(plain, digits, threat, tmp_path):
+    (tmp_path / "mine.yaml").write_text("evaluator: {fgsm: fgsm}\n")
+    with pytest.raises(advkd.AdvkdError, match=r"(?s)evaluator: unknown option.*evaluators: needs a value"):
+        advkd.audit(plain, digits, threat, suite=str(tmp_path / "mine.yaml"))
+
+
 def test_a_threat_is_one_of_those_there_are():
     with pytest.raises(advkd.AdvkdError, match=r"unknown norm\n(?s:.*)nearest  linf"):
         Threat(norm="Linf", eps=0.1)

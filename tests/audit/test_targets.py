@@ -15,6 +15,8 @@ from advkd import api
 from advkd.auditing import selftest
 from advkd.auditing.selftest import shipped
 from advkd.cli import main
+from advkd.reporting.gather import gathered
+from advkd.reporting.teacher import teachers
 
 QUICK = ("suite=quick", "curves.images=0", "limit=20")
 
@@ -75,6 +77,10 @@ def test_a_run_folder_with_best_last_and_teacher(tiny, tmp_path):
     assert json.loads((out / "result.json").read_text())["judged"] == "student"
     (other,) = {file.parent for file in (folder / "eval").glob("*/result.json")} - {out}
     assert json.loads((other / "result.json").read_text())["judged"] == "last"
+    said = run(str(folder), "suite=quick", "curves.images=0", "rows=[teacher]", f"out={tmp_path / 'alone'}")
+    assert "student" not in said.split("95 %")[0]
+    alone = json.loads((tmp_path / "alone" / "result.json").read_text())
+    assert (alone["judged"], alone["clean"]) == ("teacher", found["teacher"]["clean"])
     more = ("teacher=" + str(folder / "student-last.safetensors"), f"out={tmp_path / 'more'}")
     run(str(folder / "student.safetensors"), *QUICK, *more)
     assert "teacher" in json.loads((tmp_path / "more" / "result.json").read_text())
@@ -234,6 +240,10 @@ def test_the_official_name_is_not_lent(tmp_path):
         ("budget=10", "budget: is no length of time"),
         ("suite=ful", "nearest  full"),
         ("evaluators.pgdd.steps=3", "evaluators.pgdd: no such entry"),
+        ("drop=evaluatrs.noise", "evaluatrs: unknown option"),
+        ("nets=other.pt", "nets: is a group of entries"),
+        ("+nets.peer={use: trained, model: tiny-cnn, epochs: 1, batch_size: 8}", "nets.peer: is trained as"),
+        ("teacher={use: trained, model: tiny-cnn, epochs: 1, batch_size: 8}", "teacher: is trained as"),
         ("limit=0", "limit: must be at least 1"),
         ("threat.eps=8", "eps is wider than the box"),
     ],
@@ -272,6 +282,25 @@ def test_data_given_in_python_must_be_given_again(tmp_path, digits):
     api.train(api.resolve("preset=standard", "epochs=1"), data=(digits, digits), out=tmp_path)
     assert "data: the run was given data of its own" in run(str(tmp_path), *QUICK, status=2)
     run(str(tmp_path), *QUICK, "data=digits", f"out={tmp_path / 'out'}")
+
+
+def test_a_teacher_given_in_python_is_not_replaced_by_another(tiny, tmp_path):
+    run_of = api.resolve("preset=rslad", *tiny)
+    teacher = api.train(run_of, out=tmp_path / "first").net
+    api.train(run_of, teacher=teacher, out=tmp_path / "second")
+    run(str(tmp_path / "second"), *QUICK)
+    (file,) = (tmp_path / "second").glob("eval/*/result.json")
+    assert "teacher" not in json.loads(file.read_text())
+    assert "rows: nobody" in run(str(tmp_path / "second"), *QUICK, "rows=[teacher]", status=2)
+    material = gathered([tmp_path / "first", tmp_path / "second"])
+    assert len(teachers(material)) == 2
+
+
+def test_the_result_of_something_else_is_not_written_over(robust, tmp_path):
+    (tmp_path / "result.json").write_text("{}")
+    said = run(str(robust), *QUICK, f"out={tmp_path}", status=2)
+    assert "out: holds the result of something else than an audit" in said
+    assert (tmp_path / "result.json").read_text() == "{}"
 
 
 def test_a_verdict_is_told_although_its_run_has_not_ended(tiny, tmp_path):

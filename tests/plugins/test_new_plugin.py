@@ -75,12 +75,14 @@ def test_every_slot_has_templates():
         (("plugins", "--slot", "loss"), "name: a package advkd_plugins is installed"),
         (("late", "--slot", "lsos"), "(?s)slot: unknown slot.*nearest  loss"),
         (("late", "--slot", "loss", "--out", "full"), "(?s)out: is there already.*do +choose another"),
+        (("late", "--slot", "loss", "--out", "~/full"), "out: is there already"),
     ],
 )
 def test_what_cannot_be_written_is_refused(words, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("full").mkdir()
     Path("full", "notes").write_text("mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
     done = new_plugin(*words)
     assert done.exit_code == 2
     assert re.search(says, done.output), done.output

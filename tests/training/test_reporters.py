@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 
@@ -9,6 +10,7 @@ import pytest
 from rich.console import Console as Terminal
 
 import advkd
+from advkd.errors import Interrupted
 from advkd.reporters.console import Console
 from advkd.reporters.jsonl import Jsonl, keep_before
 from advkd.types import Record
@@ -74,6 +76,29 @@ def test_reporters_of_a_run_are_asked_too(tiny, tmp_path):
     assert run.hash == advkd.resolve(*tiny, "preset=standard").hash
     advkd.train(run, out=tmp_path / "run")
     assert (tmp_path / "mine.jsonl").read_text() == (tmp_path / "run" / "metrics.jsonl").read_text()
+
+
+@pytest.mark.usefixtures("site")
+def test_reporters_of_a_run_are_closed_however_it_ends(tiny, tmp_path):
+    told = []
+
+    @advkd.register("reporters", "closing")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Closing:
+        """One line about it."""
+
+        def __call__(self, record):
+            told.append(record.name)
+            if record.name == "epoch.seconds":
+                raise KeyboardInterrupt
+
+        def close(self):
+            told.append("closed")
+
+    run = advkd.resolve(*tiny, "preset=standard", "+reporters.closing={}")
+    with pytest.raises(Interrupted):
+        advkd.train(run, out=tmp_path / "run")
+    assert told[-2:] == ["epoch.seconds", "closed"]
 
 
 def test_going_on_drops_lines_of_metrics_that_are_none(tmp_path):

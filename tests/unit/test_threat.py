@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 import torch
 
@@ -31,6 +34,12 @@ def test_a_step_that_is_no_length_is_refused(size):
 def test_eps_of_an_eight_bit_image_is_suggested():
     with pytest.raises(AdvkdError, match="eps=8/255"):
         Threat(eps=8)
+
+
+def test_numbers_of_numpy_and_torch_are_plain_ones_inside():
+    for eps in (np.float32(0.25), torch.tensor(0.25)):
+        threat = Threat(eps=eps, box=(np.float32(0), 1))
+        assert json.loads(json.dumps(vars(threat))) == {"norm": "linf", "eps": 0.25, "box": [0.0, 1.0]}
 
 
 def test_eps_and_box_are_checked():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from advkd.auditing.tables import percent
 from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import FAINT, INK, RULE, Figure, Missing, legend, style, svg
 from advkd.reporting.material import Group, Material
 from advkd.reporting.teacher import teacher
 from advkd.reporting.words import SECONDS, TFLOP, cost_key
+from advkd.result import percent
 
 OTHERS: dict[str, Any] = {"color": FAINT, "marker": ".", "ls": "none", "ms": 5, "alpha": 0.6}
 """Methods that have no mark of their own."""

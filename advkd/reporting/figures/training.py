@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from advkd.auditing.tables import percent
 from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import INK, Figure, Missing, legend, style, svg
 from advkd.reporting.material import Group, Material, Row
+from advkd.result import percent
 
 SIGNS = 5
 """Markers on a curve, about."""
