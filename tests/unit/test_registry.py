@@ -127,9 +127,7 @@ def test_a_taken_name_and_a_wrong_signature_are_refused():
     with pytest.raises(AdvkdError, match=r"(?s)__call__\(self, logits\).*__call__\(self, logits.*target"):
         advkd.register("losses", "wrong")(Wrong)
     kindless = type("Kindless", (), {"__call__": lambda self, logits, target: logits[:, 0]})
-    with pytest.raises(
-        AdvkdError, match=r'(?s)has no kind.*divergence.*kind: ClassVar\[str\] = "label"'
-    ):
+    with pytest.raises(AdvkdError, match=r'(?s)has no kind.*divergence.*kind: ClassVar\[str\] = "label"'):
         advkd.register("losses", "kindless")(kindless)
     with pytest.raises(AdvkdError, match="has no losses"):
         advkd.register("methods", "half")(type("Half", (), {"paths": lambda self, batch, step: {}}))
