@@ -20,9 +20,9 @@ def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
     """Judge the robustness of TARGET, and doubt the verdict.
 
     TARGET is a run folder, a file of weights (model=NAME if it does not say), timm:NAME or another model
-    source, or FILE.py:FUNCTION. suite=quick|compare|standard|full, setting=NAME or data=... threat.eps=...,
-    teacher=FILE, limit=N, budget=10m, save=images, out=DIR, seed=N. The same command goes on where it
-    was stopped.
+    source, or FILE.py:FUNCTION. suite=quick|compare|standard|full (standard if absent), setting=NAME or
+    data=... threat.eps=..., teacher=FILE, limit=N, budget=10m, save=images, out=DIR, seed=N. The same
+    command goes on where it was stopped.
     """
     own, words = own_words(words, ("out", "load"))
     import functools

@@ -17,7 +17,7 @@ from advkd.types import Part, Real, Threat
 
 UNHASHED = ("target", "budget", "device", "rows", "compile", "precision")
 UNITS = {"s": 1, "m": 60, "h": 3600}
-EXPLAINED = "docs/reference/words.md, An audit, explains them"
+EXPLAINED = "docs/evaluation.md, Words, explains them"
 OFFICIAL = "autoattack"
 
 
