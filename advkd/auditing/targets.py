@@ -46,7 +46,7 @@ def opened(case: Resolved, classes: int, shape: Shape, device: torch.device) -> 
 
 def _run(case: Resolved, folder: Path, classes: int, shape: Shape) -> list[Subject]:
     files = {"best": ("student", BEST), "last": ("last", LAST)}
-    rows = [files[row] for row in case.rows if row in files]
+    rows = [files[row] for row in files if row in case.rows]
     subjects = [
         _file(who, File(path=str(weights_of(folder, name)), model=case.model), classes, shape)
         for who, name in rows

@@ -74,6 +74,7 @@ def test_a_run_folder_with_best_last_and_teacher(tiny, tmp_path):
     assert "last" not in only.split("95 %")[0]
     # the verdict on the best student stays where it was
     run(str(folder), "suite=quick", "curves.images=0", "rows=[last]")
+    run(str(folder), "suite=quick", "curves.images=0", "rows=[last,best]")
     assert json.loads((out / "result.json").read_text())["judged"] == "student"
     (other,) = {file.parent for file in (folder / "eval").glob("*/result.json")} - {out}
     assert json.loads((other / "result.json").read_text())["judged"] == "last"
