@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -18,6 +19,7 @@ EXECUTED = ROOT / "docs" / "plugins.md"
 """Run as a whole by `test_tutorial`: its commands speak of what it writes."""
 OWN = "load=nets.py"
 """Of the page for beginners; run by `test_start`."""
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -90,6 +92,15 @@ def options() -> list[tuple[str, str]]:
 def test_options_of_cards_resolve(run, words):
     changed = advkd.resolve(*shlex.split(run), *shlex.split(words))
     assert changed.hash != advkd.resolve(*shlex.split(run)).hash
+
+
+@pytest.mark.parametrize("line", re.findall(r"^advkd\..*", API, re.MULTILINE))
+def test_signatures_are_those_of_the_code(line):
+    name = re.findall(r"\w+", line)[1]
+    empty, signature = inspect.Parameter.empty, inspect.signature(getattr(advkd, name))
+    bare = [parameter.replace(annotation=empty) for parameter in signature.parameters.values()]
+    known = str(signature.replace(parameters=bare, return_annotation=empty)).replace("'", '"')
+    assert line.startswith(f"advkd.{name}" + re.sub("<.*?>", "...", known))
 
 
 def test_there_are_commands_to_check():
