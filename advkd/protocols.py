@@ -29,7 +29,7 @@ Kind = Literal["fixed-budget", "minimal-norm"]
 Knowledge = Literal["white-box", "black-box"]
 """Whether an evaluator uses gradients of the network it judges."""
 
-Target = Literal["label", "divergence"]
+LossKind = Literal["label", "divergence"]
 """What a loss compares logits with."""
 
 Passes = tuple[int, int]
@@ -104,7 +104,7 @@ class Loss(Protocol):
     """One number per sample, (B,), from logits (B,N) and a target."""
 
     @property
-    def kind(self) -> Target:
+    def kind(self) -> LossKind:
         """Which target: classes (B,) for `label`, the logits (B,N) of another network for `divergence`."""
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from advkd.errors import error
+from advkd.protocols import LossKind
 from advkd.types import Real
 
 
@@ -24,7 +25,7 @@ class KL:
     temperature: Real = 1.0
     per_class: bool = False
 
-    kind: ClassVar[Literal["label", "divergence"]] = "divergence"
+    kind: ClassVar[LossKind] = "divergence"
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:
@@ -45,7 +46,7 @@ class Squared:
     Source: the alignment AdvSimplex (ICML 2025) argues for through an upper bound of the robust risk.
     """
 
-    kind: ClassVar[Literal["label", "divergence"]] = "divergence"
+    kind: ClassVar[LossKind] = "divergence"
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """(B,N) and (B,N) to (B,)."""

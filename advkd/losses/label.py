@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
+
+from advkd.protocols import LossKind
 
 
 @dataclass(frozen=True, kw_only=True)
 class CE:
     """Cross-entropy of the logits with a class: -log softmax(logits)[y]."""
 
-    kind: ClassVar[Literal["label", "divergence"]] = "label"
+    kind: ClassVar[LossKind] = "label"
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """(B,N) and (B,) to (B,)."""
@@ -29,7 +31,7 @@ class Margin:
     when all logits are negative.
     """
 
-    kind: ClassVar[Literal["label", "divergence"]] = "label"
+    kind: ClassVar[LossKind] = "label"
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """(B,N) and (B,) to (B,)."""

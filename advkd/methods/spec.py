@@ -13,11 +13,6 @@ from advkd.types import Real
 
 
 def _matched(loss: Loss, target: Target, place: str) -> None:
-    kind = getattr(loss, "kind", None)
-    if kind not in ("label", "divergence"):
-        remedy = 'write kind: ClassVar[Literal["label", "divergence"]] = "label", or "divergence"'
-        problem = f"{type(loss).__name__} does not say what it is compared with"
-        raise error(f"{place}.loss", problem, given=f"kind {kind!r}", remedy=remedy)
     if loss.kind != target.kind:
         takes = "label or goal" if loss.kind == "label" else "what a network says, like teacher@start"
         raise error(f"{place}.target", f"this loss takes {takes}", given=target.text)

@@ -10,13 +10,13 @@ from torch import nn
 
 from advkd import protocols
 from advkd.errors import AdvkdError, Problem, error, unknown
-from advkd.protocols import Kind, Knowledge, Target
+from advkd.protocols import Kind, Knowledge, LossKind
 
 PROTOCOL_OF = {slot: protocol for protocol, slot in protocols.SLOT_OF.items()}
 
 VALUES = {
     "evaluators": {"kind": get_args(Kind), "knowledge": get_args(Knowledge)},
-    "losses": {"kind": get_args(Target)},
+    "losses": {"kind": get_args(LossKind)},
 }
 """Class attributes that have one of a few values."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
-from advkd.protocols import Loss
+from advkd.protocols import Loss, LossKind
 from advkd.testing.checks import check, require
 from advkd.testing.parts import generator, on_one_device
 
@@ -42,7 +42,7 @@ def is_divergence(loss: Any) -> bool:
 def declares_its_kind(loss: Loss) -> None:
     """`kind` says what a loss is compared with: label or divergence."""
     kind = getattr(loss, "kind", None)
-    require(kind in ("label", "divergence"), f"kind is {kind!r}")
+    require(kind in get_args(LossKind), f"kind is {kind!r}")
 
 
 @check("losses")

@@ -29,7 +29,7 @@ WORDS = {
     "curves.eps=[0]": "must be above 0",
     "curves.steps=[0]": "must be at least 1",
     "rows=best": r"should be a list\n(?s:.*)write rows=\[best\]",
-    "siute=full": r"nearest  suite\n(?s:.*)words\.md, An audit",
+    "siute=full": r"nearest  suite\n(?s:.*)evaluation\.md, Words",
     "+evaluators.clean={use: pgd}": "no attack may be called so",
     "+evaluators.mine={use: 'art:Nope'}": "evasion attack",
 }

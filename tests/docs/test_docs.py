@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/*/RE
 EXECUTED = ROOT / "docs" / "plugins.md"
 """Run as a whole by `test_tutorial`: its commands speak of what it writes."""
 OWN = "load=nets.py"
-"""Of the page for beginners; run by `test_start`."""
+"""Of the page for beginners; run by `test_own_networks`."""
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -58,7 +58,7 @@ def test_a_value_that_is_quoted_or_plain_is_taken(text, value):
         (("teacher.validation=transfer",), r"teacher\.validation: asks another network"),
         (
             ("student={use: trained, model: resnet8, epochs: 1, batch_size: 2}",),
-            "student: is how a teacher is made",
+            "student: is trained as a run's teacher alone",
         ),
     ],
 )
