@@ -190,7 +190,7 @@ def _taken_up(folder: Path) -> float:
 
 def _begun(run: Run, folder: Path, given: Given, splits: Splits, go_on: bool) -> Mapping[str, str]:
     """The marks of what was given, written for a new run and compared for one that goes on."""
-    marks, images = given.marks(splits), given.images(splits)
+    marks, images = given.marks(splits, run.nets), given.images(splits)
     if go_on:
         run_folder.check_same_inputs(folder, run, marks, images)
     else:

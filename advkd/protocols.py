@@ -105,7 +105,7 @@ class Loss(Protocol):
 
     @property
     def kind(self) -> LossKind:
-        """Which target: classes (B,) for `label`, the logits (B,N) of another network for `divergence`."""
+        """Which target: classes (B,) for `label`, the logits (B,N) of a network for `divergence`."""
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of each sample."""

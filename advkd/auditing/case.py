@@ -88,7 +88,7 @@ def _misnamed(resolved: Raw) -> list[Problem]:
 
 def _limiting_nobody(plan: AuditPlan, suite: Raw) -> list[Problem]:
     """Entries of `subset` for an evaluator that neither the plan nor its suite has."""
-    known = {*plan.evaluators, *suite.get("evaluators", ())}
+    known = {*plan.evaluators, *(suite.get("evaluators") or ())}
     return [unknown("subset", "evaluator", key, known) for key in plan.subset if key not in known]
 
 

@@ -113,7 +113,7 @@ def hash_of(values: Mapping[str, Any]) -> str:
     """Eight digits that name plain values, without what changes no number."""
     kept = {key: value for key, value in values.items() if key not in UNHASHED}
     # another network than the student of the best epoch is judged: not in the place of its verdict
-    other = {"rows": list(rows)} if "best" not in (rows := values.get("rows", ["best"])) else {}
+    other = {"rows": sorted({*rows})} if "best" not in (rows := values.get("rows", ["best"])) else {}
     return digits(kept | other)
 
 

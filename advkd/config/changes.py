@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from advkd.config.build import entry_annotation, entry_named, options_of, slot_of, without_none
@@ -26,7 +26,10 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
         if problem is not None:
             problems.append(problem)
         elif word.op == "drop":
-            _parent(raw, word.key)[word.key[-1]] = None
+            holder = _described(raw, word.key[:-1], spec)[1]
+            # in a member that is unknown there is nothing to drop: the builder tells which it is
+            if isinstance(holder, dict):
+                _parent(raw, word.key)[word.key[-1]] = None
         else:
             annotation, node = _described(raw, word.key, spec)
             value = _whole(word.value, annotation, node)
@@ -124,10 +127,11 @@ def _misfit(raw: Raw, word: Word, spec: type) -> Problem | None:
     return None
 
 
-def _nowhere(raw: Raw, key: tuple[str, ...], spec: type) -> Problem:
-    there = _described(raw, key[:-1], spec)[1]
-    names = [name for name in there if name != "use"] if isinstance(there, dict) else []
-    return unknown(".".join(key), "option", key[-1], names, "only what is there can be dropped")
+def _nowhere(raw: Raw, key: tuple[str, ...], spec: type) -> Problem | None:
+    options = _options(*_described(raw, key[:-1], spec))
+    if options is None:
+        return None
+    return unknown(".".join(key), "option", key[-1], options, "only what is there can be dropped")
 
 
 def _entry(word: Word, place: str, name: str, known: list[str], last: bool) -> Problem | None:
@@ -150,16 +154,19 @@ def _entry(word: Word, place: str, name: str, known: list[str], last: bool) -> P
 
 def _annotation(annotation: Any, node: Any, name: str) -> Any:
     """What the option `name` of a group or component is annotated with; None if there is no such option."""
+    options = _options(annotation, node) or {}
+    return without_none(options.get(name, (None, None))[0])
+
+
+def _options(annotation: Any, node: Any) -> Mapping[str, tuple[Any, Any]] | None:
+    """The options of a group or component; None of what has none, or is unknown."""
     slot = slot_of(annotation)
-    if slot is None and not dataclasses.is_dataclass(annotation):
+    if slot is None:
+        return options_of(annotation) if dataclasses.is_dataclass(annotation) else None
+    use = node.get("use") if isinstance(node, dict) else node
+    if not isinstance(use, str):
         return None
-    cls = annotation
-    if slot is not None:
-        use = node.get("use") if isinstance(node, dict) else node
-        if name == "use" or not isinstance(use, str):
-            return None
-        try:
-            cls = load(slot, split_name(use)[0])
-        except AdvkdError:
-            return None
-    return without_none(options_of(cls).get(name, (None, None))[0])
+    try:
+        return options_of(load(slot, split_name(use)[0]))
+    except AdvkdError:
+        return None

@@ -41,7 +41,8 @@ def check(slot: str, place: str, member: Any) -> None:
         raise error(place, "is a network, whose options could not be told", given=given, remedy=remedy)
     for attribute, allowed in VALUES.get(slot, {}).items():
         value = _own(member, attribute)
-        if isinstance(value, str) and value not in allowed:
+        # what a property answers is known of an object alone
+        if hasattr(member, attribute) and not hasattr(value, "__get__") and value not in allowed:
             raise AdvkdError(unknown(f"{place}.{attribute}", attribute, value, allowed))
     if isinstance(nets := getattr(member, "nets", ()), str):
         remedy = f'write nets: ClassVar[tuple[str, ...]] = ("{nets}",)'
@@ -64,10 +65,11 @@ def _own(member: type, attribute: str) -> Any:
 
 
 def _has(slot: str, place: str, member: Any, attribute: str) -> None:
-    if hasattr(member, attribute) or attribute in getattr(member, "__annotations__", {}):
+    annotated = str(getattr(member, "__annotations__", {}).get(attribute, "ClassVar"))
+    if hasattr(member, attribute) or "ClassVar" not in annotated:
         return
     allowed = VALUES.get(slot, {}).get(attribute, ())
-    one = f': write {attribute}: ClassVar[str] = "{allowed[0]}", or another of these' if allowed else ""
+    one = f': write {attribute}: ClassVar[Literal{[*allowed]}] = "{allowed[0]}", say' if allowed else ""
     remedy = f"the contract of its slot asks for it{one}"
     raise AdvkdError(Problem(place=place, problem=f"has no {attribute}", names=allowed, remedy=remedy))
 

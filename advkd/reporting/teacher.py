@@ -19,7 +19,9 @@ def teachers(material: Material) -> list[Mapping[str, Any]]:
         named = {"given": given} if given else row.config.get("teacher") or {}
         # presets that validate without attacks write down what the teacher is validated by, others do not
         told = {key: value for key, value in named.items() if key != "validation"}
-        if told:
+        # a method that learns without one has a teacher in its setting too
+        asked = not row.cost or "teacher_parameters" in row.cost
+        if told and asked:
             found[json.dumps(told, sort_keys=True)] = told
     return list(found.values())
 

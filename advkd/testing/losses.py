@@ -20,7 +20,7 @@ def logits(seed: int, classes: int = 4) -> Tensor:
 
 
 def target_of(loss: Loss, classes: int = 4) -> Tensor:
-    """A target of the kind a loss takes: classes (B,), or the logits (B,N) of another network."""
+    """A target of the kind a loss takes: classes (B,), or the logits (B,N) of a network."""
     declares_its_kind(loss)
     return torch.arange(B) % classes if loss.kind == "label" else logits(2, classes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -46,14 +46,17 @@ class Given:
         opened_part(pair, "test", Split())
         return pair
 
-    def marks(self, splits: Splits) -> Mapping[str, str]:
-        """What tells another thing given from this one; the student by its class, for its numbers change."""
+    def marks(self, splits: Splits, nets: Collection[str]) -> Mapping[str, str]:
+        """What tells another thing given from this one; the student by its class, for its numbers change.
+
+        A teacher has one where it is among the `nets` that the run asks.
+        """
         found = {}
         if self.data is not None:
             found["data"] = splits.marks["training"]
         if self.student is not None:
             found["student"] = type(self.student).__name__
-        if self.teacher is not None:
+        if self.teacher is not None and "teacher" in nets:
             found["teacher"] = fingerprint(self.teacher)
         return found
 

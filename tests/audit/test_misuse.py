@@ -160,6 +160,8 @@ def test_what_is_not_taken_is_told(door, plain, threat):
 
 
 def test_a_suite_without_attacks_is_told(plain, digits, threat, tmp_path):
+    (tmp_path / "mine.yaml").write_text("evaluators:\n")
+    assert advkd.audit(plain, digits, threat, suite=str(tmp_path / "mine.yaml"), **BRIEF).main.n
     (tmp_path / "mine.yaml").write_text("evaluator: {fgsm: fgsm}\n")
     with pytest.raises(advkd.AdvkdError, match=r"(?s)evaluator: unknown option.*evaluators: needs a value"):
         advkd.audit(plain, digits, threat, suite=str(tmp_path / "mine.yaml"))

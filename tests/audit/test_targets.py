@@ -293,8 +293,10 @@ def test_a_teacher_given_in_python_is_not_replaced_by_another(tiny, tmp_path):
     (file,) = (tmp_path / "second").glob("eval/*/result.json")
     assert "teacher" not in json.loads(file.read_text())
     assert "rows: nobody" in run(str(tmp_path / "second"), *QUICK, "rows=[teacher]", status=2)
-    material = gathered([tmp_path / "first", tmp_path / "second"])
-    assert len(teachers(material)) == 2
+    api.train(api.resolve("preset=pgd-at", *tiny), teacher=teacher, out=tmp_path / "third")
+    pairs = (("first", "second"), ("second", "third"), ("third",))
+    found = [teachers(gathered([tmp_path / name for name in names])) for names in pairs]
+    assert [len(those) for those in found] == [2, 1, 0]
 
 
 def test_the_result_of_something_else_is_not_written_over(robust, tmp_path):

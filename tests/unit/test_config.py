@@ -191,6 +191,7 @@ def test_branches_and_terms_come_and_go():
         ("~method.branches.nowhere", "no such entry"),
         ("~methd.branches.untargeted", r"methd: unknown option\n.*\n *nearest +method"),
         ("drop=method.brnches.untargeted", r"method\.brnches: unknown option\n.*\n *nearest +branches"),
+        ("drop=reporers.x", r"reporers: unknown option\n.*\n *nearest +reporters"),
         ("drop=data.x.y", r"data\.x: unknown option"),
         ("+evaluation.cw={use: cw-l2, steps: 0}", r"evaluation\.cw\.steps: must be at least 1"),
         ("+evaluation.cw={use: cw-l2, learning_rate: 0}", r"evaluation\.cw\.learning_rate: must be above 0"),

@@ -127,7 +127,15 @@ def test_a_taken_name_and_a_wrong_signature_are_refused():
     with pytest.raises(AdvkdError, match=r"(?s)__call__\(self, logits\).*__call__\(self, logits.*target"):
         advkd.register("losses", "wrong")(Wrong)
     kindless = type("Kindless", (), {"__call__": lambda self, logits, target: logits[:, 0]})
-    with pytest.raises(AdvkdError, match=r'(?s)has no kind.*divergence.*kind: ClassVar\[str\] = "label"'):
+    with pytest.raises(
+        AdvkdError, match=r'(?s)has no kind.*divergence.*kind: ClassVar\[Literal\[.*\]\] = "label"'
+    ):
+        advkd.register("losses", "kindless")(kindless)
+    kindless.__annotations__ = {"kind": "ClassVar[str]"}
+    with pytest.raises(AdvkdError, match="has no kind"):
+        advkd.register("losses", "kindless")(kindless)
+    kindless.kind = None
+    with pytest.raises(AdvkdError, match=r"kind: unknown kind\n *given +None"):
         advkd.register("losses", "kindless")(kindless)
     with pytest.raises(AdvkdError, match="has no losses"):
         advkd.register("methods", "half")(type("Half", (), {"paths": lambda self, batch, step: {}}))
