@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from advkd.errors import error
-from advkd.protocols import Attack, Loss, PathSampler, Weighting, points_of
+from advkd.protocols import Attack, Loss, LossKind, PathSampler, Weighting, points_of
 from advkd.targets import Target, parse
 from advkd.types import Real
 
 
 def _matched(loss: Loss, target: Target, place: str) -> None:
+    # a property answers on an object alone, which no look at its class has seen
+    if loss.kind not in get_args(LossKind):
+        problem = f"{type(loss).__name__} does not say what it is compared with"
+        remedy = f"let its kind be one of {', '.join(get_args(LossKind))}"
+        raise error(f"{place}.loss", problem, given=f"kind {loss.kind!r}", remedy=remedy)
     if loss.kind != target.kind:
         takes = "label or goal" if loss.kind == "label" else "what a network says, like teacher@start"
         raise error(f"{place}.target", f"this loss takes {takes}", given=target.text)
