@@ -48,7 +48,7 @@ def resolve_case(target: str, *words: str) -> Resolved:
     if not problems:
         problems += [*attackable(case, case.threat), *_misnamed(resolved), *_limiting_nobody(case, raw_suite)]
         others = {"teacher": case.teacher, **{f"nets.{name}": net for name, net in case.nets.items()}}
-        problems += untrained(others, "write a file or the folder of a run; that of a run judged is its own")
+        problems += untrained(others, "write FILE or RUN_FOLDER; a run that is judged brings its own teacher")
     if problems:
         raise AdvkdError(*problems)
     return Resolved(**vars(case), resolved=resolved)

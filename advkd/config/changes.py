@@ -26,10 +26,9 @@ def applied(raw: Raw, words: list[Word], problems: list[Problem], spec: type = S
         if problem is not None:
             problems.append(problem)
         elif word.op == "drop":
-            holder = _described(raw, word.key[:-1], spec)[1]
             # in a member that is unknown there is nothing to drop: the builder tells which it is
-            if isinstance(holder, dict):
-                _parent(raw, word.key)[word.key[-1]] = None
+            if isinstance(holder := _parent(raw, word.key), dict):
+                holder[word.key[-1]] = None
         else:
             annotation, node = _described(raw, word.key, spec)
             value = _whole(word.value, annotation, node)
@@ -98,9 +97,9 @@ def _described(raw: Raw, key: tuple[str, ...], spec: type) -> tuple[Any, Any]:
     return annotation, node
 
 
-def _parent(raw: Raw, key: tuple[str, ...]) -> Raw:
+def _parent(raw: Any, key: tuple[str, ...]) -> Any:
     for name in key[:-1]:
-        raw = raw[name]
+        raw = raw.get(name) if isinstance(raw, dict) else None
     return raw
 
 

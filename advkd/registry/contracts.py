@@ -65,8 +65,9 @@ def _own(member: type, attribute: str) -> Any:
 
 
 def _has(slot: str, place: str, member: Any, attribute: str) -> None:
-    annotated = str(getattr(member, "__annotations__", {}).get(attribute, "ClassVar"))
-    if hasattr(member, attribute) or "ClassVar" not in annotated:
+    annotation = getattr(member, "__annotations__", {}).get(attribute)
+    # a field gets its value with the object, a ClassVar that has none never does
+    if hasattr(member, attribute) or (annotation is not None and "ClassVar" not in str(annotation)):
         return
     allowed = VALUES.get(slot, {}).get(attribute, ())
     one = f': write {attribute}: ClassVar[Literal{[*allowed]}] = "{allowed[0]}", say' if allowed else ""

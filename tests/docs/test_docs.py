@@ -11,6 +11,8 @@ import pytest
 
 import advkd
 from advkd.auditing.case import resolve_case
+from advkd.config.build import options_of
+from advkd.config.case import Case
 from advkd.registry import entries
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +103,13 @@ def test_signatures_are_those_of_the_code(line):
     bare = [parameter.replace(annotation=empty) for parameter in signature.parameters.values()]
     known = str(signature.replace(parameters=bare, return_annotation=empty)).replace("'", '"')
     assert line.startswith(f"advkd.{name}" + re.sub("<.*?>", "...", known))
+
+
+@pytest.mark.parametrize("word", sorted({*options_of(Case)} - {"target"}))
+def test_the_words_of_an_audit_are_explained(word):
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    table = page[page.index("## Words") : page.index("## The number")]
+    assert re.search(rf"`\+?{word}[.=]", table)
 
 
 def test_there_are_commands_to_check():

@@ -167,6 +167,17 @@ def test_any_file_there_is_may_be_a_teacher(tmp_path, monkeypatch):
     assert resolved("teacher=net.ckpt").resolved["teacher"]["path"] == "net.ckpt"
 
 
+def test_a_drop_in_an_unknown_member_leaves_the_member_to_be_told():
+    with pytest.raises(AdvkdError, match=r"method: unknown method\n *given +brnches"):
+        advkd.resolve("preset=rslad", "method=brnches", "drop=method.branches.untargeted")
+
+
+def test_a_preset_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text("extends: pgd-at\nepochs: 3\n")
+    assert advkd.resolve("preset=~/mine.yaml").epochs == 3
+
+
 def test_branches_and_terms_come_and_go():
     run = resolved(
         "~method.branches.targeted",
