@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from advkd.config.resolve import resolve
 from advkd.config.run import Run
 from advkd.errors import error
 from advkd.evaluation import evaluate
+from advkd.files import expanded
 from advkd.fingerprints import data_fingerprint
 from advkd.models.file import File
 from advkd.networks import weights
@@ -96,16 +97,16 @@ def resume(
     The same bits on a processor, with as many threads; on a GPU with `deterministic=true` alone.
     A run that was given a student, a teacher or data is to be given the same again. Raises `AdvkdError`.
     """
-    folder = Path(out).expanduser()
+    folder = expanded(out)
     run = run_folder.opened(folder)
     return _trained(run, folder, Given(student, teacher, data), reporters, go_on=True)
 
 
 def load(path: str | Path) -> nn.Module:
     """The best student of a run folder (or the network of one of its weight files), in eval mode."""
-    file = Path(path).expanduser()
+    file = expanded(path)
     file = file / BEST if file.is_dir() else file
-    _, about = weights.read(file, "load")
+    about = weights.about(file, "load")
     shape: Shape = tuple(about.get("shape", (3, 32, 32)))
     return shaped(File(path=str(file))(about.get("classes", 10), shape).eval(), shape)
 
@@ -144,7 +145,7 @@ def _shown(verdict: Verdict) -> Verdict:
 
 def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter], *, go_on: bool) -> Result:
     begin = time.perf_counter()
-    with run_folder.locked(folder), _closed(run.reporters.values()):
+    with run_folder.locked(folder), _closing(run.reporters.values()):
         splits = replace(split(given.source() or run.data, run.split), given=given.data is not None)
         marks = _begun(run, folder, given, splits, go_on)
         device = chosen(run.device)
@@ -225,15 +226,13 @@ def _nets(
     return nets
 
 
-@contextmanager
-def _closed(reporters: Iterable[Reporter]) -> Iterator[None]:
-    """Closes those that can be closed, however what is inside ends."""
-    try:
-        yield
-    finally:
-        for reporter in reporters:
-            if hasattr(reporter, "close"):
-                reporter.close()
+def _closing(reporters: Iterable[Reporter]) -> ExitStack:
+    """Closes those that can be closed, however the block ends and whichever of them fails."""
+    stack = ExitStack()
+    for reporter in reporters:
+        if hasattr(reporter, "close"):
+            stack.callback(reporter.close)
+    return stack
 
 
 def _all(reporters: Sequence[Reporter]) -> Reporter:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from advkd.commands import audit, check, compare, names, new_plugin, report
 from advkd.commands import run as run_command
-from advkd.errors import AdvkdError, Interrupted
+from advkd.errors import AdvkdError, Interrupted, error
 
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
@@ -40,10 +40,18 @@ class _Commands(click.Group):
         except Exception as cause:
             from advkd.registry.blame import blamed
 
-            told = None if ctx.params.get("debug") else blamed(cause)
+            told = None if ctx.params.get("debug") else blamed(cause) or _of_file(cause)
             if told is None:
                 raise
             _failed(told)
+
+
+def _of_file(cause: Exception) -> AdvkdError | None:
+    """The error of a file or folder that nothing nearer to it has explained."""
+    if not isinstance(cause, OSError) or cause.filename is None:
+        return None
+    remedy = "choose another path, or make this one readable; advkd --debug shows the traceback"
+    return error("path", cause.strerror or str(cause), given=cause.filename, remedy=remedy)
 
 
 def _failed(cause: AdvkdError) -> NoReturn:

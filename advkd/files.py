@@ -1,4 +1,4 @@
-"""Files written whole or not at all: bytes, JSON, NumPy arrays."""
+"""Paths as people write them, and files written whole or not at all: bytes, JSON, NumPy arrays."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from filelock import BaseFileLock, Timeout
 from numpy.typing import NDArray
 
 from advkd.errors import error
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with its `~` or `~user` put in; as it is where there is no such user."""
+    # pathlib raises for a user nobody knows
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def write_bytes(path: Path, data: bytes) -> None:

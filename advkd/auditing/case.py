@@ -14,6 +14,7 @@ from advkd.config.checks import attackable, untrained
 from advkd.config.layers import Raw, load_yaml, named, over
 from advkd.config.resolve import file_or_name, holds_weights
 from advkd.errors import AdvkdError, Problem, error, unknown
+from advkd.files import expanded
 from advkd.networks import weights
 from advkd.registry import entries, split_name
 from advkd.training.folder import GIVEN, RESULT, RUN
@@ -94,7 +95,7 @@ def _limiting_nobody(plan: AuditPlan, suite: Raw) -> list[Problem]:
 
 def _base(target: str, setting: str | None, parsed: list[Any]) -> Raw:
     """Data, threat and split of the target itself, or of the setting."""
-    path = Path(target).expanduser()
+    path = expanded(target)
     base: Raw = {}
     if path.is_dir():
         if not (path / RUN).is_file():
@@ -103,7 +104,7 @@ def _base(target: str, setting: str | None, parsed: list[Any]) -> Raw:
         if "data" in base.get(GIVEN, {}) and not any(w.key[0] == "data" for w in parsed):
             raise error("data", "the run was given data of its own", given=target, remedy="write data=...")
     elif holds_weights(target):
-        _, about = weights.read(path, "target")
+        about = weights.about(path, "target")
         setting = setting or about.get("setting")
     elif ".py:" not in target:
         source = split_name(target)[0]

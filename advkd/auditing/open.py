@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from advkd.config.case import Resolved, hash_of
 from advkd.data.images import Images, check_box
 from advkd.errors import AdvkdError, error
 from advkd.evaluation import images_for
-from advkd.files import write_json
+from advkd.files import expanded, write_json
 from advkd.networks.device import chosen
 from advkd.networks.modes import device_of
 from advkd.splits import opened_part, split
@@ -30,9 +29,10 @@ from advkd.types import Threat, silent
 
 def judged(case: Resolved, out: str | Path | None = None, progress: Progress = silent) -> Verdict:
     """Audits what a case says and leaves a folder; the same case goes on where it was stopped."""
-    folder = Path(out).expanduser() if out else case_folder(case)
+    folder = expanded(out) if out else case_folder(case)
     device = chosen(case.device)
-    images = _images(case)
+    images = images_of(case)
+    _check_held_out(case)
     check_box(images, case.threat)
     subjects, nets = opened(case, case.data.classes, case.data.shape, device)
     audit = Audit(
@@ -50,19 +50,24 @@ def judged(case: Resolved, out: str | Path | None = None, progress: Progress = s
     return _left(audit, folder)
 
 
-def _images(case: Resolved) -> Images:
-    """The images a verdict is made on; raises where the run that is judged may have learned from them."""
-    whole = cache(lambda: split(case.data, case.split))
+def images_of(case: Resolved) -> Images:
+    """The images of the part that a case judges, of which its `limit` takes some."""
+    if case.part == "test":
+        return opened_part(case.data, "test", case.split)
+    return split(case.data, case.split).validation
+
+
+def _check_held_out(case: Resolved) -> None:
+    """Raises where the run that is judged may have learned from the images."""
 
     def marks() -> Mapping[str, str]:
         try:
-            return whole().marks
+            return split(case.data, case.split).marks
         except AdvkdError:
             # the test images alone are at hand
             return {}
 
     check_held_out(Path(case.target), "target", case.resolved, marks)
-    return opened_part(case.data, "test", case.split) if case.part == "test" else whole().validation
 
 
 def audit(
@@ -80,7 +85,7 @@ def audit(
     device = device_of(net)
     images, classes = images_for(net, data, device)
     check_box(images, threat)
-    folder = Path(out).expanduser() if out else None
+    folder = expanded(out) if out else None
     others = {name: other.to(device) for name, other in (nets or {}).items()}
     subjects = [Subject("model", net)]
     if "teacher" in others:
@@ -115,7 +120,7 @@ def _left(audit: Audit, folder: Path | None) -> Verdict:
 
 def case_folder(case: Resolved) -> Path:
     """Where the audit of a case goes: into the folder of its run, else into `evals/`."""
-    target = Path(case.target).expanduser()
+    target = expanded(case.target)
     if (target / RUN).is_file():
         return target / "eval" / f"{case.suite}-{case.hash}"
     whole = hash_of({"of": case.target, "how": case.hash})

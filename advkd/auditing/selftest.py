@@ -143,7 +143,7 @@ def shipped(name: str) -> Subject:
     """A shipped network, `robust` or `plain` (a tiny CNN for digits), with its record."""
     with as_file(files("advkd.auditing").joinpath(f"{name}.safetensors")) as path:
         net = File(path=str(path))(10, SHAPE).eval()
-        return Subject("model", net, weights.read(path, "selftest")[1]["validation"])
+        return Subject("model", net, weights.about(path, "selftest")["validation"])
 
 
 def run(names: tuple[str, ...] = tuple(FAULTS)) -> list[Checked]:

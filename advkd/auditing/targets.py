@@ -16,6 +16,7 @@ from advkd.config.build import member
 from advkd.config.case import Resolved
 from advkd.config.resolve import holds_weights
 from advkd.errors import AdvkdError, Problem, error, unknown
+from advkd.files import expanded
 from advkd.models.file import File
 from advkd.models.timm import published_classes
 from advkd.registry import split_name
@@ -30,7 +31,7 @@ Nets = dict[str, nn.Module]
 
 def opened(case: Resolved, classes: int, shape: Shape, device: torch.device) -> tuple[list[Subject], Nets]:
     """The subjects of an audit, the judged one first, and the networks its attacks may ask."""
-    path = Path(case.target).expanduser()
+    path = expanded(case.target)
     nets = {name: _placed(source(classes, shape), device) for name, source in case.nets.items()}
     subjects = _run(case, path, classes, shape) if (path / RUN).is_file() else [_single(case, classes, shape)]
     if case.teacher is not None:
@@ -76,7 +77,7 @@ def _single(case: Resolved, classes: int, shape: Shape) -> Subject:
         )
     file, colon, function = target.rpartition(":")
     if colon and file.endswith(".py"):
-        return Subject("model", returned(Path(file).expanduser(), function))
+        return Subject("model", returned(expanded(file), function))
     if is_file:
         return _file("model", File(path=target, model=case.model), classes, shape)
     name, rest = split_name(target)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advkd.errors import AdvkdError, error, unknown
+from advkd.files import expanded
 
 log = logging.getLogger("advkd")
 
@@ -37,7 +38,7 @@ def own_words(
         else:
             rest.append(word)
     if "load" in own:
-        _loaded(Path(own["load"]).expanduser())
+        _loaded(expanded(own["load"]))
     return own, tuple(rest)
 
 

@@ -20,7 +20,7 @@ from advkd.comparing.request import parsed
 from advkd.comparing.waiting import freed, waited
 from advkd.config.layers import load_yaml, yaml_text
 from advkd.errors import error
-from advkd.files import write_bytes, write_json
+from advkd.files import expanded, write_bytes, write_json
 from advkd.models.trained import Trained
 from advkd.networks.device import chosen, undisturbed
 from advkd.networks.engine import large
@@ -48,7 +48,7 @@ def compare(
     needs `if __name__ == "__main__":`, and its members a file of their own, `load`.
     """
     if load is not None:
-        imported(Path(load).expanduser(), "load")
+        imported(expanded(load), "load")
     return compared(planned(parsed(words, load, jobs=1)), out, told)
 
 
@@ -82,7 +82,7 @@ def folder_of(plan: Plan, out: str | Path | None) -> Path:
     """Where a comparison goes."""
     name = f"{Path(plan.first.setting).stem}-{plan.hash}"
     # the cells go beside it, and `.` alone does not say where that is
-    return Path(out).expanduser().resolve() if out else Path("comparisons") / name
+    return expanded(out).resolve() if out else Path("comparisons") / name
 
 
 def _begun(folder: Path, plan: Plan) -> Path:

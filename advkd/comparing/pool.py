@@ -16,6 +16,7 @@ import torch
 
 from advkd.comparing.cell import Judge, Made, made
 from advkd.comparing.plan import Cell
+from advkd.files import expanded
 from advkd.registry.pyfile import imported
 
 Told = Callable[[int, Cell, Made], None]
@@ -87,7 +88,7 @@ def _ready(threads: int, load: str | Path | None) -> None:
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
     if load is not None:
-        imported(Path(load).expanduser(), "load")
+        imported(expanded(load), "load")
 
 
 def _end_with(parent: BaseProcess | None) -> None:

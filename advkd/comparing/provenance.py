@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from advkd.auditing.open import images_of
 from advkd.comparing.plan import Cell
 from advkd.config.case import Resolved
 from advkd.config.run import Run
@@ -14,7 +15,7 @@ from advkd.errors import error
 from advkd.files import write_json
 from advkd.fingerprints import data_fingerprint, file_fingerprint
 from advkd.models.trained import Trained
-from advkd.splits import opened_part, split
+from advkd.splits import split
 from advkd.training.folder import CODE, RUN, created
 from advkd.training.member_code import code_of, code_of_members
 from advkd.training.teachers import of_run
@@ -64,10 +65,7 @@ def held(student: Path, place: Path) -> Path:
 
 def unchanged(case: Resolved, audits: Mapping[Path, Mapping[str, str]]) -> None:
     """Refuses `audits`, folders and their terms, if the images or attacks of `case` are others now."""
-    if case.part == "test":
-        images = opened_part(case.data, "test", case.split)
-    else:
-        images = split(case.data, case.split).validation
+    images = images_of(case)
     images = images.subset(limited(images.y, case.limit, case.seed))
     now, code = data_fingerprint(images.x, images.y), code_of_members([*case.evaluators.values()])
     changed = {

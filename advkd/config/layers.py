@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from advkd.errors import error
+from advkd.files import expanded
 from advkd.registry import SLOTS, find
 from advkd.registry.sources import yaml_file
 
@@ -92,7 +93,7 @@ def content_of(slot: str, name: str, place: str = "") -> Raw:
 def _file_of(slot: str, name: str, place: str) -> tuple[Path, str, str]:
     """The file of a preset, setting or suite, with the place and the remedy that its errors tell."""
     if name.endswith(YAML):
-        return Path(name).expanduser(), place or f"{SLOTS[slot]} {name}", REPAIR
+        return expanded(name), place or f"{SLOTS[slot]} {name}", REPAIR
     entry = find(slot, name, place)
     place, file = f"{SLOTS[slot]} {name} of {entry.who}", yaml_file(entry)
     if file is None:

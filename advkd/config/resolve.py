@@ -14,6 +14,7 @@ from advkd.config.checks import crossed
 from advkd.config.layers import Raw, named, over
 from advkd.config.run import Run, Spec
 from advkd.errors import AdvkdError, Problem, error
+from advkd.files import expanded
 from advkd.registry import entries, load, split_name
 
 RECIPE = ("epochs", "batch_size", "optimizer", "schedule", "augment")
@@ -165,4 +166,4 @@ def holds_weights(name: str) -> bool:
     """Whether a word names a file of weights: it ends like one, or there is such a file, not of code."""
     if name.endswith(".py"):
         return False
-    return name.endswith((".safetensors", ".pt", ".pth")) or Path(name).expanduser().is_file()
+    return name.endswith((".safetensors", ".pt", ".pth")) or expanded(name).is_file()

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from advkd.data.images import Images, check_every_class
 from advkd.errors import AdvkdError, error, unknown
+from advkd.files import expanded
 from advkd.types import Shape
 
 DAMAGED = (zipfile.BadZipFile, zlib.error)
@@ -85,7 +85,7 @@ class Arrays:
 
     @contextmanager
     def _opened(self) -> Iterator[NpzFile]:
-        path = Path(self.path).expanduser()
+        path = expanded(self.path)
         try:
             with np.load(path, allow_pickle=False) as file:
                 yield file

@@ -17,6 +17,7 @@ from torchvision.transforms import functional as F
 from advkd.data.images import Images
 from advkd.data.split import stratified
 from advkd.errors import error
+from advkd.files import expanded
 from advkd.types import Shape
 
 SPLIT_SEED = 0
@@ -92,7 +93,7 @@ class Folder:
         return folders.get("train", folders["test"])
 
     def _folders(self) -> Mapping[str, Path]:
-        path = Path(self.path).expanduser()
+        path = expanded(self.path)
         if not path.is_dir():
             problem = "is a file; unpack it first" if path.is_file() else "no such folder"
             raise error("data.path", problem, given=path, remedy="write data.path=FOLDER")

@@ -13,7 +13,7 @@ import torch
 
 from advkd.data.images import Images
 from advkd.errors import AdvkdError, error, unknown
-from advkd.files import write_bytes
+from advkd.files import expanded, write_bytes
 from advkd.types import Shape
 
 SETS: dict[str, tuple[int, Shape]] = {
@@ -64,7 +64,7 @@ class Torchvision:
 
     def open(self, split: Literal["train", "test"]) -> Images:
         """The images of a split."""
-        root = Path(self.root).expanduser()
+        root = expanded(self.root)
         _unpack(root / self.name / "raw")
         data = self._opened(root, split)
         x, y = torch.as_tensor(data.data), getattr(data, "targets", None)

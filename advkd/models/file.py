@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 from advkd.errors import AdvkdError, error
+from advkd.files import expanded
 from advkd.models.matching import MEAN, STD, matched, rules
 from advkd.networks import weights
 from advkd.protocols import ModelSource
@@ -40,7 +41,7 @@ class File:
     @property
     def place(self) -> Path:
         """The file itself: in the folder of a run that of its best student."""
-        path = Path(self.path).expanduser()
+        path = expanded(self.path)
         return path / "student.safetensors" if path.is_dir() else path
 
     def __call__(self, classes: int, shape: Shape) -> nn.Module:

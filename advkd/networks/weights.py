@@ -6,7 +6,8 @@ import json
 import logging
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ FOREIGN = {
 }
 """How files begin that are often mistaken for checkpoints; what they are; what to do."""
 
+OWN = b"{"
+"""The ninth byte of safetensors, behind the length of their head."""
+
 PICKLES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """How PyTorch files and pickles begin; what unpickling refuses in other files is no code."""
 
@@ -48,15 +52,35 @@ def read(path: Path, place: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     given. Raises `AdvkdError` for a file that is missing, damaged, no checkpoint, or that runs code.
     """
     begin = head(path, place)
-    try:
-        if begin[8:9] == b"{":
+    with _explained(path, place, begin):
+        if begin[8:9] == OWN:
             with safe_open(path, "pt") as file:
-                about = json.loads((file.metadata() or {}).get("advkd", "{}"))
-                return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118
+                return {key: file.get_tensor(key) for key in file.keys()}, _said(file)  # noqa: SIM118
         with warnings.catch_warnings():
             # it warns of every pickle protocol but its own, right before reading or refusing the file
             warnings.simplefilter("ignore")
             loaded = torch.load(path, map_location="cpu", weights_only=True)
+    return _tensors(loaded, path, place), {}
+
+
+def about(path: Path, place: str) -> dict[str, Any]:
+    """What a file says of its tensors, which are not read. Raises as `read` does where its head shows it."""
+    begin = head(path, place)
+    if begin[8:9] != OWN:
+        return {}
+    with _explained(path, place, begin), safe_open(path, "pt") as file:
+        return _said(file)
+
+
+def _said(file: Any) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads((file.metadata() or {}).get("advkd", "{}"))
+    return said
+
+
+@contextmanager
+def _explained(path: Path, place: str, begin: bytes) -> Iterator[None]:
+    try:
+        yield
     # on bytes that are no checkpoint the readers fail in any way: KeyError, EOFError, SafetensorError
     except Exception as failure:
         problem, remedy = "the file is cut short or is no checkpoint", "copy or download it again"
@@ -72,7 +96,6 @@ def read(path: Path, place: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
             problem = "the file is a TorchScript program, not weights"
             remedy = "convert it once: torch.save(torch.jit.load(FILE).state_dict(), 'weights.pt')"
         raise error(place, problem, given=path, remedy=remedy) from failure
-    return _tensors(loaded, path, place), {}
 
 
 def head(path: Path, place: str) -> bytes:

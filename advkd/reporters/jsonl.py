@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advkd.errors import error
-from advkd.files import write_bytes
+from advkd.files import expanded, write_bytes
 from advkd.types import Record
 
 
@@ -24,7 +24,7 @@ class Jsonl:
             return
         content = {k: v for k, v in dataclasses.asdict(record).items() if v not in (None, {})}
         try:
-            with Path(self.path).expanduser().open("a", encoding="utf-8") as file:
+            with expanded(self.path).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(content) + "\n")
         except OSError as cause:
             raise error("writing metrics", cause.strerror or str(cause), given=self.path) from cause

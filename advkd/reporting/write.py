@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from advkd.errors import AdvkdError
-from advkd.files import write_bytes
+from advkd.files import expanded, write_bytes
 from advkd.reporting.gather import gathered, run_of
 from advkd.reporting.markdown import markdown
 from advkd.reporting.page import html
@@ -27,9 +27,9 @@ def report(folders: str | Path | Sequence[str | Path], out: str | Path | None = 
     the page. Raises `AdvkdError` for folders that hold nothing to report, or that may not be compared.
     """
     given = [folders] if isinstance(folders, (str, Path)) else folders
-    paths = [Path(folder).expanduser() for folder in given]
+    paths = [expanded(folder) for folder in given]
     material = gathered(paths)
-    folder = created(Path(out).expanduser() if out else paths[0] if len(paths) == 1 else Path("report"))
+    folder = created(expanded(out) if out else paths[0] if len(paths) == 1 else Path("report"))
     for name, text in ((TABLE, csv_text(material)), (TEXT, markdown(material)), (PAGE, html(material))):
         write_bytes(folder / name, text.encode())
     return folder / PAGE

@@ -74,7 +74,7 @@ def reached(folder: Path) -> tuple[int, float]:
     path = folder / NAME
     if not path.exists():
         return 0, 0.0
-    about = weights.read(path, "resume")[1]["run"]
+    about = weights.about(path, "resume")["run"]
     return int(about["epoch"]), float(about["cost"]["seconds"])
 
 

@@ -15,7 +15,7 @@ from advkd.config.layers import load_yaml, yaml_text
 from advkd.config.resolve import from_raw
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, Interrupted, Problem, error
-from advkd.files import held, write_arrays, write_bytes, write_json
+from advkd.files import expanded, held, write_arrays, write_bytes, write_json
 from advkd.result import Result
 from advkd.training import checkpoint
 from advkd.training.member_code import code_of
@@ -33,7 +33,7 @@ CODE = "code"
 
 def made(run: Run, out: str | Path | None) -> Path:
     """The folder of a new run; an error if it holds one that can go on, or files of somebody else."""
-    folder = Path(out).expanduser() if out else _fresh(run)
+    folder = expanded(out) if out else _fresh(run)
     begun = (folder / RUN).exists()
     if begun and any((folder / name).exists() for name in (checkpoint.NAME, RESULT)):
         remedy = f"go on with it by resume={folder}, or choose another out=DIR"
@@ -110,7 +110,7 @@ def check_held_out(
     `path` is that of the run, or of a file in it; `resolved` holds the data and split of now. Of a run of
     other data, or of images that were handed to it, nothing is known, nor of one without marks.
     """
-    path = path.expanduser()
+    path = expanded(path)
     folder = path if path.is_dir() else path.parent
     # `timm:NAME` and `FILE.py:FUNCTION` are no paths
     if not path.exists() or not (folder / RUN).is_file():

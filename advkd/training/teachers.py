@@ -18,7 +18,7 @@ from torch import nn
 from advkd.config.resolve import teacher_run
 from advkd.config.run import Run
 from advkd.errors import AdvkdError, error
-from advkd.files import held, write_json
+from advkd.files import expanded, held, write_json
 from advkd.models.file import File, file_of, saved
 from advkd.models.trained import Trained
 from advkd.networks import weights
@@ -87,12 +87,12 @@ def record_of(source: File) -> Mapping[str, Any]:
 
 
 def _about(source: File) -> Mapping[str, Any]:
-    return weights.read(source.place, "teacher.path")[1]
+    return weights.about(source.place, "teacher.path")
 
 
 def cache() -> Path:
     """The folder of trained teachers; the environment variable ADVKD_CACHE moves it."""
-    return Path(os.environ.get("ADVKD_CACHE", "~/.cache/advkd")).expanduser() / "teachers"
+    return expanded(os.environ.get("ADVKD_CACHE", "~/.cache/advkd")) / "teachers"
 
 
 def cached(run: Run, own: str = "") -> Path:
@@ -129,7 +129,7 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
 def _sound(path: Path) -> Mapping[str, Any] | None:
     """What a file of weights says of itself; None of a damaged one."""
     try:
-        return weights.read(path, "teacher")[1]
+        return weights.about(path, "teacher")
     except AdvkdError as cause:
         log.warning("the cached teacher is damaged and is trained again: %s", cause.problems[0].problem)
     return None

@@ -103,6 +103,22 @@ def test_an_error_is_one_message_and_status_two():
     assert debug.stderr.endswith(done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["eval", "~nobody-known/x.pt"], "target: no such file"),
+        (["eval", "a" * 300], "path: File name too long"),
+        (["run", "preset=standard", "student=" + "a" * 300], "path: File name too long"),
+        (["run", "preset=~nobody-known/x.yaml"], "cannot be read: No such file"),
+    ],
+)
+def test_words_that_can_be_no_file_end_in_a_message(words, says):
+    done = advkd(*words)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_run_prints_lines_and_table_and_leaves_a_folder(tmp_path):
     done = advkd("run", "preset=standard", *QUICK, "out=here", folder=tmp_path)
     assert done.returncode == 0, done.stderr

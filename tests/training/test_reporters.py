@@ -101,6 +101,29 @@ def test_reporters_of_a_run_are_closed_however_it_ends(tiny, tmp_path):
     assert told[-2:] == ["epoch.seconds", "closed"]
 
 
+def test_a_reporter_that_fails_to_close_keeps_no_other_open(tiny, tmp_path):
+    closed = []
+
+    @advkd.register("reporters", "closing-badly")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class ClosingBadly:
+        """One line about it."""
+
+        name: str
+
+        def __call__(self, record):
+            pass
+
+        def close(self):
+            closed.append(self.name)
+            raise RuntimeError(self.name)
+
+    both = [f"+reporters.{name}={{use: closing-badly, name: {name}}}" for name in ("one", "two")]
+    with pytest.raises(RuntimeError):
+        advkd.train(advkd.resolve(*tiny, "preset=standard", *both), out=tmp_path / "run")
+    assert sorted(closed) == ["one", "two"]
+
+
 def test_going_on_drops_lines_of_metrics_that_are_none(tmp_path):
     file, good = tmp_path / "metrics.jsonl", b'{"stage": "student", "epoch": 1}\n'
     file.write_bytes(good + b"null\n[]\n\xff\n" + b'{"stage": "student", "epoch": 2}\n')

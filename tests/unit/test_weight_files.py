@@ -46,6 +46,16 @@ def test_a_file_is_known_by_content_not_by_name(tmp_path):
     assert weights.read(tmp_path / "w.pt", "p")[1] == {"classes": 2}
 
 
+def test_what_a_file_says_is_read_without_its_tensors(tmp_path):
+    weights.write(tmp_path / "w.safetensors", {"a": torch.ones(1000)}, {"classes": 2})
+    torch.save({"a": torch.ones(1)}, tmp_path / "other.pt")
+    assert weights.about(tmp_path / "w.safetensors", "p") == {"classes": 2}
+    assert weights.about(tmp_path / "other.pt", "p") == {}
+    os.truncate(tmp_path / "w.safetensors", 500)
+    with pytest.raises(AdvkdError, match="cut short"):
+        weights.about(tmp_path / "w.safetensors", "p")
+
+
 def test_entries_that_are_no_tensors_are_reported(tmp_path, caplog):
     torch.save({"a": torch.ones(1), "epoch": 3}, tmp_path / "w.pt")
     with caplog.at_level("INFO", "advkd"):
