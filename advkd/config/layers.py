@@ -10,14 +10,14 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from advkd.errors import error
+from advkd.errors import AdvkdError, Problem, error, nearest
 from advkd.files import expanded
 from advkd.registry import SLOTS, find
 from advkd.registry.sources import yaml_file
 
 Raw = dict[str, Any]
 YAML = (".yaml", ".yml")
-REPAIR = "repair the file"
+REPAIR = "repair the file, or name another"
 
 
 def over(base: Raw, layer: Raw) -> Raw:
@@ -107,7 +107,12 @@ def load_yaml(file: Path, place: str, remedy: str = REPAIR) -> Raw:
     try:
         content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     except OSError as cause:
-        raise error(place, f"cannot be read: {cause.strerror}", given=file, remedy=remedy) from None
+        beside = file.parent.glob(f"*{file.suffix}") if isinstance(cause, FileNotFoundError) else ()
+        problem = f"cannot be read: {cause.strerror}"
+        close = nearest(file.name, [other.name for other in beside])
+        raise AdvkdError(
+            Problem(place=place, problem=problem, given=str(file), nearest=close, remedy=remedy)
+        ) from None
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as cause:
         raise error(place, f"is not YAML: {cause}", given=file, remedy=remedy) from None
     if not isinstance(content, dict):

@@ -103,6 +103,13 @@ def test_an_error_is_one_message_and_status_two():
     assert debug.stderr.endswith(done.stderr)
 
 
+def test_a_preset_file_that_is_not_there_is_told_its_neighbour(tmp_path):
+    (tmp_path / "my-method.yaml").write_text("extends: standard\n")
+    done = advkd("run", f"preset={tmp_path / 'mymethod.yaml'}")
+    assert done.returncode == 2
+    assert "nearest  my-method.yaml" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
