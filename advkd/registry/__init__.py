@@ -97,7 +97,8 @@ def find(slot: str, name: str, place: str = "") -> Entry:
     if not claims:
         hidden = [e.who for e in installed().left_out if (e.slot, e.name) == (slot, name)]
         remedy = f"{CHOICE} leaves out {' and '.join(hidden)}, which has it" if hidden else ""
-        remedy = remedy or f"advkd list {slot} shows them all"
+        own = f"{SLOTS[slot]}=FILE.yaml takes" if slot in YAML_SLOTS else "load=FILE.py adds"
+        remedy = remedy or f"advkd list {slot} shows them all; {own} one of your own"
         raise AdvkdError(unknown(place or SLOTS[slot], SLOTS[slot], name, entries(slot), remedy))
     problem = fault(claims, place)
     if problem is not None:
