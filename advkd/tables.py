@@ -117,7 +117,8 @@ def options(out: Console, cls: Any, shown: set[Any]) -> None:
 
 def typed(annotation: Any) -> str:
     """An annotation as users read it: `real` takes fractions, a slot's contract is its singular."""
-    from advkd.config.build import UNIONS, slot_of
+    from advkd.config.build import slot_of
+    from advkd.config.values import UNIONS
     from advkd.types import Real
 
     slot, inner = slot_of(annotation), get_args(annotation)

@@ -55,7 +55,7 @@ def subject(slot: str, name: str, words: tuple[str, ...]) -> Any:
     from advkd.config.layers import content_of, nested, over
     from advkd.config.words import parse
     from advkd.errors import AdvkdError, Problem
-    from advkd.registry import SLOTS, YAML_SLOTS
+    from advkd.registry import YAML_SLOTS
 
     if slot in YAML_SLOTS:
         content_of(slot, name)
@@ -65,4 +65,4 @@ def subject(slot: str, name: str, words: tuple[str, ...]) -> Any:
         if word.op != "set":
             raise AdvkdError(Problem(place=word.path, problem="is an option; write it as key=value"))
         raw = over(raw, nested(word.key, word.value))
-    return member(slot, raw, SLOTS[slot])[0]
+    return member(slot, raw, "")[0]

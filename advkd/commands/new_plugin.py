@@ -18,13 +18,16 @@ def new_plugin(name: str, slot: str, out: Path | None) -> None:
     It holds the member, a preset or setting that uses it, a test of its contract, and the skeleton of its
     card. Change the member into your idea; docs/plugins.md goes through it.
     """
+    import shlex
+
     from advkd.files import expanded
     from advkd.registry import slot_named
     from advkd.scaffold.write import write
 
     plural, folder = slot_named(slot), expanded(out or name)
     shown = (f"advkd list {plural}", *write(name, plural, folder))
-    lines = (f"python -m pip install -e '{folder}[test]'", *shown, f"python -m pytest {folder}")
+    install = f"python -m pip install -e {shlex.quote(f'{folder}[test]')}"
+    lines = (install, *shown, f"python -m pytest {shlex.quote(str(folder))}")
     Console().print(
         f"{folder} holds advkd-{name}; go on with", *lines, sep="\n  ", highlight=False, markup=False
     )

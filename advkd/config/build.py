@@ -7,16 +7,14 @@ import inspect
 import json
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
+from advkd.config.values import UNIONS, fractional, written
 from advkd.errors import AdvkdError, Problem, error, unknown
 from advkd.protocols import SLOT_OF
-from advkd.registry import SLOTS, load, split_name
-from advkd.types import Real
-
-UNIONS = (Union, types.UnionType)
+from advkd.registry import SLOTS, entries, load, split_name
 
 
 def member(slot: str, raw: Any, place: str) -> tuple[Any, Any]:
@@ -161,15 +159,20 @@ class Builder:
                     Problem(place=inside, problem="needs a value", remedy=f"write {inside}=VALUE")
                 )
             else:
-                dump[key] = self._default(default, inside)
+                dump[key] = self._default(slot_of(without_none(annotation)), default, inside)
         if len(self.problems) > before:
             return None, None
         return self._construct(cls, values, place), dump
 
-    def _default(self, default: Any, place: str) -> Any:
+    def _default(self, slot: str | None, default: Any, place: str) -> Any:
         try:
-            return json.loads(json.dumps(plain(default)))
-        except TypeError:
+            dump = written(default)
+            if slot is None or default is None:
+                return dump
+            # named, so that `run.yaml` can be read back
+            claims = (entry for found in entries(slot).values() for entry in found)
+            return {"use": next(e.name for e in claims if e.brings(type(default))), **dump}
+        except (TypeError, StopIteration):
             remedy = "options are numbers, texts, lists and mappings: name what it stands for"
             given = repr(default)
             self.problems.append(
@@ -184,13 +187,19 @@ class Builder:
             for problem in cause.problems:
                 last = problem.place.rpartition(".")[2]
                 self.problems.append(dataclasses.replace(problem, place=f"{place}.{last}".lstrip(".")))
-        except (TypeError, ValueError) as cause:
+        except ValueError as cause:
             self.problems.append(Problem(place=place, problem=str(cause), given=str(dict(values))))
         return None
 
     def _plain(self, annotation: Any, raw: Any, place: str) -> tuple[Any, Any]:
         try:
-            value = TypeAdapter(fractional(annotation)).validate_json(json.dumps(raw), strict=True)
+            given = json.dumps(raw)
+        except TypeError:
+            self.problems.append(Problem(place=place, problem="is not a plain value", given=repr(raw)))
+            return None, None
+        try:
+            value = TypeAdapter(fractional(annotation)).validate_json(given, strict=True)
+            return value, written(value)
         except ValidationError as cause:
             kinds = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in cause.errors())
             wanted = "; or ".join(kinds).replace("a valid array", "a list")
@@ -199,39 +208,8 @@ class Builder:
                 remedy = f"write {place}=[{raw}]"
             problem = Problem(place=place, problem=f"should be {wanted}", given=repr(raw), remedy=remedy)
             self.problems.append(problem)
-            return None, None
-        except PydanticSchemaGenerationError:
+        except (PydanticSchemaGenerationError, TypeError):
             says = f"is annotated as {annotation}, which no word can give"
             remedy = "annotate it with numbers, texts, lists, mappings, dataclasses or a protocol of advkd"
             self.problems.append(Problem(place=place, problem=says, given=repr(raw), remedy=remedy))
-            return None, None
-        except TypeError:
-            self.problems.append(Problem(place=place, problem="is not a plain value", given=repr(raw)))
-            return None, None
-        return value, plain(value)
-
-
-def fractional(annotation: Any) -> Any:
-    """The annotation with every `float` taking fractions written as text."""
-    if annotation is float:
-        return Real
-    if get_origin(annotation) is Annotated:
-        return annotation
-    inner = get_args(annotation)
-    if get_origin(annotation) in UNIONS:
-        return Union[tuple(fractional(a) for a in inner)]  # noqa: UP007
-    if get_origin(annotation) in (tuple, list, dict, Mapping):
-        origin = get_origin(annotation)
-        return origin[tuple(a if a is Ellipsis else fractional(a) for a in inner)]
-    return annotation
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON writes it: dataclasses as mappings, tuples as lists."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    return value
+        return None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from advkd.config.values import keyed
 from advkd.errors import AdvkdError, Problem, error, nearest
 from advkd.files import expanded
 from advkd.registry import SLOTS, find
@@ -78,8 +80,16 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
         remedy = f"write the name of one {place}"
         raise error(f"{place} {name}", "extends one other by name", given=base, remedy=remedy)
     if base is not None and base.endswith(YAML):
-        base = str(file.parent / base)
+        base = os.path.normpath(file.parent / base)
     return over(_read(slot, base, (*chain, name)), content) if base else content
+
+
+def spelled(name: str) -> str:
+    """A name as it is; the path of a file in one spelling, from the working folder where it lies below it."""
+    path = Path(name)
+    if not name.endswith(YAML):
+        return name
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def content_of(slot: str, name: str, place: str = "") -> Raw:
@@ -117,7 +127,8 @@ def load_yaml(file: Path, place: str, remedy: str = REPAIR) -> Raw:
         raise error(place, f"is not YAML: {cause}", given=file, remedy=remedy) from None
     if not isinstance(content, dict):
         raise error(place, "must hold a mapping of options", given=file, remedy=remedy)
-    return content  # type: ignore[return-value]
+    found: Raw = keyed(content)
+    return found
 
 
 def yaml_text(values: Raw) -> str:

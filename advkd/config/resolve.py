@@ -11,7 +11,7 @@ from advkd.config import words as word_module
 from advkd.config.build import Builder
 from advkd.config.changes import applied
 from advkd.config.checks import crossed
-from advkd.config.layers import Raw, named, over
+from advkd.config.layers import Raw, named, over, spelled
 from advkd.config.run import Run, Spec
 from advkd.errors import AdvkdError, Problem, error
 from advkd.files import expanded
@@ -34,7 +34,7 @@ def resolve(*words: str) -> Run:
             Problem(place="preset", problem="which one?", names=names, remedy="write preset=path-dual")
         )
     problems: list[Problem] = []
-    of_preset, of_setting = str(chosen["preset"]), str(chosen.get("setting", "digits"))
+    of_preset, of_setting = str(chosen["preset"]), spelled(str(chosen.get("setting", "digits")))
     setting = _layer("settings", of_setting, problems)
     preset = _layer("presets", of_preset, problems)
     if problems:
@@ -156,6 +156,10 @@ def file_or_name(raw: Any) -> Any:
     name = str(raw.get("use"))
     # a folder that happens to be called like a model does not take its name: ./NAME is the folder
     if split_name(name)[0] in entries("models"):
+        return raw
+    # `hub:USER/NAME` misspelt is no path either
+    source, colon, _ = name.partition(":")
+    if colon and "/" not in source and not expanded(name).exists():
         return raw
     if "/" in name or holds_weights(name) or Path(name).is_dir():
         return {**raw, "use": "file", "path": name}

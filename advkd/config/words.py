@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from advkd.config.values import keyed
 from advkd.errors import AdvkdError, Problem, error
 
 KEY = "value: "
@@ -84,7 +85,7 @@ def value_of(text: str, place: str) -> Any:
     try:
         _as_written(text, place)
         content = OmegaConf.create(f"{KEY}{text}")
-        return OmegaConf.to_container(content, resolve=False)["value"]  # type: ignore[index, call-overload]
+        return keyed(OmegaConf.to_container(content, resolve=False)["value"])  # type: ignore[index, call-overload]
     except (YAMLError, OmegaConfBaseException) as cause:
         first = str(cause).split("\n")[0]
         raise error(place, f"is not a YAML value: {first}", given=text, remedy="quote it") from None
@@ -104,6 +105,8 @@ def _as_written(text: str, place: str) -> None:
     if rest.startswith("#"):
         raise error(place, f"YAML takes {rest} for a comment", given=text, remedy=quoted)
     for scalar in _scalars(value):
+        if scalar.value == "???":
+            raise error(place, "??? stands for a value that is missing", given=text, remedy="write the value")
         if scalar.style is None and OTHERWISE.fullmatch(scalar.value):
             read = yaml.safe_load(scalar.value)
             if isinstance(read, int | float):

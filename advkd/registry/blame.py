@@ -35,8 +35,7 @@ def blamed(cause: BaseException) -> AdvkdError | None:
 
 def _is(entry: Entry, frame: FrameType) -> bool:
     """Whether a frame is of a method of the member."""
-    cls = type(frame.f_locals.get("self"))
-    return entry.member is cls or entry.target == f"{cls.__module__}:{cls.__qualname__}"
+    return entry.brings(type(frame.f_locals.get("self")))
 
 
 def _foreign() -> list[Entry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from torch import nn
@@ -19,6 +19,9 @@ VALUES = {
     "losses": {"kind": get_args(LossKind)},
 }
 """Class attributes that have one of a few values."""
+
+HANDED = {"evaluators": ("nets", "memo")}
+"""Keywords that a member which names them is given beside what its contract says."""
 
 OPTIONAL = ("modifiers",)
 """Slots whose members leave out what they do not need of their contract."""
@@ -56,7 +59,7 @@ def check(slot: str, place: str, member: Any) -> None:
         if isinstance(wanted, property):
             _has(slot, place, member, method)
         elif inspect.isfunction(wanted):
-            _fits(place, _own(member, method), wanted)
+            _fits(place, _own(member, method), wanted, HANDED.get(slot, ()))
 
 
 def _own(member: type, attribute: str) -> Any:
@@ -65,7 +68,8 @@ def _own(member: type, attribute: str) -> Any:
 
 
 def _has(slot: str, place: str, member: Any, attribute: str) -> None:
-    annotation = getattr(member, "__annotations__", {}).get(attribute)
+    annotations = (inspect.get_annotations(kind).get(attribute) for kind in member.__mro__)
+    annotation = next((found for found in annotations if found is not None), None)
     # a field gets its value with the object, a ClassVar that has none never does
     if hasattr(member, attribute) or (annotation is not None and "ClassVar" not in str(annotation)):
         return
@@ -75,14 +79,16 @@ def _has(slot: str, place: str, member: Any, attribute: str) -> None:
     raise AdvkdError(Problem(place=place, problem=f"has no {attribute}", names=allowed, remedy=remedy))
 
 
-def _fits(place: str, given: Callable[..., Any] | None, wanted: Callable[..., Any]) -> None:
+def _fits(
+    place: str, given: Callable[..., Any] | None, wanted: Callable[..., Any], handed: Sequence[str]
+) -> None:
     expected = inspect.signature(wanted)
     contract = f"{wanted.__name__}{expected}"
     if given is None or not callable(given):
         raise error(place, f"has no {wanted.__name__}", remedy=f"the contract is {contract}")
     actual = inspect.signature(given)
     try:
-        actual.bind(*expected.parameters)
+        actual.bind(*expected.parameters, **{name: None for name in handed if name in actual.parameters})
     except TypeError:
         raise error(
             place,

@@ -40,6 +40,10 @@ class Entry:
         """Distribution and version."""
         return f"{self.distribution} {self.version}".strip()
 
+    def brings(self, cls: type) -> bool:
+        """Whether `cls` is the class it points to."""
+        return self.member is cls or self.target == f"{cls.__module__}:{cls.__qualname__}"
+
     @property
     def remedy(self) -> str:
         """What to do about an entry that does not work."""

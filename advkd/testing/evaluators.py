@@ -82,7 +82,7 @@ def attacked(
     taken = inspect.signature(evaluator.__call__).parameters
     others = {name: surer(net) for name in getattr(evaluator, "nets", ())}
     more: dict[str, Any] = {"nets": others} if "nets" in taken else {}
-    more |= {"memo": memo} if memo else {}
+    more |= {"memo": memo or (lambda _, compute: compute())} if "memo" in taken else {}
     with warnings.catch_warnings():
         # of code of others, on very small networks
         warnings.simplefilter("ignore")
@@ -244,7 +244,7 @@ def goes_on_from_its_memo(evaluator: Evaluator) -> None:
         require(key in known, f"the key {key} is new the second time")
         return known[key]
 
-    one = attacked(evaluator, net, batch, memo=fresh)
+    one = attacked(evaluator, net, batch, norms_of(evaluator)[0], memo=fresh)
     require(known, "the memo is never asked")
-    two = attacked(evaluator, net, batch, memo=remembered)
+    two = attacked(evaluator, net, batch, norms_of(evaluator)[0], memo=remembered)
     require(torch.equal(one.x, two.x), "the outcome is another one")

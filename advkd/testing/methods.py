@@ -13,6 +13,7 @@ from torch import Tensor, nn, optim
 from advkd.guards import wrong_start
 from advkd.protocols import Method, nets_of
 from advkd.step import Step
+from advkd.streams import global_seed
 from advkd.testing.checks import check, require
 from advkd.testing.parts import batch, changed, state, step
 from advkd.types import Batch, Path
@@ -29,8 +30,12 @@ class Training:
         self.method: Any = copy.deepcopy(method)
         self.step = step(dict.fromkeys((*nets_of(method), *more)))
         self.nets = self.step.nets
-        if hasattr(self.method, "build"):
-            self.method.build(self.nets)
+        with global_seed(0, "build"):
+            if hasattr(self.method, "build"):
+                self.method.build(self.nets)
+        # in the type of the student
+        for module in own_modules(self.method).values():
+            module.double()
         self.modules = {"student": self.nets["student"], **own_modules(self.method)}
         trained = {id(p): p for m in self.modules.values() for p in m.parameters() if p.requires_grad}
         self.optimizer = optim.SGD(trained.values(), lr=0.01, momentum=0.9)

@@ -12,6 +12,7 @@ from torch import Tensor, nn, optim
 from torch.nn import functional as F
 
 from advkd.protocols import Modifier
+from advkd.streams import global_seed
 from advkd.testing.checks import check, require
 from advkd.testing.parts import batch, changed, state, step
 from advkd.training.modifier_stack import Modified
@@ -27,7 +28,8 @@ class Training:
     def __init__(self, modifier: Modifier) -> None:
         self.step = step(())
         self.student = self.step.nets["student"]
-        self.modified = Modified({"it": modifier}, {"student": self.student})
+        with global_seed(0, "modifiers"):
+            self.modified = Modified({"it": modifier}, {"student": self.student})
         self.optimizer = optim.SGD(self.student.parameters(), lr=0.01, momentum=0.9)
 
     def backward(self) -> None:

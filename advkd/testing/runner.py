@@ -47,12 +47,13 @@ class Trial:
 
     def __call__(self) -> Finding:
         """Runs the check."""
+        reason = self.reason
         try:
             subject = self.check.of(self.member)
-            reason = self.reason or declared(subject).get(self.check.name, "")
+            reason = reason or declared(subject).get(self.check.name, "")
             why = _broken(self.check, subject)
         except Exception as cause:
-            reason, why = "", _told(cause)
+            why = _told(cause)
         if reason and not why:
             why = f"It passes, so the exception declared for it has to go. Its reason was: {reason}"
             return self._found("failed", why)

@@ -25,7 +25,6 @@ from advkd.networks.device import repeatable
 from advkd.networks.engine import Engine, decided, restored
 from advkd.networks.modes import device_of
 from advkd.protocols import Method, Reporter
-from advkd.result import Result
 from advkd.step import Step
 from advkd.streams import global_seed, streams
 from advkd.training import checkpoint
@@ -61,8 +60,9 @@ class Training:
         self.student = setup.nets["student"]
         self.device = device_of(self.student)
         self.method: Method = copy.deepcopy(run.method)
-        if hasattr(self.method, "build"):
-            self.method.build(setup.nets)
+        with global_seed(run.seed, "build"):
+            if hasattr(self.method, "build"):
+                self.method.build(setup.nets)
         extra = self.method.modules() if hasattr(self.method, "modules") else {}
         self.modules = {
             "student": self.student,
@@ -75,7 +75,8 @@ class Training:
         trained = [p for module in self.modules.values() for p in module.parameters() if p.requires_grad]
         self.optimizer = run.optimizer(trained)
         self.scheduler = run.schedule(self.optimizer, self.steps * run.epochs)
-        self.modified = Modified(run.modifiers, self.modules)
+        with global_seed(run.seed, "modifiers"):
+            self.modified = Modified(run.modifiers, self.modules)
         self.saved = {**self.modules, **self.modified.modules()}
         self.epoch, self.rate = 0, 0.0
         self.best: dict[str, float] = {}
@@ -206,9 +207,6 @@ class Training:
         if not self.best or (now["robust"], now["clean"]) > (self.best["robust"], self.best["clean"]):
             self.best = now
             self._write(BEST, now)
-        self._told(result)
-
-    def _told(self, result: Result) -> None:
         known = {"clean": result.clean} | ({"robust": result.robust} if result.attacks else {})
         for name, value in known.items():
             self._say(f"validation.{name}", value, n=result.n, interval=result.interval[name])

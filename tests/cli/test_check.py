@@ -93,6 +93,7 @@ def test_a_preset_file(tmp_path):
         (("loss", "mine", "load=nowhere.py"), "no such file"),
         (("preset", "rslat"), "rslad"),
         (("method", "branches"), "needs a value"),
+        (("weighting", "product"), "write left=VALUE"),
     ],
 )
 def test_what_a_user_can_repair_is_status_2(words, says):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import time
 
 import pytest
 import torch
@@ -10,6 +12,8 @@ from advkd_plugins.mart.method import Mart
 
 import advkd
 from advkd.methods.branches import Branches
+from advkd.splits import split
+from advkd.training.loop import Setup, Training
 
 
 def bits(state):
@@ -26,6 +30,38 @@ def test_same_seed_same_bits(preset, tiny, tmp_path):
     torch.manual_seed(99)
     three = advkd.train(run, out=tmp_path / "three")
     assert bits(one.net.state_dict()) == bits(three.net.state_dict())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Headed(Branches):
+    """A method with a layer of its own, which it makes when it is built."""
+
+    def build(self, nets):
+        object.__setattr__(self, "head", torch.nn.Linear(3, 3))
+
+    def modules(self):
+        return {"head": self.head}
+
+
+def test_what_a_method_draws_when_it_is_built_is_of_the_seed(tiny, tmp_path):
+    def head(seed):
+        torch.manual_seed(time.time_ns())
+        run = advkd.resolve(*tiny, "preset=rslad", f"seed={seed}")
+        method = Headed(branches=run.method.branches)
+        splits = split(run.data, run.split)
+        nets = {name: run.student(splits.classes, splits.shape) for name in ("student", "teacher")}
+        setup = Setup(
+            nets=nets,
+            train=splits.train,
+            validation=splits.validation,
+            folder=tmp_path,
+            report=lambda record: None,
+            about={},
+        )
+        return Training(dataclasses.replace(run, method=method), setup).method.head.weight
+
+    assert torch.equal(head(0), head(0))
+    assert not torch.equal(head(0), head(1))
 
 
 def test_deterministic_kernels_are_asked_for_in_training_alone(tiny, tmp_path):

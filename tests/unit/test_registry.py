@@ -265,3 +265,39 @@ def test_a_file_imports_its_neighbours(tmp_path, monkeypatch):
     (tmp_path / "neighbour_of_it.py").write_text("width = 5")
     (tmp_path / "it.py").write_text("from neighbour_of_it import width")
     assert imported(tmp_path / "it.py", "load").width == 5
+
+
+@pytest.mark.usefixtures("site")
+def test_what_a_base_class_declares_and_what_an_audit_hands_in_fit_the_contract():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Base:
+        classes: int
+
+    @advkd.register("data", "blobs")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Blobs(Base):
+        """One line about it."""
+
+        shape = (1, 4, 4)
+
+        def open(self, part):
+            return []
+
+    @advkd.register("evaluators", "asks-others")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class AsksOthers:
+        """One line about it."""
+
+        kind = "fixed-budget"
+        knowledge = "white-box"
+        norms = ("linf",)
+        nets = ("teacher",)
+
+        def __call__(self, net, batch, threat, generator, *, nets, memo):
+            return None
+
+        def passes(self, classes):
+            return None
+
+    assert member("data", {"use": "blobs", "classes": 2}, "data")[0].classes == 2
+    assert load("evaluators", "asks-others") is AsksOthers
