@@ -39,7 +39,7 @@ def left_out(plan: AuditPlan, threat: Threat, skips: Sequence[str], complete: bo
     if OFFICIAL not in plan.evaluators:
         said.append("the official AutoAttack suite (suite=full runs it)")
     if plan.limit is not None:
-        said.append(f"more than {plan.limit} test images (limit)")
+        said.append(f"more than {plan.limit} of the images (limit)")
     other = "l2" if threat.norm == "linf" else "linf"
     said.append(f"other threats: {other}, larger eps, corruptions, rotations and shifts")
     said.append("attacks made for this very model; no certificate is given")

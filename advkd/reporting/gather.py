@@ -135,13 +135,22 @@ def run_of(audit: Path) -> Path | None:
 
 
 def _row(folder: Path, judged: Judged) -> Row:
-    if (folder / RUN).is_file():
-        return row_of(folder, judged)
-    run = run_of(folder)
+    run = folder if (folder / RUN).is_file() else run_of(folder)
     if run is not None:
-        return row_of(run, judged)
+        return _as_judged(row_of(run, judged))
     target = (judged.audit or {}).get("options", {}).get("target", folder.name)
     return replace(row_of(folder, judged), name=Path(str(target)).name)
+
+
+def _as_judged(row: Row) -> Row:
+    """The row of a run, under the name of the network that was judged, with what is known of that one."""
+    who = (row.judged.audit or {}).get("judged") if row.judged else None
+    if who == "last":
+        # the paths were walked against the best
+        return replace(row, name=f"{row.name}, last epoch", paths=None)
+    if who == "teacher":
+        return Row(name=f"teacher of {row.name}", seed=None, folder=row.folder, judged=row.judged)
+    return row
 
 
 def _refuse_differences(rows: Sequence[Row]) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 from advkd.auditing.marks import Mark
 from advkd.config.entries import CLEAN
 from advkd.errors import error
-from advkd.reporting.material import History, Judged, Paths, Row, Scores, Strips
+from advkd.reporting.material import Floats, History, Judged, Paths, Row, Scores, Strips
 from advkd.reporting.stored import Arrays, arrays_of, damaged, lines, read, sound, yaml_of
+from advkd.reporting.words import threat_of
 from advkd.training.folder import CODE, EXAMPLES, METRICS, RESULT, RUN
 from advkd.training.tracing import AWAY, NETS, PATHS, TOWARD
-from advkd.types import Threat
 
 AUDITS = "eval"
 OF_TERMS = ("evaluators", "cascade", "subset", "limit", "seed")
@@ -33,7 +33,7 @@ def evaluations(folder: Path) -> list[Judged]:
     config, result = yaml_of(folder / RUN), read(folder / RESULT)
     files = sorted((folder / AUDITS).glob(f"*/{RESULT}"))
     audits = [audited(file.parent) for file in files if read(file).get("judged") == "student"]
-    threat = _threat(config)
+    threat = threat_of(config)
     judged = sorted(audits, key=lambda audit: _fullness(audit, threat))
     # a run without attacks has looked at validation images only, for somebody else to judge it
     if {*(config.get("evaluation") or {})} - {CLEAN}:
@@ -48,11 +48,6 @@ def _fullness(audit: Judged, threat: str) -> tuple[bool, bool, bool, int, int]:
     """Sorts the fullest audit first; not by time, so that looking closer does not change the page."""
     elsewhere = audit.terms["threat"] != threat
     return elsewhere, not audit.complete, audit.part == "validation", -audit.scores.n, -len(audit.attacks)
-
-
-def _threat(config: Mapping[str, Any]) -> str:
-    threat = dict(config["threat"])
-    return str(Threat(norm=threat["norm"], eps=threat["eps"], box=tuple(threat["box"])))
 
 
 def row_of(folder: Path, judged: Judged | None, error: str | None = None) -> Row:
@@ -139,7 +134,7 @@ def _own(config: Mapping[str, Any], result: Mapping[str, Any], arrays: Arrays) -
     judged = Judged(
         shown="the run's own evaluation",
         terms={
-            "threat": _threat(config),
+            "threat": threat_of(config),
             "images": result.get("images") or json.dumps(data, sort_keys=True),
             "attacks": json.dumps(config.get("evaluation"), sort_keys=True),
         },
@@ -170,23 +165,27 @@ def _history(folder: Path, result: Mapping[str, Any], notes: Sequence[str]) -> H
     def series(name: str) -> Any:
         return np.array([record["value"] for record in told if record["name"] == name])
 
-    terms = dict.fromkeys(r["name"] for r in told if r["name"].startswith("train.weight."))
-    weights = {
-        term.removeprefix("train.weight."): np.array(
-            [list(record["parts"].values()) for record in told if record["name"] == term]
-        )
-        for term in terms
-    }
     return History(
         clean=series("validation.clean"),
         robust=series("validation.robust"),
         loss=series("train.loss"),
-        weights=weights,
+        weights=dict(_weights(told)),
         cost=result.get("cost", {}),
         environment=result.get("environment", {}),
         engine=result.get("engine", {}),
         notes=notes,
     )
+
+
+def _weights(told: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Floats]]:
+    """By term (E,T); NaN in the epochs before a term counts."""
+    epochs = 1 + max((record.get("epoch", 0) for record in told), default=0)
+    terms = dict.fromkeys(r["name"] for r in told if r["name"].startswith("train.weight."))
+    for term in terms:
+        found = {r["epoch"]: list(r["parts"].values()) for r in told if r["name"] == term}
+        table = np.full((epochs, len(next(iter(found.values())))), np.nan)
+        table[list(found)] = list(found.values())
+        yield term.removeprefix("train.weight."), table
 
 
 def _notes(config: Mapping[str, Any], judged: Judged | None) -> Iterator[str]:

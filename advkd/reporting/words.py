@@ -11,6 +11,7 @@ from typing import Any
 from advkd.config import differing
 from advkd.reporting.material import Group, Material, Row
 from advkd.result import percent
+from advkd.types import Threat
 
 TFLOP, SECONDS, MEMORY = "train_tflop", "train_seconds", "peak_memory_mb"
 """Costs of a training: counted operations, wall time, and what its process held at most."""
@@ -45,6 +46,19 @@ def summed(scales: Mapping[str, float | None]) -> str:
 def called(row: Row) -> str:
     """A student by its method and seed."""
     return row.name if row.seed is None else f"{row.name}, seed {row.seed}"
+
+
+def threat_of(config: Mapping[str, Any]) -> str:
+    """The threat a run was trained under."""
+    threat = dict(config["threat"])
+    return str(Threat(norm=threat["norm"], eps=threat["eps"], box=tuple(threat["box"])))
+
+
+def trained(rows: Sequence[Row]) -> str:
+    """The threats that students were trained under, in a sentence; empty where nobody knows."""
+    known = dict.fromkeys(threat_of(row.config) for row in rows if row.config)
+    own = ", each under its own" if len(known) > 1 else ""
+    return f"Trained and validated under {' or '.join(known)}{own}." if known else ""
 
 
 def way(engine: Mapping[str, bool]) -> str:

@@ -77,17 +77,48 @@ def test_the_command_of_a_run_without_attacks_tells_how_to_judge_it(tmp_path, ti
     assert f"judge it by: advkd eval {tmp_path / 'run'}" in done.output
 
 
+def of(who, audit):
+    """The audit as if another network of the run had been judged."""
+    edited(audit / "result.json", lambda c: c.update(judged=who))
+    with np.load(audit / "examples.npz") as file:
+        content = {key.replace("student.", f"{who}."): file[key] for key in file.files}
+    content["about"] = np.array(str(content["about"]).replace('"student"', f'"{who}"'))
+    np.savez(audit / "examples.npz", **content)
+    return audit
+
+
+@pytest.mark.parametrize(("who", "name"), [("teacher", "teacher of {}"), ("last", "{}, last epoch")])
+def test_an_audit_of_another_network_of_a_run_is_not_called_after_its_student(cell, who, name):
+    preset = gathered([cell]).rows[0].name
+    audit = of(who, next((cell / "eval").iterdir()))
+    report_audit(audit)
+    (row,) = gathered([audit]).rows
+    assert row.name == name.format(preset)
+    assert row.name in (audit / "report.md").read_text().splitlines()[0]
+    assert row.paths is None
+    assert (row.history is None, row.scales is None, row.seed is None) == (3 * (who == "teacher",))
+
+
+def test_the_weights_of_a_term_that_counts_late_stand_at_its_epochs(cell):
+    def told(name, epoch, stage="student", **more):
+        return json.dumps({"name": name, "value": 0.5, "epoch": epoch, "stage": stage, **more}) + "\n"
+
+    lines = [told("validation.clean", epoch) for epoch in range(4)]
+    lines += [told("train.weight.late", epoch, parts={"0": 0.25, "1": 0.75}) for epoch in (2, 3)]
+    lines += [told(name, 0, "teacher") for name in ("validation.clean", "train.loss")]
+    (cell / "metrics.jsonl").write_text("".join(lines))
+    history = gathered([cell]).rows[0].history
+    assert len(history.clean) == 4
+    none, some = [np.nan, np.nan], [0.25, 0.75]
+    assert np.array_equal(history.weights["late"], [none, none, some, some], equal_nan=True)
+
+
 def test_an_audit_of_the_teacher_alone_leaves_the_page_of_a_run_that_is_not_judged(copy, cell):
     unjudged(cell)
     audit = cell / "eval" / "quick-1"
     other = max((copy / "cells").iterdir())
     shutil.copytree(next((other / "eval").iterdir()), audit)
-    edited(audit / "result.json", lambda c: c.update(judged="teacher"))
-    with np.load(audit / "examples.npz") as file:
-        content = {key.replace("student.", "teacher."): file[key] for key in file.files}
-    content["about"] = np.array(str(content["about"]).replace('"student"', '"teacher"'))
-    np.savez(audit / "examples.npz", **content)
-    report_audit(audit)
+    report_audit(of("teacher", audit))
     assert (audit / "report.html").exists()
     assert not (cell / "report.html").exists()
 

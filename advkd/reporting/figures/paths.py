@@ -107,8 +107,11 @@ def _panel(paths: Paths, branch: str, i: int, most: float) -> Markup:
     goal = "" if strip.goal is None else f", toward class {int(strip.goal[i])}"
     said = strip.said["student"][:, i]
     changed = next((k for k, name in enumerate(said) if name != label), None)
-    end = "the student stands" if changed is None else f"taken for class {said[changed]} from step {changed}"
-    end = f"taken for class {said[0]} from the start" if changed == 0 else end
+    end = "the student stands"
+    if changed is not None:
+        when = f"first at step {changed}" if changed else "from the start"
+        end = f"taken for class {said[changed]}, {when}"
+        end += "; right again at the end" if said[-1] == label else ""
     says = f"{branch} path of class {label}{goal}: {end}"
     return Markup(
         '<div class="strip"><p><b>{}</b>, class {}{}: {}</p><img alt="{}" src="{}">{}</div>'

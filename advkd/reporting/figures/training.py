@@ -7,6 +7,7 @@ from typing import Any
 from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import INK, Figure, Missing, legend, style, svg
 from advkd.reporting.material import Group, Material, Row
+from advkd.reporting.words import trained
 from advkd.result import percent
 
 SIGNS = 5
@@ -39,7 +40,7 @@ def training(material: Material) -> Figure | Missing:
         legend=[*legend(groups), *marks],
         caption="Accuracy on the validation images after every epoch, robust accuracy under the short "
         "attack used for validation. A robust curve that falls behind its best overfits. One line per "
-        f"student.{chosen.said(material)} Trained and validated under {material.threat}.",
+        f"student.{chosen.said(material)} {trained([row for group in groups for row in group.rows])}",
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from advkd.reporting.figures.canvas import INK, Figure, Missing, colour, svg
 from advkd.reporting.material import Floats, Material, Row
-from advkd.reporting.words import called, ranked
+from advkd.reporting.words import called, ranked, trained
 
 COLUMNS = 30
 """At most; longer trainings show the mean of neighbouring epochs."""
@@ -24,7 +24,9 @@ def weights(material: Material) -> Figure | Missing:
             "no weights in metrics.jsonl; advkd run leaves them where a term covers a path.",
         )
     terms = row.history.weights
-    most = max(float(table.max()) for table in terms.values()) or 1.0
+    most = max(float(np.nanmax(table)) for table in terms.values()) or 1.0
+
+    blank = any(np.isnan(table).any() for table in terms.values())
 
     def draw(drawing: Any) -> None:
         panels = drawing.subplots(len(terms), squeeze=False, sharex=True, gridspec_kw={"hspace": 0.3})[:, 0]
@@ -34,10 +36,7 @@ def weights(material: Material) -> Figure | Missing:
             axes.set_ylabel("point")
         panels[-1].set_xlabel("epoch")
 
-    said = "; ".join(
-        f"{term}: heaviest point {int(t[0].argmax())} at first, {int(t[-1].argmax())} at last"
-        for term, t in terms.items()
-    )
+    said = "; ".join(_said(term, table) for term, table in terms.items())
     return Figure(
         key="weights",
         title=title,
@@ -47,7 +46,7 @@ def weights(material: Material) -> Figure | Missing:
         caption=f"{called(row)}: mean normalised weight of every path point (0 clean, the last the "
         f"strongest) over training; the stronger the colour, the more it counts, up to {most:.2f}. Even "
         "shading means that the weighting does not choose; a band that moves follows the student. "
-        f"{material.threat}.",
+        f"{'Where nothing is drawn the term does not count yet. ' * blank}{trained([row])}",
     )
 
 
@@ -56,11 +55,20 @@ def _shown(material: Material) -> Row | None:
     return rows[0] if rows else None
 
 
+def _said(term: str, table: Floats) -> str:
+    counting = np.flatnonzero(~np.isnan(table[:, 0]))
+    first, last = (int(table[epoch].argmax()) for epoch in (counting[0], counting[-1]))
+    return f"{term}: heaviest point {first} at first, {last} at last"
+
+
 def binned(table: Floats, columns: int) -> Floats:
     """A table (E,T) of at most `columns` rows: means of neighbouring epochs."""
     if len(table) <= columns:
         return table
-    return np.stack([part.mean(0) for part in np.array_split(table, columns)])
+    parts = np.array_split(table, columns)
+    # the mean of the epochs that count, and none where none does
+    counting = [part[~np.isnan(part[:, 0])] for part in parts]
+    return np.stack([part.mean(0) if len(part) else np.full(table.shape[1], np.nan) for part in counting])
 
 
 def _shade(axes: Any, table: Floats, epochs: int, most: float) -> None:
@@ -70,8 +78,9 @@ def _shade(axes: Any, table: Floats, epochs: int, most: float) -> None:
     for i, row in enumerate(table):
         for k, weight in enumerate(row):
             share = float(weight) / most
-            box = Rectangle((0.5 + i * wide, k - 0.5), wide, 1, fc=colour(0), alpha=share, lw=0)
+            # NaN, where the term does not count, is no more either
             if share > 0.005:
+                box = Rectangle((0.5 + i * wide, k - 0.5), wide, 1, fc=colour(0), alpha=share, lw=0)
                 axes.add_patch(box)
     axes.set(xlim=(0.5, epochs + 0.5), ylim=(-0.5, table.shape[1] - 0.5))
     axes.grid(visible=False)
