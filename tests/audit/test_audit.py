@@ -16,6 +16,7 @@ from advkd.auditing.ledger import LedgerEntry
 from advkd.auditing.verdict import Standing
 from advkd.data.images import Images
 from advkd.registry import load
+from advkd.result import wilson
 from advkd.types import Batch, Threat
 
 
@@ -172,6 +173,12 @@ def test_teacher_row_and_agreement(robust, digits, threat):
     assert list(verdict.rows) == ["model", "teacher"]
     wanted = (robust(digits.x).argmax(1) == other(digits.x).argmax(1)).double().mean().item()
     assert verdict.agreement["clean"] == wanted
+    fates = [row.survivors for row in verdict.rows.values()]
+    assert verdict.agreement["robust"] == (fates[0] == fates[1]).double().mean().item()
+    for row in verdict.rows.values():
+        right = {"clean": row.entries["clean"].right, "robust": row.survivors}
+        assert row.interval == {name: wilson(int(bits.sum()), row.n) for name, bits in right.items()}
+        assert row.interval["clean"] != row.interval["robust"]
     assert "transfer" in verdict.main.entries
     assert "transfer" not in verdict.rows["teacher"].entries
     assert any("kl-teacher on the teacher: needs another network" in what for what in verdict.not_tried)

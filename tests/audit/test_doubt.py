@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import advkd
-from advkd.auditing import doubt, probe, selftest
+from advkd.auditing import curves, doubt, probe, selftest
 from advkd.auditing.curves import ONE_STEP, Point
 from advkd.auditing.doubt import black_box_better
 from advkd.auditing.ledger import LedgerEntry
@@ -198,3 +198,26 @@ def test_a_suite_with_a_black_box_attack_hides_no_masking():
     assert black_box_better(entries, suite).evidence.startswith("square breaks 30 of 100")
     suite["official"] = Suite("white-box")
     assert black_box_better(entries, suite) is None
+
+
+def test_curves_run_pgd_on_the_margin_with_the_steps_and_restarts_they_name(
+    robust, digits, threat, monkeypatch
+):
+    asked, right = [], curves.load
+
+    def loaded(slot, name):
+        kind = right(slot, name)
+        return kind if name != "pgd" else lambda **options: asked.append(options) or kind(**options)
+
+    monkeypatch.setattr(curves, "load", loaded)
+    how = {"images": 10, "eps": [1.0], "steps": [3, 7], "restarts": [1, 4]}
+    verdict = advkd.audit(robust, digits, threat, evaluators={"fgsm": "fgsm"}, curves=how)
+    over_eps = [point for point in verdict.points if point.axis == "eps"]
+    assert [(one["steps"], one["restarts"]) for one in asked] == [
+        *[(curves.STEPS, 1)] * len(over_eps),
+        (3, 1),
+        (7, 1),
+        (curves.STEPS, 1),
+        (curves.STEPS, 4),
+    ]
+    assert {one["loss"] for one in asked} == {"margin"}

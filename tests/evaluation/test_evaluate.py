@@ -50,6 +50,8 @@ def test_worst_case_is_per_example(net, data):
     assert result.robust == rows.all(0).double().mean().item()
     assert result.robust <= min(result.attacks.values()) <= result.clean
     assert 0 < result.robust < result.clean
+    right = {"clean": result.right["clean"], "robust": rows.all(0)}
+    assert result.interval == {name: wilson(int(bits.sum()), 60) for name, bits in right.items()}
 
 
 def test_the_network_is_left_as_found(net, data):

@@ -9,6 +9,7 @@ from torch.utils.data import TensorDataset
 
 import advkd
 from advkd.evaluators.gradient import CWLinf, PGDEvaluator
+from advkd.evaluators.official import APGDCE, APGDT, FABT, Square
 from advkd.evaluators.strongest import strongest
 from advkd.networks.cost import Cost
 from advkd.networks.modes import logits_of
@@ -45,6 +46,48 @@ def test_an_image_that_stands_costs_what_is_declared(kind, restarts, net, batch)
         evaluator(net, batch, Threat(eps=1e-6), torch.Generator())
     counted = cost.passes["net_forwards"] / len(batch.y), cost.passes["net_backwards"] / len(batch.y)
     assert counted == evaluator.passes(5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "declared"),
+    [
+        (PGDEvaluator, (111, 100)),
+        (CWLinf, (33, 30)),
+        (APGDCE, (102, 101)),
+        (APGDT, (410, 404)),
+        (FABT, (816, 400)),
+        (Square, (5003, 0)),
+    ],
+)
+def test_at_its_defaults_an_attack_is_as_strong_as_its_source_says(kind, declared):
+    evaluator, net = kind(), small_net(4, seed=1).float().eval()
+    x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    here, cost = Batch(x, net(x).argmax(1)), Cost({"net": net})
+    with cost.counting():
+        evaluator(net, here, Threat(eps=1e-6), torch.Generator())
+    forwards, backwards = (cost.passes[f"net_{way}"] / len(x) for way in ("forwards", "backwards"))
+    assert evaluator.passes(5) == declared
+    assert backwards == declared[1]
+    assert 0.95 * declared[0] <= forwards <= declared[0]
+
+
+def test_cw_linf_climbs_the_margin(net, batch):
+    threat, evaluator = Threat(eps=0.01), CWLinf(restarts=2)
+    ends = {
+        name: strongest(
+            net,
+            batch,
+            load("attacks", "pgd")(steps=30),
+            load("losses", name)(),
+            threat,
+            torch.Generator().manual_seed(3),
+            2,
+        )
+        for name in ("margin", "ce")
+    }
+    mine = evaluator(net, batch, threat, torch.Generator().manual_seed(3)).x
+    assert torch.equal(mine, ends["margin"])
+    assert not torch.equal(mine, ends["ce"])
 
 
 class Wide(torch.nn.Module):

@@ -70,3 +70,12 @@ def test_random_starts_fill_the_ball(norm):
     assert distance.max() <= 0.1 + 1e-12
     # in two dimensions, uniform: a quarter of them lie within half the radius, in either norm
     assert (distance < 0.05).double().mean().item() == pytest.approx(0.25, abs=0.03)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_distance_may_show_rounding_and_no_more(norm):
+    threat, start = Threat(norm=norm, eps=8 / 255), torch.full((1, 3, 4, 4), 0.5)
+    length = 1 if norm == "linf" else start[0].numel() ** 0.5
+    for beyond, holds in ((1e-7, True), (1e-4, False), (-1e-4, True)):
+        x = start + (threat.eps + beyond) / length
+        assert threat.holds(x, start).item() == holds
