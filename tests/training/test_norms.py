@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+import torch
+
 import advkd
 from advkd.config.build import member
 from advkd.methods.norms import OwnNorms
 from advkd.networks.engine import Engine, Fast
+from advkd.training import checkpoint
 
 PASSES = ("student_forwards", "student_backwards", "teacher_forwards")
 
@@ -17,6 +21,24 @@ def test_its_passes_are_counted(tiny, tmp_path):
         for bn in ("shared", "split")
     ]
     assert [costs[0][name] for name in PASSES] == [costs[1][name] for name in PASSES]
+
+
+def test_it_is_trained(tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=path-end", "method.branch_bn=split", "epochs=1")
+    moved, save = {}, checkpoint.save
+
+    def saved(path, modules, *rest):
+        moved.update({name: module for name, module in modules.items() if name.startswith("method.")})
+        save(path, modules, *rest)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(checkpoint, "save", saved)
+        advkd.train(run, out=tmp_path / "run")
+    (norms,) = moved.values()
+    with torch.no_grad():
+        weights = [p for name, p in norms.named_parameters() if name.endswith("weight")]
+        assert weights
+        assert all((weight != 1).any() for weight in weights)
 
 
 def test_it_runs_behind_the_engine_in_the_students_mode_and_shares_its_weights():

@@ -162,6 +162,29 @@ def test_total_rescales_every_term(student, teacher, batch, threat):
     assert scaled == pytest.approx(3 * plain)
 
 
+def test_the_scale_of_a_branch_multiplies_its_terms(student, teacher, batch, threat):
+    # or the first step would move what the second sees
+    student.eval()
+    whole, halved = (
+        run_step(
+            method_of("path-end", {"branches": {"targeted": {"scale": scale}}}),
+            batch,
+            step_of(student, teacher, threat),
+        )[1]
+        for scale in (1.0, 0.5)
+    )
+    for name, part in whole.items():
+        assert halved[name] == pytest.approx(part * (0.5 if name.startswith("targeted.") else 1), abs=1e-12)
+    assert {name.partition(".")[0] for name in whole} == {"targeted", "untargeted"}
+
+
+def test_weightings_are_told_nothing_that_was_said_in_train_mode(student, teacher, batch, threat):
+    for mode, kept in (("eval", True), ("train", False)):
+        method = method_of("path-dual", {"attack_mode": mode})
+        paths = method.paths(batch, step_of(student, teacher, threat))
+        assert {bool(path.logits) for path in paths.values()} == {kept}
+
+
 def test_a_term_starts_when_it_says(student, teacher, batch, threat):
     method = method_of("rslad", {"branches": {"untargeted": {"terms": {"clean": {"since": 0.3}}}}})
 
