@@ -12,7 +12,9 @@ from compare_parts import SMALL, WORDS, changes, command, table
 import advkd
 from advkd import AdvkdError
 from advkd.errors import Interrupted
-from advkd.training.folder import locked
+from advkd.splits import split
+from advkd.training.folder import locked, written
+from advkd.training.teachers import of_run
 
 HERE = Path(__file__).parent
 
@@ -64,6 +66,28 @@ def test_verdicts_are_recomputed_from_the_bits(done):
         left, right = (np.all([bits[name] for name in names], axis=0) for bits in (a, b))
     pair = found["students"][0]
     assert (pair["only_a"], pair["only_b"]) == (int((left & ~right).sum()), int((right & ~left).sum()))
+
+
+def test_verdicts_on_clean_accuracy_are_recomputed_from_the_clean_bits(done):
+    found = json.loads((done / "result.json").read_text())
+    for pair, first in zip(found["clean"]["students"], (0, 2), strict=True):
+        left, right = (
+            np.load(audit_of(done, row) / "examples.npz")["student.clean"] for row in (first, first + 1)
+        )
+        assert (pair["only_a"], pair["only_b"]) == (int((left & ~right).sum()), int((right & ~left).sum()))
+
+
+def test_the_teacher_beside_the_students_is_the_teacher(done):
+    found = json.loads((done / "result.json").read_text())
+    run, _ = written(done / found["rows"][0]["folder"], "run")
+    teacher, student = of_run(run).place, done / found["rows"][0]["folder"]
+    images = split(run.data, run.split).test()
+    clean = [
+        (advkd.load(path)(images.x).argmax(1) == images.y).double().mean().item()
+        for path in (teacher, student)
+    ]
+    assert found["teacher"]["clean"] == clean[0]
+    assert clean[0] != clean[1]
 
 
 def test_verdicts_on_clean_accuracy_are_shown(done):

@@ -5,6 +5,8 @@ import pytest
 from compare_parts import SMALL
 
 from advkd import AdvkdError
+from advkd.comparing import estimate
+from advkd.comparing.estimate import Estimate
 from advkd.comparing.plan import planned, teachers
 from advkd.comparing.request import parsed
 
@@ -206,6 +208,12 @@ def test_equal_compute_gives_all_what_the_first_spends():
     assert plan.runs["path-dual"].epochs == 10
     assert 20 <= plan.runs["rslad"].epochs <= 23
     assert not [text for text in plan.differences if text.startswith("compute")]
+
+
+def test_what_is_spent_once_is_not_spent_on_epochs(monkeypatch):
+    costs = {"long": Estimate(0, 100, 10, 0.0), "dear": Estimate(500, 50, 3, 0.0)}
+    monkeypatch.setattr(estimate, "estimates", lambda runs, timed: costs)
+    assert estimate.lengthened({}) == {"long": (10, 1.0), "dear": (10, 1.0)}
 
 
 def test_compute_that_whole_epochs_miss_is_told():
