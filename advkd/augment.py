@@ -15,6 +15,8 @@ from advkd.errors import error
 class Augment:
     """`crop` pads with that many zero pixels and cuts a random window per image; `flip` mirrors half.
 
+    In a training, zeros below the box of the threat become its lowest pixel.
+
     Source: the augmentation of He et al., CVPR 2016, which the whole field uses on CIFAR (crop 4, flip).
     """
 

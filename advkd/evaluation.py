@@ -17,7 +17,6 @@ from advkd.networks.device import undisturbed
 from advkd.networks.modes import (
     answering_float32,
     buffers_kept,
-    classes_of,
     device_of,
     evaluating,
     full_float32,
@@ -54,16 +53,19 @@ def evaluate(
     right: dict[str, list[Tensor]] = {CLEAN: []}
     seconds = dict.fromkeys(names.values(), 0.0)
     random = streams(seed)
-    with evaluating(net), buffers_kept(net), full_float32(), answering_float32(net):
+    with evaluating(net), full_float32(), answering_float32(net):
         for index, rows in enumerate(torch.split(torch.arange(len(images)), batch_size)):
             batch = images.batch(rows).to(device)
-            right[CLEAN].append(right_of(net, batch.x, batch.y).cpu())
+            with buffers_kept(net):
+                right[CLEAN].append(right_of(net, batch.x, batch.y).cpu())
             for key, name in names.items():
                 begin = time.perf_counter()
                 noise = random("evaluate", key, index)
-                outcome = outcome_of(attacks[key], f"evaluation.{name}", net, batch, threat, noise)
-                check_in_threat(outcome.x, batch.x, threat, name)
-                right.setdefault(name, []).append(right_of(net, outcome.x, batch.y).cpu())
+                # the next attack, and the clean images of the next batch, meet the same network
+                with buffers_kept(net):
+                    outcome = outcome_of(attacks[key], f"evaluation.{name}", net, batch, threat, noise)
+                    check_in_threat(outcome.x, batch.x, threat, name)
+                    right.setdefault(name, []).append(right_of(net, outcome.x, batch.y).cpu())
                 seconds[name] += time.perf_counter() - begin
     return Result(right={name: torch.cat(parts) for name, parts in right.items()}, seconds=seconds)
 
@@ -90,12 +92,17 @@ def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.
     x = images.batch(torch.zeros(1, dtype=torch.long)).x.to(device)
     try:
         with buffers_kept(net):
-            classes = classes_of(net, x)
+            answer = logits_of(net, x)
     # the network is somebody's code and fails in its own way
     except Exception as cause:
         problem = f"fails on an image {tuple(x.shape[1:])}: {type(cause).__name__}: {cause}"
         remedy = "it must take float32 images (B,C,H,W) in [0,1] and answer with logits (B,N)"
         raise error("model", problem, remedy=remedy) from cause
+    if answer.dim() != 2 or len(answer) != 1:
+        given = f"{tuple(answer.shape)} for one image"
+        remedy = "return one row of logits per image, nothing else"
+        raise error("model", "does not answer with logits (B,N)", given=given, remedy=remedy)
+    classes = answer.shape[1]
     return checked(images.x, images.y, classes, "data"), classes
 
 

@@ -111,13 +111,23 @@ class _Call:
 
     def __call__(self, rows: Tensor, entry: LedgerEntry, index: int) -> None:
         """Attacks the examples `rows` and writes what became of them into `entry`."""
-        with buffers_kept(self.net, *self.bench.nets.values()):
+        with buffers_kept(*self._asked()):
             self._judge(rows, entry, index)
+
+    def _asked(self) -> Iterator[nn.Module]:
+        """Every network the attack may ask, and those on which it searches in their place."""
+        others = self.bench.nets.values()
+        yield from (self.net, self._search(), *others)
+        if "nets" in inspect.signature(self.evaluator.__call__).parameters:
+            yield from map(self.bench.searched, others)
+
+    def _search(self) -> nn.Module:
+        exact = getattr(self.evaluator, "exact", self.evaluator.kind == "minimal-norm")
+        return self.net if exact else self.bench.searched(self.net)
 
     def _judge(self, rows: Tensor, entry: LedgerEntry, index: int) -> None:
         batch, begin = self.bench.batch(rows), time.perf_counter()
-        exact = getattr(self.evaluator, "exact", self.evaluator.kind == "minimal-norm")
-        search = self.net if exact else self.bench.searched(self.net)
+        search = self._search()
         x, seen = self._attacked(search, batch, rows, entry)
         right = self._right(x, batch.y)
         if search is not self.net:

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -185,7 +186,8 @@ class Ledger:
 
     def forget(self, who: str, name: str, start: str = "") -> None:
         """Removes the tensors of one attack whose key begins with `start`."""
-        for path in (self.folder / PARTIAL).glob(f"{who}.{name}.{start}*") if self.folder else ():
+        some = f"{escape(f'{who}.{name}.{start}')}*"
+        for path in (self.folder / PARTIAL).glob(some) if self.folder else ():
             path.unlink(missing_ok=True)
 
     def join_images(self) -> None:
@@ -193,7 +195,7 @@ class Ledger:
         images = {}
         for key, entry in self.entries.items():
             name = f"{'.'.join(key)}.images"
-            parts = sorted((self.folder / PARTIAL).glob(f"{name}-*")) if self.folder else []
+            parts = sorted((self.folder / PARTIAL).glob(f"{escape(name)}-*")) if self.folder else []
             # where they have been joined, some of the parts may be gone
             joined = len(self._images.get(name, ())) == int(entry.tried.sum())
             if parts and entry.done and not joined:

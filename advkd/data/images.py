@@ -87,6 +87,10 @@ def check_every_class(y: Tensor, classes: int, place: str) -> None:
         raise error(place, problem, given=given, remedy="count classes from 0, without gaps")
 
 
+COLOURED = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
+"""Modes of PIL images whose numbers stand for other things than red, green, blue or grey."""
+
+
 def check_box(images: Images, threat: Threat) -> None:
     """Raises an `AdvkdError` for pixels outside of the threat's box: no attack on them could keep to it."""
     if not isinstance(threat, Threat):
@@ -95,9 +99,11 @@ def check_box(images: Images, threat: Threat) -> None:
         given = "{:.4g} to {:.4g}".format(*threat.box)
         remedy = "leave it out: 0 to 1, with eps=8/255 for eight steps of an 8-bit image"
         raise error("threat.box", "is wider than pixels, which lie in [0,1]", given=given, remedy=remedy)
-    low, high = _unit(torch.stack([images.x.min(), images.x.max()])).tolist()
-    if low < threat.box[0] or high > threat.box[1]:
-        given = "box {:.4g} to {:.4g}, pixels {:.4g} to {:.4g}".format(*threat.box, low, high)
+    ends = _unit(torch.stack([images.x.min(), images.x.max()]))
+    # in the precision of the pixels, where 0.8 is a little more
+    low, high = torch.tensor(threat.box, dtype=ends.dtype, device=ends.device)
+    if ends[0] < low or ends[1] > high:
+        given = "box {:.4g} to {:.4g}, pixels {:.4g} to {:.4g}".format(*threat.box, *ends.tolist())
         remedy = "give pixels in [0,1], divided by 255 if need be, and a box that holds them"
         raise error("threat.box", "leaves out pixels of the images", given=given, remedy=remedy)
 
@@ -125,6 +131,9 @@ def _from_pil(x: Any, index: int, place: str) -> Tensor:
         given = f"{type(x).__name__} at index {index}"
         remedy = "give tensors (C,H,W): torch.from_numpy(...), or PIL images"
         raise error(place, "an image is neither a tensor nor a PIL image", given=given, remedy=remedy)
+    if x.mode in COLOURED:
+        problem, remedy = "the numbers of an image are no brightness", 'convert it: image.convert("RGB")'
+        raise error(place, problem, given=f"mode {x.mode} at index {index}", remedy=remedy)
     tensor: Tensor = pil_to_tensor(x)
     return tensor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -10,6 +11,8 @@ from advkd.errors import error
 from advkd.protocols import Attack, Loss, LossKind, PathSampler, Weighting, points_of
 from advkd.targets import Target, parse
 from advkd.types import Real
+
+log = logging.getLogger("advkd")
 
 
 def _matched(loss: Loss, target: Target, place: str) -> None:
@@ -120,6 +123,11 @@ class Branch:
             raise error(
                 "branch.attack", "an attack and what it ascends go together", remedy="set both or none"
             )
+        if self.attack is None:
+            for key, term in self.terms.items():
+                if term.covers_path and not term.start:
+                    says = "term %s of a branch that nobody walks counts no clean image: weight=end does"
+                    log.warning(says, key)
         toward_goal = self.ascend is not None and self.ascend.target == "goal"
         asked = toward_goal or any(term.target == "goal" for term in self.terms.values())
         if asked and not getattr(self.path, "goals", True):

@@ -175,7 +175,9 @@ class Training:
     def _batch(self, rows: Tensor, index: int) -> Batch:
         batch = self.setup.train.batch(rows)
         x, y = batch.x.to(self.device), batch.y.to(self.device)
-        return Batch(self.run.augment(x, self.streams("augment", self.epoch, index)), y)
+        x = self.run.augment(x, self.streams("augment", self.epoch, index))
+        # a crop pads with zeros, which may lie below the box
+        return Batch(x.clamp(*self.run.threat.box), y)
 
     def _surroundings(self, index: int, batch: Batch, rows: Tensor) -> Step:
         def clean(net: str, x: Tensor) -> Tensor | None:

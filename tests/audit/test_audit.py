@@ -173,6 +173,9 @@ def test_teacher_row_and_agreement(robust, digits, threat):
     assert list(verdict.rows) == ["model", "teacher"]
     wanted = (robust(digits.x).argmax(1) == other(digits.x).argmax(1)).double().mean().item()
     assert verdict.agreement["clean"] == wanted
+    for row in verdict.rows.values():
+        # each is attacked where it is right itself
+        assert torch.equal(row.entries["fgsm"].tried, row.entries["clean"].right)
     fates = [row.survivors for row in verdict.rows.values()]
     assert verdict.agreement["robust"] == (fates[0] == fates[1]).double().mean().item()
     for row in verdict.rows.values():
@@ -217,3 +220,35 @@ def test_a_batch_size_found_once_is_kept(robust, digits, threat, tmp_path, monke
     monkeypatch.setattr(admission, "free_memory", lambda _: 2e12)
     again = advkd.audit(robust, digits, threat, out=tmp_path, **BRIEF)
     assert again.cost["batch_size"] == first.cost["batch_size"] < 512
+
+
+def test_a_subset_is_drawn_by_the_seed_from_every_class(robust, digits, threat):
+    order = digits.y.argsort()
+    images = digits.subset(order)
+    options = {"evaluators": {"square": {"use": "square", "queries": 2}}, "curves": {"images": 0}}
+    tried = []
+    for seed in (0, 0, 1):
+        row = advkd.audit(robust, images, threat, subset={"square": 15}, seed=seed, **options).main
+        tried.append(row.entries["square"].tried)
+        low, high = row.alone("square")
+        left = row.entries["clean"].right & ~tried[-1]
+        assert high - low == pytest.approx(left.double().mean().item())
+    assert all(int(one.sum()) == 15 and len(images.y[one].unique()) > 4 for one in tried)
+    assert torch.equal(tried[0], tried[1])
+    assert not torch.equal(tried[0], tried[2])
+
+
+def test_kl_teacher_leaves_the_teacher_it_is_given(robust, digits, threat):
+    attack, kl = load("evaluators", "kl-teacher")(steps=5), load("losses", "kl")()
+    batch = Batch(digits.x, robust(digits.x).argmax(1))
+    teachers = [untrained(10), torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))]
+    ends = [
+        attack(robust, batch, threat, torch.Generator().manual_seed(0), nets={"teacher": net}).x
+        for net in teachers
+    ]
+    stands = [(robust(x).argmax(1) == batch.y) for x in ends]
+    both = stands[0] & stands[1]
+    assert both.sum() > 10
+    for net, own, other in zip(teachers, ends, ends[::-1], strict=True):
+        away = [kl(robust(x), net(batch.x))[both].mean() for x in (own, other)]
+        assert away[0] > away[1]

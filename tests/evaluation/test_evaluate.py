@@ -89,6 +89,42 @@ def test_buffers_that_move_in_eval_mode_are_put_back(net, data):
     assert counting.asked == teacher.asked == 0
 
 
+class Adapting(nn.Module):
+    """Follows the mean of what it is asked, in eval mode too."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("mean", torch.full((), 0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.mean.lerp_(x.detach().mean(), 0.5)
+        return self.net(x - 3 * (self.mean - 0.5))
+
+
+def test_no_attack_changes_what_clean_images_and_other_attacks_meet(net, data):
+    def right(*names):
+        attacks = {name: SUITE[name] for name in names}
+        found = advkd.evaluate(Adapting(net), data, Threat(eps=0.05), attacks, batch_size=10).right
+        return {name: bits.tolist() for name, bits in found.items()}
+
+    none, fgsm, pgd, both = right(), right("fgsm"), right("pgd"), right("pgd", "fgsm")
+    assert none["clean"] == fgsm["clean"] == pgd["clean"] == both["clean"]
+    assert both == none | fgsm | pgd
+
+
+def test_what_does_not_answer_with_a_row_of_logits_is_refused(data):
+    with pytest.raises(advkd.AdvkdError, match=r"does not answer with logits \(B,N\)\n.*\(1, 5, 1, 1\)"):
+        advkd.evaluate(nn.Conv2d(1, 5, 6), data, Threat(eps=0.05), {})
+
+
+def test_a_box_that_holds_the_images_to_the_last_bit_is_taken(net, data):
+    x, y = data.tensors
+    for box in ((0.2, 0.8), (0.1, 0.6), (0.7, 0.9)):
+        inside = TensorDataset(x.clamp(*(torch.tensor(box).tolist())), y)
+        assert advkd.evaluate(net, inside, Threat(eps=0.05, box=box), SUITE).n == 60
+
+
 def test_evaluation_is_in_eval_mode(net, data):
     trained = advkd.evaluate(net, data, Threat(eps=0.05), SUITE)
     assert (

@@ -109,3 +109,19 @@ def test_the_gate_of_a_teacher_looks_at_validation_images():
     assert admitted(Knowing(), splits, 64)
     with pytest.raises(AdvkdError, match="near chance"):
         admitted(Knowing(), replace(splits, train=known, validation=unknown), 64)
+
+
+def test_crops_keep_to_a_box_above_zero(tiny, tmp_path):
+    x = 0.25 + 0.5 * torch.rand(200, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    data = Images(x, torch.arange(200) % 10)
+    run = advkd.resolve(*tiny, "preset=pgd-at", "epochs=1", "threat.box=[0.25,0.75]", "augment.crop=1")
+    assert advkd.train(run, data=(data, data), out=tmp_path / "run").n
+
+
+def test_a_term_that_counts_no_point_is_told(caplog):
+    terms = "{ce: {loss: ce, target: label, weight: uniform}}"
+    advkd.resolve("preset=pgd-at", f"+method.branches.clean={{path: untargeted, terms: {terms}}}")
+    assert "term ce of a branch that nobody walks counts no clean image" in caplog.text
+    caplog.clear()
+    advkd.resolve("preset=kd")
+    assert not caplog.text

@@ -15,7 +15,7 @@ from advkd.config.run import Split
 from advkd.data.arrays import Arrays
 from advkd.data.digits import Digits
 from advkd.data.folder import Folder
-from advkd.data.images import Images
+from advkd.data.images import Images, in_memory
 from advkd.data.torchvision import Torchvision
 from advkd.errors import AdvkdError
 from advkd.splits import opened_part, split
@@ -156,3 +156,10 @@ def test_files_of_mnist_that_are_no_such_files(tmp_path):
 def test_labels_are_one_whole_number_each(y):
     with pytest.raises(AdvkdError, match="not one class for each image"):
         Images(torch.zeros(2, 1, 4, 4), y)
+
+
+def test_palettes_are_no_brightness():
+    colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    with pytest.raises(AdvkdError, match=r"(?s)mode P at index 1.*convert"):
+        in_memory([(colours.convert("L"), 0), (colours.quantize(16), 1)], 2, "data")
+    assert in_memory([(colours.convert("L"), 0), (colours.convert("L"), 1)], 2, "data").shape == (1, 8, 8)
