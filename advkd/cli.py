@@ -48,7 +48,7 @@ class _Commands(click.Group):
 
 def _of_file(cause: Exception) -> AdvkdError | None:
     """The error of a file or folder that nothing nearer to it has explained."""
-    if not isinstance(cause, OSError) or cause.filename is None:
+    if not isinstance(cause, OSError) or cause.filename is None or cause.errno is None:
         return None
     remedy = "choose another path, or make this one readable; advkd --debug shows the traceback"
     return error("path", cause.strerror or str(cause), given=cause.filename, remedy=remedy)

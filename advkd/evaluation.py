@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -92,14 +93,15 @@ def images_for(net: nn.Module, data: Dataset[tuple[Tensor, int]], device: torch.
     x = images.batch(torch.zeros(1, dtype=torch.long)).x.to(device)
     try:
         with buffers_kept(net):
-            answer = logits_of(net, x)
+            answer: Any = logits_of(net, x)
     # the network is somebody's code and fails in its own way
     except Exception as cause:
         problem = f"fails on an image {tuple(x.shape[1:])}: {type(cause).__name__}: {cause}"
         remedy = "it must take float32 images (B,C,H,W) in [0,1] and answer with logits (B,N)"
         raise error("model", problem, remedy=remedy) from cause
-    if answer.dim() != 2 or len(answer) != 1:
-        given = f"{tuple(answer.shape)} for one image"
+    if not isinstance(answer, Tensor) or answer.dim() != 2 or len(answer) != 1:
+        shape = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        given = f"{shape} for one image"
         remedy = "return one row of logits per image, nothing else"
         raise error("model", "does not answer with logits (B,N)", given=given, remedy=remedy)
     classes = answer.shape[1]

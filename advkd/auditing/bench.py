@@ -116,10 +116,14 @@ class _Call:
 
     def _asked(self) -> Iterator[nn.Module]:
         """Every network the attack may ask, and those on which it searches in their place."""
-        others = self.bench.nets.values()
-        yield from (self.net, self._search(), *others)
-        if "nets" in inspect.signature(self.evaluator.__call__).parameters:
+        search, others = self._search(), self.bench.nets.values()
+        yield from (self.net, search, *others)
+        if search is not self.net and "nets" in self._taken:
             yield from map(self.bench.searched, others)
+
+    @property
+    def _taken(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(self.evaluator.__call__).parameters
 
     def _search(self) -> nn.Module:
         exact = getattr(self.evaluator, "exact", self.evaluator.kind == "minimal-norm")
@@ -185,14 +189,13 @@ class _Call:
     def _outcome(self, net: nn.Module, batch: Batch, suffix: str) -> Outcome:
         if self.threat.eps == 0:
             return Outcome(batch.x)
-        taken = inspect.signature(self.evaluator.__call__).parameters
         memo = self.bench.ledger.memo(self.who, self.name)
         others = self.bench.nets
         offered: dict[str, Any] = {
             "nets": others if net is self.net else {k: self.bench.searched(v) for k, v in others.items()},
             "memo": lambda key, compute: memo(key + suffix, compute),
         }
-        extra = {key: value for key, value in offered.items() if key in taken}
+        extra = {key: value for key, value in offered.items() if key in self._taken}
         place = f"evaluators.{self.name}"
         return outcome_of(self.evaluator, place, net, batch, self.threat, self.generator, **extra)
 

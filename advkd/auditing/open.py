@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from advkd.evaluation import images_for
 from advkd.files import expanded, write_json
 from advkd.networks.device import chosen
 from advkd.networks.modes import device_of
-from advkd.splits import opened_part, split
+from advkd.splits import Splits, opened_part, split
 from advkd.training.folder import EXAMPLES, RESULT, RUN, check_held_out, created, locked
 from advkd.types import Threat, silent
 
@@ -31,8 +32,9 @@ def judged(case: Resolved, out: str | Path | None = None, progress: Progress = s
     """Audits what a case says and leaves a folder; the same case goes on where it was stopped."""
     folder = expanded(out) if out else case_folder(case)
     device = chosen(case.device)
-    images = images_of(case)
-    _check_held_out(case)
+    whole = cache(lambda: split(case.data, case.split))
+    images = images_of(case, whole)
+    _check_held_out(case, whole)
     check_box(images, case.threat)
     subjects, nets = opened(case, case.data.classes, case.data.shape, device)
     audit = Audit(
@@ -50,19 +52,17 @@ def judged(case: Resolved, out: str | Path | None = None, progress: Progress = s
     return _left(audit, folder)
 
 
-def images_of(case: Resolved) -> Images:
-    """The images of the part that a case judges, of which its `limit` takes some."""
-    if case.part == "test":
-        return opened_part(case.data, "test", case.split)
-    return split(case.data, case.split).validation
+def images_of(case: Resolved, whole: Callable[[], Splits]) -> Images:
+    """The images of the part that a case judges, of which `limit` takes some; `whole` opens the others."""
+    return opened_part(case.data, "test", case.split) if case.part == "test" else whole().validation
 
 
-def _check_held_out(case: Resolved) -> None:
+def _check_held_out(case: Resolved, whole: Callable[[], Splits]) -> None:
     """Raises where the run that is judged may have learned from the images."""
 
     def marks() -> Mapping[str, str]:
         try:
-            return split(case.data, case.split).marks
+            return whole().marks
         except AdvkdError:
             # the test images alone are at hand
             return {}

@@ -65,7 +65,7 @@ def held(student: Path, place: Path) -> Path:
 
 def unchanged(case: Resolved, audits: Mapping[Path, Mapping[str, str]]) -> None:
     """Refuses `audits`, folders and their terms, if the images or attacks of `case` are others now."""
-    images = images_of(case)
+    images = images_of(case, lambda: split(case.data, case.split))
     images = images.subset(limited(images.y, case.limit, case.seed))
     now, code = data_fingerprint(images.x, images.y), code_of_members([*case.evaluators.values()])
     changed = {

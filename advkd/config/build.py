@@ -159,20 +159,31 @@ class Builder:
                     Problem(place=inside, problem="needs a value", remedy=f"write {inside}=VALUE")
                 )
             else:
-                dump[key] = self._default(slot_of(without_none(annotation)), default, inside)
+                dump[key] = self._default(annotation, default, inside)
         if len(self.problems) > before:
             return None, None
         return self._construct(cls, values, place), dump
 
-    def _default(self, slot: str | None, default: Any, place: str) -> Any:
+    def _default(self, annotation: Any, default: Any, place: str) -> Any:
+        """The dump of a default; members in it are named, so that `run.yaml` can be read back."""
+        inside = without_none(annotation)
+        slot, inner = slot_of(inside), entry_annotation(inside)
+        if default is None:
+            return None
+        if inner is not None:
+            return {key: self._default(inner, value, f"{place}.{key}") for key, value in default.items()}
+        claims = (entry for found in entries(slot).values() for entry in found) if slot else ()
+        names = [entry.name for entry in claims if entry.brings(type(default))]
         try:
-            dump = written(default)
-            if slot is None or default is None:
-                return dump
-            # named, so that `run.yaml` can be read back
-            claims = (entry for found in entries(slot).values() for entry in found)
-            return {"use": next(e.name for e in claims if e.brings(type(default))), **dump}
-        except (TypeError, StopIteration):
+            if not slot and not dataclasses.is_dataclass(inside):
+                return written(default)
+            own = {"use": names[0]} if slot else {}
+            options = options_of(type(default))
+            return own | {
+                key: self._default(of, getattr(default, key), f"{place}.{key}")
+                for key, (of, _) in options.items()
+            }
+        except (TypeError, IndexError, AttributeError):
             remedy = "options are numbers, texts, lists and mappings: name what it stands for"
             given = repr(default)
             self.problems.append(
@@ -188,7 +199,8 @@ class Builder:
                 last = problem.place.rpartition(".")[2]
                 self.problems.append(dataclasses.replace(problem, place=f"{place}.{last}".lstrip(".")))
         except ValueError as cause:
-            self.problems.append(Problem(place=place, problem=str(cause), given=str(dict(values))))
+            who = place or cls.__name__
+            self.problems.append(Problem(place=who, problem=str(cause), given=str(dict(values))))
         return None
 
     def _plain(self, annotation: Any, raw: Any, place: str) -> tuple[Any, Any]:

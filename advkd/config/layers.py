@@ -85,11 +85,8 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
 
 
 def spelled(name: str) -> str:
-    """A name as it is; the path of a file in one spelling, from the working folder where it lies below it."""
-    path = Path(name)
-    if not name.endswith(YAML):
-        return name
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    """A name as it is, the path of a file without detours: the hash and the teacher of a run hang on it."""
+    return os.path.normpath(name) if name.endswith(YAML) else name
 
 
 def content_of(slot: str, name: str, place: str = "") -> Raw:

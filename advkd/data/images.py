@@ -16,6 +16,9 @@ from advkd.types import Batch, Shape, Threat
 CHANNELS = (1, 3)
 """Of grey images and of colour."""
 
+ENCODED = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
+"""Modes of PIL images whose values stand for other things than red, green, blue or grey."""
+
 
 class Images(Dataset[tuple[Tensor, int]]):
     """`x` (N,C,H,W), uint8 or float in [0,1], and classes `y` (N,)."""
@@ -87,10 +90,6 @@ def check_every_class(y: Tensor, classes: int, place: str) -> None:
         raise error(place, problem, given=given, remedy="count classes from 0, without gaps")
 
 
-COLOURED = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
-"""Modes of PIL images whose numbers stand for other things than red, green, blue or grey."""
-
-
 def check_box(images: Images, threat: Threat) -> None:
     """Raises an `AdvkdError` for pixels outside of the threat's box: no attack on them could keep to it."""
     if not isinstance(threat, Threat):
@@ -131,8 +130,11 @@ def _from_pil(x: Any, index: int, place: str) -> Tensor:
         given = f"{type(x).__name__} at index {index}"
         remedy = "give tensors (C,H,W): torch.from_numpy(...), or PIL images"
         raise error(place, "an image is neither a tensor nor a PIL image", given=given, remedy=remedy)
-    if x.mode in COLOURED:
-        problem, remedy = "the numbers of an image are no brightness", 'convert it: image.convert("RGB")'
+    if x.mode in ENCODED:
+        problem, remedy = (
+            "the values of an image are not brightness",
+            'convert it: image.convert("RGB")',
+        )
         raise error(place, problem, given=f"mode {x.mode} at index {index}", remedy=remedy)
     tensor: Tensor = pil_to_tensor(x)
     return tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, get_args
 
 from torch import nn
@@ -19,9 +19,6 @@ VALUES = {
     "losses": {"kind": get_args(LossKind)},
 }
 """Class attributes that have one of a few values."""
-
-HANDED = {"evaluators": ("nets", "memo")}
-"""Keywords that a member which names them is given beside what its contract says."""
 
 OPTIONAL = ("modifiers",)
 """Slots whose members leave out what they do not need of their contract."""
@@ -59,7 +56,7 @@ def check(slot: str, place: str, member: Any) -> None:
         if isinstance(wanted, property):
             _has(slot, place, member, method)
         elif inspect.isfunction(wanted):
-            _fits(place, _own(member, method), wanted, HANDED.get(slot, ()))
+            _fits(place, _own(member, method), wanted)
 
 
 def _own(member: type, attribute: str) -> Any:
@@ -79,20 +76,18 @@ def _has(slot: str, place: str, member: Any, attribute: str) -> None:
     raise AdvkdError(Problem(place=place, problem=f"has no {attribute}", names=allowed, remedy=remedy))
 
 
-def _fits(
-    place: str, given: Callable[..., Any] | None, wanted: Callable[..., Any], handed: Sequence[str]
-) -> None:
+def _fits(place: str, given: Callable[..., Any] | None, wanted: Callable[..., Any]) -> None:
     expected = inspect.signature(wanted)
     contract = f"{wanted.__name__}{expected}"
     if given is None or not callable(given):
         raise error(place, f"has no {wanted.__name__}", remedy=f"the contract is {contract}")
     actual = inspect.signature(given)
     try:
-        actual.bind(*expected.parameters, **{name: None for name in handed if name in actual.parameters})
+        actual.bind(*expected.parameters)
     except TypeError:
         raise error(
             place,
             "does not fit the contract of its slot",
             given=f"{wanted.__name__}{actual}",
-            remedy=f"the contract is {contract}",
+            remedy=f"the contract is {contract}; give what goes beyond it a default",
         ) from None

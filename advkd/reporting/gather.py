@@ -41,10 +41,10 @@ def gathered(folders: Sequence[Path]) -> Material:
     among = [[row.judged] for row in rows if row.judged is not None]
     rows += _agreed([folder for folder in folders if folder not in comparisons], among)
     _refuse_differences([row for row in rows if row.judged is not None])
-    kept: dict[Path, Row] = {}
+    kept: dict[tuple[Path, str], Row] = {}
     for row in rows:
         # a cell may have failed in one comparison and not in another
-        place = row.folder.resolve()
+        place = row.folder.resolve(), _who(row)
         if place not in kept or kept[place].judged is None:
             kept[place] = row
     return Material(rows=_told_apart(list(kept.values())))
@@ -144,13 +144,19 @@ def _row(folder: Path, judged: Judged) -> Row:
 
 def _as_judged(row: Row) -> Row:
     """The row of a run, under the name of the network that was judged, with what is known of that one."""
-    who = (row.judged.audit or {}).get("judged") if row.judged else None
+    who = _who(row)
     if who == "last":
         # the paths were walked against the best
         return replace(row, name=f"{row.name}, last epoch", paths=None)
     if who == "teacher":
         return Row(name=f"teacher of {row.name}", seed=None, folder=row.folder, judged=row.judged)
     return row
+
+
+def _who(row: Row) -> str:
+    """Which network of its run a row is."""
+    audit = (row.judged and row.judged.audit) or {}
+    return str(audit.get("judged", "student"))
 
 
 def _refuse_differences(rows: Sequence[Row]) -> None:

@@ -82,7 +82,7 @@ def attacked(
     taken = inspect.signature(evaluator.__call__).parameters
     others = {name: surer(net) for name in getattr(evaluator, "nets", ())}
     more: dict[str, Any] = {"nets": others} if "nets" in taken else {}
-    more |= {"memo": memo or (lambda _, compute: compute())} if "memo" in taken else {}
+    more |= {"memo": memo} if memo else {}
     with warnings.catch_warnings():
         # of code of others, on very small networks
         warnings.simplefilter("ignore")

@@ -129,7 +129,7 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
 def _sound(path: Path) -> Mapping[str, Any] | None:
     """What a file of weights says of itself; None of a damaged one."""
     try:
-        return weights.about(path, "teacher")
+        return weights.read(path, "teacher")[1]
     except AdvkdError as cause:
         log.warning("the cached teacher is damaged and is trained again: %s", cause.problems[0].problem)
     return None

@@ -241,7 +241,9 @@ def test_a_subset_is_drawn_by_the_seed_from_every_class(robust, digits, threat):
 def test_kl_teacher_leaves_the_teacher_it_is_given(robust, digits, threat):
     attack, kl = load("evaluators", "kl-teacher")(steps=5), load("losses", "kl")()
     batch = Batch(digits.x, robust(digits.x).argmax(1))
-    teachers = [untrained(10), torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))]
+    linear = torch.nn.Linear(64, 10)
+    torch.nn.init.normal_(linear.weight, generator=torch.Generator().manual_seed(1))
+    teachers = [untrained(10), torch.nn.Sequential(torch.nn.Flatten(), linear)]
     ends = [
         attack(robust, batch, threat, torch.Generator().manual_seed(0), nets={"teacher": net}).x
         for net in teachers

@@ -155,7 +155,7 @@ def test_what_is_not_taken_is_told(door, plain, threat):
         door(plain, good, 0.2)
     with pytest.raises(advkd.AdvkdError, match=r"model: is no torch\.nn\.Module"):
         door(lambda x: x, good, threat)
-    with pytest.raises(advkd.AdvkdError, match="model: fails on an image"):
+    with pytest.raises(advkd.AdvkdError, match="model: does not answer with logits"):
         door(Squeezed(plain), good, threat)
 
 

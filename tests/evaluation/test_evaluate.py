@@ -113,9 +113,18 @@ def test_no_attack_changes_what_clean_images_and_other_attacks_meet(net, data):
     assert both == none | fgsm | pgd
 
 
+class Pair(nn.Module):
+    """Answers with logits and features."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.flatten(1)[:, :5], x
+
+
 def test_what_does_not_answer_with_a_row_of_logits_is_refused(data):
     with pytest.raises(advkd.AdvkdError, match=r"does not answer with logits \(B,N\)\n.*\(1, 5, 1, 1\)"):
         advkd.evaluate(nn.Conv2d(1, 5, 6), data, Threat(eps=0.05), {})
+    with pytest.raises(advkd.AdvkdError, match=r"model: .*tuple"):
+        advkd.evaluate(Pair(), data, Threat(eps=0.05), {})
 
 
 def test_a_box_that_holds_the_images_to_the_last_bit_is_taken(net, data):

@@ -99,6 +99,12 @@ def test_an_audit_of_another_network_of_a_run_is_not_called_after_its_student(ce
     assert (row.history is None, row.scales is None, row.seed is None) == (3 * (who == "teacher",))
 
 
+def test_several_networks_of_one_run_are_rows_of_one_report(cell):
+    (first,) = (cell / "eval").iterdir()
+    others = [of(who, shutil.copytree(first, cell / "eval" / who)) for who in ("last", "teacher")]
+    assert len({row.name for row in gathered([cell, *others]).rows}) == 3
+
+
 def test_the_weights_of_a_term_that_counts_late_stand_at_its_epochs(cell):
     def told(name, epoch, stage="student", **more):
         return json.dumps({"name": name, "value": 0.5, "epoch": epoch, "stage": stage, **more}) + "\n"

@@ -101,6 +101,7 @@ def test_reporters_of_a_run_are_closed_however_it_ends(tiny, tmp_path):
     assert told[-2:] == ["epoch.seconds", "closed"]
 
 
+@pytest.mark.usefixtures("site")
 def test_a_reporter_that_fails_to_close_keeps_no_other_open(tiny, tmp_path):
     closed = []
 

@@ -49,11 +49,12 @@ def test_a_teachers_training_goes_on_where_it_was_stopped(tiny, tmp_path, own_ca
     assert min(epoch for stage, epoch in epochs if stage == "teacher") == 2
 
 
-def test_a_damaged_cached_teacher_is_trained_again(tiny, tmp_path, own_cache, caplog):
+@pytest.mark.parametrize("damaged", [lambda content: content[:500], lambda content: bytes(len(content))])
+def test_a_damaged_cached_teacher_is_trained_again(damaged, tiny, tmp_path, own_cache, caplog):
     run = advkd.resolve(*tiny, "preset=rslad", "epochs=1")
     advkd.train(run, out=tmp_path / "a")
     (path,) = own_cache.glob("*/student.safetensors")
-    path.write_bytes(path.read_bytes()[:500])
+    path.write_bytes(damaged(path.read_bytes()))
     with caplog.at_level(logging.WARNING, "advkd"):
         assert stages(run, tmp_path / "b") == ["teacher", "student"]
     assert "damaged" in caplog.text

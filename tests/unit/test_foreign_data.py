@@ -160,6 +160,6 @@ def test_labels_are_one_whole_number_each(y):
 
 def test_palettes_are_no_brightness():
     colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
-    with pytest.raises(AdvkdError, match=r"(?s)mode P at index 1.*convert"):
+    with pytest.raises(AdvkdError, match=r"(?s)not brightness.*mode P at index 1.*convert"):
         in_memory([(colours.convert("L"), 0), (colours.quantize(16), 1)], 2, "data")
     assert in_memory([(colours.convert("L"), 0), (colours.convert("L"), 1)], 2, "data").shape == (1, 8, 8)

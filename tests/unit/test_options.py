@@ -13,6 +13,8 @@ from advkd import AdvkdError
 from advkd.config.build import member
 from advkd.protocols import Weighting
 from advkd.weightings.margin import Boundary
+from advkd.weightings.position import End
+from advkd.weightings.product import Product
 
 pytestmark = pytest.mark.usefixtures("site")
 
@@ -69,6 +71,14 @@ def test_a_member_as_default_is_written_with_its_name():
     value, dump = member("weightings", {"use": "doubled"}, "weight")
     assert (dump["inner"]["use"], dump["inner"]["kappa"]) == ("boundary", 0.5)
     assert member("weightings", dump, "weight") == (value, dump)
+
+    class Twice:
+        inner: Weighting = field(default_factory=lambda: Product(left=Boundary(kappa=0.5), right=End()))
+
+    weighting("twice", Twice)
+    value, dump = member("weightings", {"use": "twice"}, "weight")
+    assert [dump["inner"][side]["use"] for side in ("left", "right")] == ["boundary", "end"]
+    assert member("weightings", dump, "weight") == (value, dump)
     weighting("unknown-inside", Unknown)
     with pytest.raises(AdvkdError, match=r"weight\.inner: its default is no plain value"):
         member("weightings", {"use": "unknown-inside"}, "weight")
@@ -99,7 +109,7 @@ def test_numbers_may_name_entries(tmp_path):
 def test_a_setting_file_is_the_same_however_its_path_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text("extends: digits\nepochs: 3\n")
-    spelled = ("mine.yaml", "./mine.yaml", str(tmp_path / "mine.yaml"))
+    spelled = ("mine.yaml", "./mine.yaml", "other/../mine.yaml")
     assert len({advkd.resolve("preset=rslad", f"setting={path}").hash for path in spelled}) == 1
 
 

@@ -293,7 +293,7 @@ def test_what_a_base_class_declares_and_what_an_audit_hands_in_fit_the_contract(
         norms = ("linf",)
         nets = ("teacher",)
 
-        def __call__(self, net, batch, threat, generator, *, nets, memo):
+        def __call__(self, net, batch, threat, generator, *, nets=None, memo=None):
             return None
 
         def passes(self, classes):
@@ -301,3 +301,6 @@ def test_what_a_base_class_declares_and_what_an_audit_hands_in_fit_the_contract(
 
     assert member("data", {"use": "blobs", "classes": 2}, "data")[0].classes == 2
     assert load("evaluators", "asks-others") is AsksOthers
+    AsksOthers.__call__ = lambda self, net, batch, threat, generator, *, nets: None
+    with pytest.raises(AdvkdError, match=r"nets\).*(?s:.*)give what goes beyond it a default"):
+        advkd.register("evaluators", "insists")(AsksOthers)

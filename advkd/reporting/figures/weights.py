@@ -78,7 +78,7 @@ def _shade(axes: Any, table: Floats, epochs: int, most: float) -> None:
     for i, row in enumerate(table):
         for k, weight in enumerate(row):
             share = float(weight) / most
-            # NaN, where the term does not count, is no more either
+            # NaN, where the term does not count, fails this too
             if share > 0.005:
                 box = Rectangle((0.5 + i * wide, k - 0.5), wide, 1, fc=colour(0), alpha=share, lw=0)
                 axes.add_patch(box)
