@@ -17,6 +17,7 @@ from made_comparison import comparison
 from parts import TINY, small_net
 from torch import Tensor, nn
 
+from advkd import registry
 from advkd.types import Batch, Threat
 
 # small networks are faster on one thread, and do not wait for each other on a busy machine
@@ -68,6 +69,11 @@ def site(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVKD_CACHE", str(shared_cache(tmp_path_factory)))
+
+
+@pytest.fixture(autouse=True)
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
 
 def shared_cache(factory: pytest.TempPathFactory) -> Path:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import advkd
+from advkd.config.run import Run
 from advkd.testing.parts import small_net, undecided
 
-__all__ = ["TINY", "small_net", "undecided"]
+__all__ = ["TINY", "resolved", "small_net", "undecided"]
 
 TINY = (
     "setting=digits",
@@ -32,3 +34,8 @@ class Scaled(CE):
         return {} * super().__call__(logits, target)
 """
 """A file that registers a loss, multiplied by what is put in."""
+
+
+def resolved(*words: str) -> Run:
+    """`path-dual` with `words`."""
+    return advkd.resolve("preset=path-dual", *words)

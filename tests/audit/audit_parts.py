@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import torch
+from click.testing import CliRunner
 from torch import Tensor, nn
 
 from advkd.auditing.selftest import SHAPE
+from advkd.cli import main
 
 BRIEF = {
     "evaluators": {
@@ -46,3 +48,49 @@ def untrained(classes: int, shape=SHAPE) -> nn.Module:
             net[-1].weight *= 20
             net[-1].bias -= net(torch.rand(64, *shape)).mean(0)
     return net
+
+
+QUICK = ("suite=quick", "curves.images=0", "limit=20")
+
+
+def run(*words: str, status: int = 0) -> str:
+    """What `advkd eval` says of `words`."""
+    result = CliRunner().invoke(main, ["eval", *words])
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+FILE = """
+import torch
+from torch import nn
+
+def good():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+def few():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+
+def nan():
+    class Nan(nn.Module):
+        def forward(self, x):
+            return torch.full((len(x), 10), float("nan"))
+    return Nan()
+
+def picky():
+    class Picky(nn.Module):
+        def forward(self, x):
+            if len(x) == 4:
+                raise ValueError("not four")
+            return x.flatten(1)[:, :10]
+    return Picky()
+
+def words():
+    return "a network"
+
+def broken():
+    return 1 / 0
+
+def features():
+    return nn.Conv2d(1, 10, 3)
+"""

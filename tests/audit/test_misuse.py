@@ -10,7 +10,6 @@ from torch.utils.data import DataLoader, TensorDataset
 import advkd
 from advkd.evaluators.autoattack import AutoAttack
 from advkd.outcome import Outcome
-from advkd.registry import _registered
 from advkd.types import Threat
 
 X, Y = torch.rand(6, 1, 8, 8), torch.zeros(6, dtype=torch.long)
@@ -73,8 +72,7 @@ class AsItStands:
         return Outcome(batch.x)
 
 
-def test_attacks_of_others_meet_the_network_in_eval_mode(plain, digits, threat, monkeypatch):
-    monkeypatch.setattr("advkd.registry._registered", dict(_registered))
+def test_attacks_of_others_meet_the_network_in_eval_mode(plain, digits, threat):
     advkd.register("evaluators", "as-it-stands")(AsItStands)
     net = nn.Sequential(plain, nn.Dropout(0.5)).train()
     few = digits.subset(torch.arange(20))

@@ -25,7 +25,6 @@ from advkd.networks.engine import Engine
 from advkd.networks.folding import Folded
 from advkd.networks.modes import logits_of
 from advkd.outcome import Outcome
-from advkd.registry import _registered
 from advkd.types import Batch, Threat
 
 FAST = BRIEF | {"precision": "bf16", "compile": "never"}
@@ -96,10 +95,7 @@ def test_an_evaluator_that_hands_back_its_batch_does_not_lose_the_start(robust, 
     monkeypatch.setattr(search, "Search", Easy)
     monkeypatch.setattr(search, "_misleading", lambda *_: "")
     advkd.register("evaluators", "lazy")(Lazy)
-    try:
-        verdict = advkd.audit(robust, digits, threat, **FAST | {"evaluators": {"it": "lazy"}})
-    finally:
-        del _registered["evaluators", "lazy"]
+    verdict = advkd.audit(robust, digits, threat, **FAST | {"evaluators": {"it": "lazy"}})
     entry = verdict.main.entries["it"]
     assert entry.again == entry.tried.sum()
     assert (entry.distance[entry.tried] > 0.19).all()

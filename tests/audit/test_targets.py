@@ -9,6 +9,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import torch
+from audit_parts import FILE, QUICK, run
 from click.testing import CliRunner
 
 from advkd import api
@@ -17,14 +18,6 @@ from advkd.auditing.selftest import shipped
 from advkd.cli import main
 from advkd.reporting.gather import gathered
 from advkd.reporting.teacher import teachers
-
-QUICK = ("suite=quick", "curves.images=0", "limit=20")
-
-
-def run(*words: str, status: int = 0) -> str:
-    result = CliRunner().invoke(main, ["eval", *words])
-    assert result.exit_code == status, result.output
-    return result.output
 
 
 @pytest.fixture
@@ -117,68 +110,6 @@ def test_a_file_of_other_code_needs_a_model_and_data(weights, tmp_path):
     other = (*words[:-1], f"out={tmp_path / 'other'}", "data=digits", "threat.eps=0.1", *model)
     run(*other)
     assert json.loads((tmp_path / "other" / "result.json").read_text())["threat"] == "linf eps 0.1"
-
-
-FILE = """
-import torch
-from torch import nn
-
-def good():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-
-def few():
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
-
-def nan():
-    class Nan(nn.Module):
-        def forward(self, x):
-            return torch.full((len(x), 10), float("nan"))
-    return Nan()
-
-def picky():
-    class Picky(nn.Module):
-        def forward(self, x):
-            if len(x) == 4:
-                raise ValueError("not four")
-            return x.flatten(1)[:, :10]
-    return Picky()
-
-def words():
-    return "a network"
-
-def broken():
-    return 1 / 0
-
-def features():
-    return nn.Conv2d(1, 10, 3)
-"""
-
-
-@pytest.mark.parametrize(
-    ("function", "says"),
-    [
-        ("few", "model: answers with 4 classes, the data has 10"),
-        ("nan", "model: answers with NaN or infinity\n  given    image 0"),
-        ("picky", "model: fails on the images 16 to 19: ValueError: not four"),
-        ("words", "target: is no torch.nn.Module\n  given    str from words()"),
-        ("broken", "target: broken() failed: ZeroDivisionError"),
-        ("features", "model: does not answer with logits (B,N)"),
-        ("god", "target: unknown function of nets.py\n  given    god\n  nearest  good"),
-    ],
-)
-def test_functions_that_give_no_network_to_judge(function, says, tmp_path):
-    (tmp_path / "nets.py").write_text(FILE)
-    words = ("setting=digits", *QUICK, "batch_size=8", f"out={tmp_path / 'out'}")
-    assert says in run(f"{tmp_path / 'nets.py'}:{function}", *words, status=2)
-
-
-def test_a_function_of_a_file(tmp_path):
-    (tmp_path / "nets.py").write_text(FILE)
-    said = run(f"{tmp_path / 'nets.py'}:good", "setting=digits", *QUICK, f"out={tmp_path / 'out'}")
-    assert "flag below-record" in said
-    strict = ("--strict", "setting=digits", *QUICK, f"out={tmp_path / 'out'}")
-    run(f"{tmp_path / 'nets.py'}:good", *strict, status=3)
 
 
 def test_strict_does_not_take_an_upper_bound_for_a_verdict(robust, tmp_path):
@@ -313,9 +244,3 @@ def test_a_verdict_is_told_although_its_run_has_not_ended(tiny, tmp_path):
     said = run(str(folder), *QUICK, "rows=[best]")
     assert "the report of the run is as it was" in said
     assert "worst case" in said
-
-
-def test_a_function_that_ends_the_process_is_told_and_is_no_flag(tmp_path):
-    (tmp_path / "nets.py").write_text("def quit():\n    raise SystemExit(3)\n")
-    said = run(f"{tmp_path / 'nets.py'}:quit", "setting=digits", *QUICK, status=2)
-    assert "quit() failed: SystemExit" in said

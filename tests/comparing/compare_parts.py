@@ -1,6 +1,7 @@
 """The smallest comparison there is, and what it leaves."""
 
 import csv
+import json
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -32,3 +33,7 @@ def changes(cells: Path) -> dict[str, int]:
     files = [result.with_name("student.safetensors") for result in cells.glob("*/result.json")]
     files += [result.with_name("examples.npz") for result in cells.glob("*/eval/*/result.json")]
     return {str(file.relative_to(cells)): file.stat().st_mtime_ns for file in files}
+
+
+def audit_of(comparison: Path, index: int = 0) -> Path:
+    return comparison / json.loads((comparison / "result.json").read_text())["rows"][index]["audit"]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import yaml
 from compare_parts import SMALL, SUITE, WORDS
-from test_outcome import judged, outcome
+from made_outcome import judged, outcome
 
 import advkd
 from advkd import AdvkdError

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import logging
 from importlib.resources import files
 
 import pytest
 import torch
+from engine_parts import batch, nets
 from parts import small_net
 from torch import nn
 
 import advkd
 from advkd.config.build import member
 from advkd.config.layers import named
-from advkd.errors import AdvkdError
 from advkd.networks import engine
-from advkd.networks.engine import Engine, Fast, decided
+from advkd.networks.engine import Engine, Fast
 from advkd.registry import entries
 from advkd.splits import opened_part
 from advkd.step import Step
@@ -26,17 +25,6 @@ from advkd.types import Batch, Threat
 
 PRESETS = list(entries("presets"))
 THREAT = Threat(eps=0.1)
-
-
-def nets() -> dict[str, nn.Module]:
-    made = {"student": small_net(4, seed=1).float().train(), "teacher": small_net(8, seed=2).float().eval()}
-    made["teacher"].requires_grad_(False)
-    return made
-
-
-def batch() -> Batch:
-    x = torch.rand(24, 1, 6, 6, generator=torch.Generator().manual_seed(3))
-    return Batch(x, torch.arange(24) % 5)
 
 
 def method(preset: str):
@@ -156,61 +144,6 @@ def test_modes_follow_the_network():
     assert not torch.equal(before, net[1].running_mean)
 
 
-def test_auto_is_exact_where_speed_does_not_matter(monkeypatch):
-    monkeypatch.setattr(engine, "fast_bf16", lambda device: True)
-    small = member("models", {"use": "tiny-cnn", "width": 9}, "student")[0](10, (1, 8, 8))
-    assert decided(small, (1, 8, 8), 30_000, "auto", "auto") == Engine(bf16=False, compiled=False)
-    large = member("models", {"use": "resnet20"}, "student")[0](10, (3, 32, 32))
-    monkeypatch.setattr(engine, "cannot_compile", lambda device: "")
-    assert decided(large, (3, 32, 32), 1_000, "auto", "auto") == Engine(bf16=True, compiled=False)
-    assert decided(large, (3, 32, 32), 10_000_000, "auto", "auto") == Engine(bf16=True, compiled=True)
-    assert decided(large, (3, 32, 32), 10_000_000, "never", "float32") == Engine()
-
-
-def test_a_machine_without_a_compiler(monkeypatch, caplog):
-    monkeypatch.setattr(engine, "cannot_compile", lambda device: "there is no C++ compiler")
-    net = small_net(4).float()
-    with pytest.raises(AdvkdError, match=r"compile: this machine cannot: there is no C\+\+ compiler"):
-        decided(net, (1, 6, 6), 10, "always", "float32")
-    monkeypatch.setattr(engine, "REPAYS", 0)
-    with caplog.at_level(logging.INFO, logger="advkd"):
-        assert not decided(net, (1, 6, 6), 10, "auto", "float32").compiled
-    assert "not compiled: there is no C++ compiler" in caplog.text
-
-
-def test_a_compiled_training_goes_on_compiled_or_not_at_all(monkeypatch):
-    about = Engine(bf16=True, compiled=True).about
-    monkeypatch.setattr(engine, "cannot_compile", lambda device: "")
-    assert engine.restored(about, torch.device("cpu")) == Engine(bf16=True, compiled=True)
-    monkeypatch.setattr(engine, "cannot_compile", lambda device: "there is no C++ compiler")
-    with pytest.raises(AdvkdError, match=r"resume: the run was compiled, .* no C\+\+ compiler"):
-        engine.restored(about, torch.device("cpu"))
-    assert engine.restored(Engine(bf16=True).about, torch.device("cpu")) == Engine(bf16=True)
-
-
-@pytest.mark.parametrize("words", [(), ("precision=bf16",)])
-def test_a_resumed_run_keeps_its_engine(words, tiny, tmp_path, monkeypatch):
-    run = advkd.resolve("preset=rslad", *tiny, *words)
-    whole = advkd.train(run, out=tmp_path / "whole")
-    from advkd.training import loop
-
-    saved = loop.Training._save
-
-    def once(self):
-        saved(self)
-        if self.setup.stage == "student" and self.epoch == 1:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop.Training, "_save", once)
-    with pytest.raises(KeyboardInterrupt):
-        advkd.train(run, out=tmp_path / "parts")
-    monkeypatch.setattr(loop.Training, "_save", saved)
-    monkeypatch.setattr(engine, "SMALL", 0)
-    rest = advkd.api.resume(tmp_path / "parts")
-    for a, b in zip(whole.net.parameters(), rest.net.parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_agrees_and_is_compiled_once():
@@ -231,34 +164,3 @@ def test_compiled_agrees_and_is_compiled_once():
         built.paths(batch(), step_of(fast))
         lowered(built, fast, paths, same["student"])
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == graphs
-
-
-@pytest.mark.parametrize(("words", "passes"), [((), 1), (("augment.flip=true",), 3)])
-def test_the_clean_teacher_is_asked_once_where_nothing_is_augmented(words, passes, tiny, tmp_path):
-    result = advkd.train(advkd.resolve("preset=rslad", *tiny, *words), out=tmp_path / "run")
-    images = 259
-    assert result.cost["teacher_forwards"] == (images if passes == 1 else passes * (images // 32) * 32)
-
-
-def test_what_is_remembered_is_what_the_network_says():
-    from advkd.data.images import Images
-    from advkd.training.logit_cache import Remembered
-
-    teacher, rows = nets()["teacher"], torch.tensor([20, 3, 7])
-    images = Images(batch().x, batch().y)
-    remembered = Remembered({"teacher": teacher}, images, batch_size=5)
-    assert torch.allclose(remembered("teacher", rows), teacher(images.x[rows]), atol=1e-6)
-    assert remembered("student", rows) is None
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_many_networks_of_one_process_are_all_compiled(monkeypatch):
-    compile = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda f, **how: compile(f, backend="eager", **how))
-    torch._dynamo.reset()
-    stats = torch._dynamo.utils.counters["stats"]
-    for seed in range(12):
-        before = stats["unique_graphs"]
-        fast = Engine(compiled=True)(small_net(4, seed=seed).float().eval())
-        fast(torch.rand(2, 1, 6, 6))
-        assert stats["unique_graphs"] == before + 1

@@ -12,7 +12,6 @@ from torch import nn
 from trained import Steps, method_of, same_bits, state
 
 import advkd
-from advkd import registry
 from advkd.config.build import member
 from advkd.evaluation import evaluate
 from advkd.networks import weights
@@ -145,7 +144,6 @@ def test_swa_leaves_the_training_alone_and_draws_from_the_seed_of_the_run(tiny, 
 
 
 def test_a_modifier_of_ones_own_in_a_run(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
     seen = []
 
     @advkd.register("modifiers", "watch")

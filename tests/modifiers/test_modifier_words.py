@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pytest
 
 import advkd
-from advkd import AdvkdError, registry
+from advkd import AdvkdError
 from advkd.config.resolve import from_raw, teacher_run
 from advkd.config.run import UNHASHED
 from advkd.protocols import Loss
@@ -33,7 +33,6 @@ def test_a_key_without_use_names_the_member():
 
 
 def test_entries_inside_a_member_named_by_its_key_are_known(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
 
     @advkd.register("modifiers", "mix")
     @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,7 +89,6 @@ def test_what_cannot_be_is_said(words, says):
 
 
 def test_a_member_needs_a_hook_and_its_hooks_fit(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Idle:

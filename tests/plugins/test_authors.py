@@ -41,7 +41,6 @@ def test_an_option_that_cannot_be_one(option, says, tmp_path):
     file = tmp_path / f"mine_{option[:4]}.py"
     file.write_text(MEMBER.format(option=option))
     done = CliRunner().invoke(main, ["show", *WORDS, f"load={file}"])
-    advkd.registry._registered.pop(("weightings", "mine"), None)
     assert done.exit_code == 2, done.output
     assert says in done.output
 
@@ -118,9 +117,7 @@ def two(tmp_path):
     """A file of two weightings, of which the second fails in a function beside it."""
     file = tmp_path / "two_weightings.py"
     file.write_text(TWO)
-    yield file
-    for name in ("good", "mine"):
-        advkd.registry._registered.pop(("weightings", name), None)
+    return file
 
 
 def test_the_member_that_failed_is_named_not_the_first_of_its_file(two, tiny, tmp_path):
@@ -153,8 +150,5 @@ def test_an_audit_names_the_line_too(tmp_path):
     x = torch.rand(4, 1, 4, 4)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 4))
     data = torch.utils.data.TensorDataset(x, net(x).argmax(1))
-    try:
-        with pytest.raises(AdvkdError, match=r"'z'\n  given    .*test_authors\.py:\d+, in __call__"):
-            advkd.audit(net, data, advkd.Threat(eps=0.1), evaluators={"odd": "odd"}, out=tmp_path)
-    finally:
-        advkd.registry._registered.pop(("evaluators", "odd"), None)
+    with pytest.raises(AdvkdError, match=r"'z'\n  given    .*test_authors\.py:\d+, in __call__"):
+        advkd.audit(net, data, advkd.Threat(eps=0.1), evaluators={"odd": "odd"}, out=tmp_path)

@@ -6,7 +6,6 @@ import pytest
 from parts import LOSS
 
 import advkd
-from advkd import registry
 from advkd.errors import Interrupted
 from advkd.networks import weights
 from advkd.registry.pyfile import imported
@@ -18,7 +17,6 @@ WORDS = ("preset=standard", "epochs=3", "method.branches.clean.terms.clean.loss=
 @pytest.fixture
 def loss(tmp_path, monkeypatch):
     """The file of a loss that is registered."""
-    monkeypatch.setattr(registry, "_registered", {})
     file = tmp_path / "mine.py"
     file.write_text(LOSS.format(1))
     imported(file, "load")
@@ -47,7 +45,6 @@ def test_of_a_package_every_file_counts(tmp_path, monkeypatch):
     (package / "__init__.py").write_text("")
     (package / "factor.py").write_text("FACTOR = 1\n")
     (package / "loss.py").write_text("from advkd_mine.factor import FACTOR\n" + LOSS.format("FACTOR"))
-    monkeypatch.setattr(registry, "_registered", {})
     monkeypatch.syspath_prepend(tmp_path)
     __import__("advkd_mine.loss")
     run = advkd.resolve(*WORDS)

@@ -78,7 +78,6 @@ def test_reporters_of_a_run_are_asked_too(tiny, tmp_path):
     assert (tmp_path / "mine.jsonl").read_text() == (tmp_path / "run" / "metrics.jsonl").read_text()
 
 
-@pytest.mark.usefixtures("site")
 def test_reporters_of_a_run_are_closed_however_it_ends(tiny, tmp_path):
     told = []
 
@@ -101,7 +100,6 @@ def test_reporters_of_a_run_are_closed_however_it_ends(tiny, tmp_path):
     assert told[-2:] == ["epoch.seconds", "closed"]
 
 
-@pytest.mark.usefixtures("site")
 def test_a_reporter_that_fails_to_close_keeps_no_other_open(tiny, tmp_path):
     closed = []
 

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 import advkd
-from advkd import registry
 from advkd.config.run import Split
 from advkd.data.digits import Digits
 from advkd.data.images import Images
@@ -69,7 +68,6 @@ def test_rate_and_progress_move_with_every_step_and_epochs_end_without_augmentat
         return right(self, *args, **options)
 
     monkeypatch.setattr(torch.optim.SGD, "step", step)
-    monkeypatch.setattr(registry, "_registered", {})
 
     @advkd.register("modifiers", "noting")
     @dataclasses.dataclass(frozen=True, kw_only=True)

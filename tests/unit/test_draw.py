@@ -6,8 +6,8 @@ import math
 
 import pytest
 import torch
+from one_step import method_of, run_step, step_of
 from parts import small_net
-from test_branches import method_of, run_step, step_of
 
 from advkd.streams import streams
 from advkd.types import Threat

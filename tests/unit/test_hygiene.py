@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 import torch
-from test_branches import method_of, step_of
+from one_step import method_of, step_of
 
 from advkd.registry import entries
 

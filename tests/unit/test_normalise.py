@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_branches import step_of
+from one_step import step_of
 from torch.testing import assert_close
 
 from advkd import AdvkdError

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from test_branches import method_of, step_of
+from one_step import method_of, step_of
 from torch.nn import functional as F
 from torch.testing import assert_close
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from test_branches import step_of
+from one_step import step_of
 from torch.testing import assert_close
 
 from advkd.types import Path
