@@ -36,54 +36,6 @@ def robust(tmp_path):
     return file
 
 
-def test_a_run_folder_with_best_last_and_teacher(tiny, tmp_path):
-    folder = tmp_path / "run"
-    api.train(api.resolve("preset=rslad", *tiny), out=folder)
-    said = run(str(folder), "suite=quick", "curves.images=0")
-    (out,) = (folder / "eval").iterdir()
-    found = json.loads((out / "result.json").read_text())
-    assert found["judged"] == "student"
-    assert {"last", "teacher", "agreement"} <= found.keys()
-    assert found["n_test"] == 60
-    assert found["threat"] == "linf eps 0.2"
-    assert found["robust"] <= min(found["attacks"].values()) <= found["clean"]
-    assert set(found["cost"]) == {
-        "seconds",
-        "forwards",
-        "backwards",
-        "peak_memory_mb",
-        "batch_size",
-        "engine",
-    }
-    assert "torch" in found["environment"]
-    assert "same answer on" in said
-    page = (out / "report.html").read_text()
-    assert f"{100 * found['robust']:.1f} % robust" in page
-    assert "http" not in page
-    again = run(str(folder), "suite=quick", "curves.images=0")
-    assert "tried" not in again.split("accuracy in %")[0]
-    assert "worst case" in again
-    only = run(str(folder), "suite=quick", "curves.images=0", "rows=[best]")
-    assert "last" not in only.split("95 %")[0]
-    # the verdict on the best student stays where it was
-    run(str(folder), "suite=quick", "curves.images=0", "rows=[last]")
-    run(str(folder), "suite=quick", "curves.images=0", "rows=[last,best]")
-    assert json.loads((out / "result.json").read_text())["judged"] == "student"
-    (other,) = {file.parent for file in (folder / "eval").glob("*/result.json")} - {out}
-    assert json.loads((other / "result.json").read_text())["judged"] == "last"
-    said = run(str(folder), "suite=quick", "curves.images=0", "rows=[teacher]", f"out={tmp_path / 'alone'}")
-    assert "student" not in said.split("95 %")[0]
-    alone = json.loads((tmp_path / "alone" / "result.json").read_text())
-    assert (alone["judged"], alone["clean"]) == ("teacher", found["teacher"]["clean"])
-    more = ("teacher=" + str(folder / "student-last.safetensors"), f"out={tmp_path / 'more'}")
-    run(str(folder / "student.safetensors"), *QUICK, *more)
-    assert "teacher" in json.loads((tmp_path / "more" / "result.json").read_text())
-    sibling = "+nets.sibling={use: file, path: " + str(folder / "student-last.safetensors") + "}"
-    attack = "+evaluators.sibling={use: transfer, source: sibling}"
-    said = run(str(folder / "student.safetensors"), *QUICK, sibling, attack, f"out={tmp_path / 'sibling'}")
-    assert "sibling" in said.split("worst case")[0].split("accuracy in %")[1]
-
-
 def test_a_run_of_a_method_that_is_not_installed_any_more(tiny, tmp_path):
     folder = tmp_path / "run"
     api.train(api.resolve("preset=rslad", *tiny), out=folder)
