@@ -112,6 +112,8 @@ def free_memory(device: torch.device) -> float:
         # what the allocator keeps for later is free too
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return float(torch.cuda.mem_get_info(device)[0] + kept)
+    if device.type == "xpu":
+        return float(torch.xpu.mem_get_info(device)[0])
     try:
         return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (ValueError, OSError, AttributeError):

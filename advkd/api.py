@@ -29,7 +29,7 @@ from advkd.models.file import File
 from advkd.networks import weights
 from advkd.networks.art import shaped, to_art
 from advkd.networks.cost import restart_peak
-from advkd.networks.device import chosen, environment, undisturbed
+from advkd.networks.device import chosen, environment, repeatable, undisturbed
 from advkd.protocols import DataSource, Reporter
 from advkd.reporters.jsonl import Jsonl, keep_before
 from advkd.reporting import report
@@ -94,7 +94,7 @@ def resume(
 ) -> Result:
     """Goes on with the run of a folder from its last whole epoch, to the same bits as uninterrupted.
 
-    The same bits on a processor, with as many threads; on a GPU with `deterministic=true` alone.
+    The same bits on a CPU with as many threads; on a GPU only with `deterministic=true`.
     A run that was given a student, a teacher or data is to be given the same again. Raises `AdvkdError`.
     """
     folder = expanded(out)
@@ -151,23 +151,14 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
         device = chosen(run.device)
         log = Jsonl(path=str(folder / run_folder.METRICS))
         report = _all([*reporters, *run.reporters.values(), log])
-        nets = _nets(run, given, splits, device, report)
-        about = described(run, splits)
-        if given.student is not None:
-            del about["model"]
-        restart_peak(device)
-        setup = Setup(
-            nets=nets,
-            train=splits.train,
-            validation=splits.validation,
-            folder=folder,
-            report=report,
-            about=about,
-        )
-        training = Training(run, setup)
-        if go_on:
-            begin -= _taken_up(folder)
-        training.fit(resume=go_on)
+        with repeatable(run.deterministic):
+            nets = _nets(run, given, splits, device, report)
+            setup = _set_up(run, given, splits, nets, folder, report)
+            restart_peak(device)
+            training = Training(run, setup)
+            if go_on:
+                begin -= _taken_up(folder)
+            training.fit(resume=go_on)
         judged = images_to_judge(run, splits, folder)
         result = judge_all(run, nets, judged, folder)
         tracing.leave(folder, nets, splits.validation, run.threat, run.seed)
@@ -180,6 +171,16 @@ def _trained(run: Run, folder: Path, given: Given, reporters: Iterable[Reporter]
         content["images"] = data_fingerprint(judged.x, judged.y)
         run_folder.finish(folder, content, result, judged.y)
     return result
+
+
+def _set_up(
+    run: Run, given: Given, splits: Splits, nets: Mapping[str, nn.Module], folder: Path, report: Reporter
+) -> Setup:
+    about = described(run, splits)
+    if given.student is not None:
+        del about["model"]
+    parts = (splits.train, splits.validation)
+    return Setup(nets=nets, train=parts[0], validation=parts[1], folder=folder, report=report, about=about)
 
 
 def _taken_up(folder: Path) -> float:
@@ -221,7 +222,7 @@ def _nets(
     for name, net in nets.items() if run.evaluation else ():
         gradient(net, name, [image.batch(torch.arange(1)).to(device)], "margin")
     if not any(parameter.requires_grad for parameter in nets["student"].parameters()):
-        remedy = "call its requires_grad_(True), and let the teacher be another network: that one is frozen"
+        remedy = "call its requires_grad_(True), and use another network as the teacher, which is frozen"
         raise error("student", "has no parameter to train", given=type(student).__name__, remedy=remedy)
     return nets
 

@@ -79,7 +79,7 @@ def check_loss(value: object, logits: Tensor, place: str) -> None:
         given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise _refused(place, f"a loss gives one number a sample, shape (B,) = {shape}", given, "loss")
     if logits.requires_grad and not value.requires_grad:
-        raise _refused(place, "a loss must lead back to the logits", "a value without gradient", "loss")
+        raise _refused(place, "a loss must have a gradient", "a value without gradient", "loss")
 
 
 def scalars(losses: Iterable[tuple[Tensor, Parts]], method: object) -> Iterator[tuple[Tensor, Parts]]:
@@ -98,7 +98,7 @@ def _check_scalar(scalar: object, parts: object, place: str) -> None:
     if not isinstance(scalar, Tensor) or scalar.dim():
         raise _refused(place, "a method yields scalars to backpropagate", _what(scalar), "method")
     if not scalar.requires_grad:
-        raise _refused(place, "a scalar must lead back to the weights", "a value without gradient", "method")
+        raise _refused(place, "a scalar must have a gradient", "a value without gradient", "method")
     if not isinstance(parts, Mapping) or not all(isinstance(part, Tensor) for part in parts.values()):
         told = (
             {name: _what(part) for name, part in parts.items()}

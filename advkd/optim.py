@@ -19,7 +19,7 @@ def _without_effect(chosen: Optimizer | Schedule, takers: Mapping[str, tuple[str
     for option, names in takers.items():
         value, default = getattr(chosen, option), getattr(type(chosen), option)
         if value != default and chosen.name not in names:
-            remedy = f"leave it at {default}, or take name={' or '.join(names)}"
+            remedy = f"leave it at {default}, or set name to {' or '.join(names)}"
             raise error(option, f"has no effect on {chosen.name}", given=value, remedy=remedy)
 
 

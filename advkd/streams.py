@@ -48,13 +48,14 @@ def forked(seed: int | None = None) -> Iterator[None]:
     """Puts torch's global generators back after the block: those of the CPU and of the GPUs in use.
 
     These are seeded inside with `seed`, if there is one. A GPU on which nothing lies is left alone, and a
-    process that has not begun with CUDA does not begin here.
+    process that has not begun with CUDA or XPU does not begin here.
     """
     begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if begun else ()
     used = [index for index in devices if torch.cuda.memory_reserved(index)]
     # fork_rng cannot ask MPS, whose generator belongs to no numbered device
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    xpu = torch.xpu.get_rng_state_all() if _xpu_begun() else None
     with torch.random.fork_rng(devices=used):
         if seed is not None:
             _seed(seed, used)
@@ -63,6 +64,8 @@ def forked(seed: int | None = None) -> Iterator[None]:
         finally:
             if mps is not None:
                 torch.mps.set_rng_state(mps)
+            if xpu is not None:
+                torch.xpu.set_rng_state_all(xpu)
 
 
 def _seed(seed: int, gpus: Iterable[int]) -> None:
@@ -72,5 +75,9 @@ def _seed(seed: int, gpus: Iterable[int]) -> None:
         torch.cuda.default_generators[index].manual_seed(seed)
     if torch.backends.mps.is_available():
         torch.mps.manual_seed(seed)
-    if torch.xpu.is_available():
+    if _xpu_begun():
         torch.xpu.manual_seed_all(seed)
+
+
+def _xpu_begun() -> bool:
+    return bool(torch.xpu.is_initialized())  # type: ignore[no-untyped-call]

@@ -90,7 +90,7 @@ def judging(out: Console, cls: Any) -> None:
     passes = evaluator.passes(10)
     cost = "not known" if passes is None else f"{passes[0]} forward and {passes[1]} backward passes"
     out.print()
-    out.print(f"{evaluator.kind}, {evaluator.knowledge}; an image of 10 classes costs at most: {cost}")
+    out.print(f"{evaluator.kind}, {evaluator.knowledge}; at 10 classes an image costs at most: {cost}")
 
 
 def options(out: Console, cls: Any, shown: set[Any]) -> None:

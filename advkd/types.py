@@ -68,9 +68,9 @@ class Threat:
         if self.norm == "linf" and self.eps > high - low:
             raise error(
                 "threat.eps",
-                f"eps is wider than the box of the pixels, {low:g} to {high:g}",
+                f"eps exceeds the pixel range, {low:g} to {high:g}",
                 given=f"{self.eps:g}",
-                remedy=f"for steps of an 8-bit image write eps={self.eps:g}/255",
+                remedy=f"for 8-bit pixel values write {self.eps:g}/255",
             )
 
     def project(self, x: Tensor, start: Tensor) -> Tensor:

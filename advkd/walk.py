@@ -86,6 +86,6 @@ def value_and_gradient(objective: Callable[[Tensor], Tensor], x: Tensor) -> tupl
         found = torch.autograd.grad(value.sum(), leaf, allow_unused=True) if value.requires_grad else [None]
     if found[0] is None:
         remedy = "attacks by gradients need a network that does not detach, round or index its input"
-        problem = "no gradient of what it increases reaches the images"
+        problem = "no gradient of its objective reaches the images"
         raise CutOffError(Problem(place="attack", problem=problem, remedy=remedy))
     return value.detach(), found[0]

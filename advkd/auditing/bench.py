@@ -229,7 +229,7 @@ def _failing(name: str, evaluator: Evaluator, rows: Tensor) -> Iterator[None]:
         raise
     except Exception as cause:
         told = blamed(cause)
-        remedy = "repair the model or drop the attack; finished attacks are kept, the same command goes on"
+        remedy = "repair the model or drop the attack; only the same command reuses finished attacks"
         if isinstance(cause, torch.OutOfMemoryError):
             size = f"evaluators.{name}.batch_size" if hasattr(evaluator, "batch_size") else "batch_size"
             remedy = f"write a smaller {size}=, which begins a new audit: noise is drawn batch by batch"

@@ -102,7 +102,7 @@ def _base(target: str, setting: str | None, parsed: list[Any]) -> Raw:
             raise error("target", "is not the folder of a run: it has no run.yaml", given=target)
         base = load_yaml(path / RUN, "target")
         if "data" in base.get(GIVEN, {}) and not any(w.key[0] == "data" for w in parsed):
-            raise error("data", "the run was given data of its own", given=target, remedy="write data=...")
+            raise error("data", "the run was given data in Python", given=target, remedy="write data=...")
     elif holds_weights(target):
         about = weights.about(path, "target")
         setting = setting or about.get("setting")

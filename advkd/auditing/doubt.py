@@ -115,8 +115,8 @@ def one_step_better(points: Sequence[Point]) -> Flag | None:
     return Flag(
         name="one-step-better",
         says="one step breaks what many steps do not",
-        evidence=f"{count} of {n} images fall to FGSM and stand against PGD-{last.value:.0f}",
-        remedy="gradients mislead away from the image: a sign of masking (Carlini et al. 2019)",
+        evidence=f"{count} of {n} images fall to FGSM but survive PGD-{last.value:.0f}",
+        remedy="gradients mislead after one step: a sign of masking (Carlini et al. 2019)",
     )
 
 
@@ -133,8 +133,8 @@ def not_converged(points: Sequence[Point]) -> Flag | None:
     return Flag(
         name="not-converged",
         says="more steps still change the result",
-        evidence=f"PGD-{many.value:.0f} breaks {count} of {n} images more than PGD-{few.value:.0f}",
-        remedy="raise steps and restarts until the number stands still",
+        evidence=f"PGD-{many.value:.0f} breaks {count} more of {n} images than PGD-{few.value:.0f}",
+        remedy="raise steps and restarts until the number is stable",
     )
 
 
@@ -145,7 +145,7 @@ def above_chance(points: Sequence[Point], chance: float) -> Flag | None:
         return None
     return Flag(
         name="above-chance",
-        says="accuracy stays above chance at an eps where anything may be drawn",
+        says="accuracy stays above chance although eps allows any image",
         evidence=f"{100 * last.accuracy:.1f} % at eps {last.value:g}, chance is {100 * chance:.1f} %",
         remedy="no network can be that robust: the attack fails, so its other numbers are too high as well",
     )

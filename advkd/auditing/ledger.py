@@ -153,13 +153,13 @@ class Ledger:
             ),
             "options": written["plan"] != self.about["plan"],
             # of an audit that was begun without it nothing is known
-            "code of its attacks": written.get(CODE, code) != code,
+            "attack code": written.get(CODE, code) != code,
         }
         for what, differs in differ.items():
             if differs:
                 raise error(
                     EXAMPLES,
-                    f"belongs to an audit of other {what}" if what != "model" else "is of another model",
+                    f"is from an audit with other {what}" if what != "model" else "is of another model",
                     given=path,
                     remedy="choose another out=DIR; what is there has not been changed",
                 )

@@ -110,7 +110,7 @@ def _left(audit: Audit, folder: Path | None) -> Verdict:
     if (folder / RUN).exists():
         raise error("out", "is the folder of a run", given=folder, remedy="choose another out=DIR")
     if (folder / RESULT).exists() and not (folder / EXAMPLES).exists():
-        problem = "holds the result of something else than an audit"
+        problem = "holds a result that is not from an audit"
         raise error("out", problem, given=folder, remedy="choose another out=DIR")
     with locked(created(folder)):
         verdict = audited(audit)

@@ -124,7 +124,7 @@ def zero_gradient(probe: Probe) -> Flag | None:
         name="zero-gradient",
         says="gradients are zero or not finite where attacks begin",
         evidence=evidence,
-        remedy="gradient attacks see nothing there: trust black-box attacks, or attack past that layer",
+        remedy="gradient attacks are blind there: use black-box attacks, or bypass the layer at fault",
     )
 
 
@@ -152,7 +152,7 @@ def random_forward(probe: Probe) -> Flag | None:
         name="random-forward",
         says="the same image gets different answers",
         evidence=f"over 5 passes the direction of the logits moves by {change:.2g}",
-        remedy="switch the randomness off, or judge with attacks that average over it",
+        remedy="turn the randomness off, or use attacks that average over it (EOT)",
     )
 
 
@@ -191,7 +191,7 @@ def non_differentiable(probe: Probe) -> Flag | None:
     nudged = (probe.batch.x + 1e-4 * signs).clamp(low, high)
     same = (probe.logits(nudged) == probe.logits()).all(1).float().mean().item()
     if same > 0.1:
-        evidence.append(f"moving every pixel by 0.0001 leaves all logits of {100 * same:.0f} % as they are")
+        evidence.append(f"moving every pixel by 0.0001 changes no logit on {100 * same:.0f} % of images")
     ratio = _slope_ratio(probe)
     if ratio is not None and not 0.5 <= ratio <= 1.5:
         evidence.append(f"the loss rises {ratio:.2g} times as much as its gradient says")
@@ -201,7 +201,7 @@ def non_differentiable(probe: Probe) -> Flag | None:
         name="non-differentiable",
         says="the gradient is not that of the forward pass",
         evidence="; ".join(evidence),
-        remedy="a quantiser or other step hides the slope: attack with that layer left out backwards",
+        remedy="a quantiser or the like hides the slope: skip that layer in the backward pass (BPDA)",
     )
 
 

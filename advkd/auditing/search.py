@@ -17,7 +17,7 @@ from advkd.types import Batch, Shape
 from advkd.walk import value_and_gradient
 
 CHUNKS = (128, 32)
-"""Images per call: few enough for a processor's cache. Compiled networks see no other sizes."""
+"""Images per call: few enough for a CPU cache. Compiled networks see no other sizes."""
 
 ALIKE = 0.9
 """Median cosine, over images, of the margin's gradient on both networks, below which float32 searches."""

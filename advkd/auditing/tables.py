@@ -49,7 +49,7 @@ def _beside(out: Console, verdict: Verdict) -> None:
 
     bounds = [who for who, row in verdict.rows.items() if not row.complete]
     if bounds:
-        say(f"the attacks have not come to their end ({', '.join(bounds)}): <= is an upper bound", "yellow")
+        say(f"the attacks have not finished ({', '.join(bounds)}): <= is an upper bound", "yellow")
     if any(len(set(map(str, row.alone(name)))) > 1 for row in verdict.rows.values() for name in row.entries):
         say("a range: not run on examples that an earlier attack had broken", "dim")
     for name, notes in verdict.notes.items():

@@ -41,7 +41,7 @@ def opened(case: Resolved, classes: int, shape: Shape, device: torch.device) -> 
     judged = [s for s in subjects if s.who != "teacher" or "teacher" in case.rows]
     if not judged:
         remedy = "give teacher=FILE, or write rows=[best]"
-        raise error("rows", "nobody of them is there to judge", given=", ".join(case.rows), remedy=remedy)
+        raise error("rows", "none of these is there to judge", given=", ".join(case.rows), remedy=remedy)
     return judged, nets
 
 
@@ -86,9 +86,8 @@ def _single(case: Resolved, classes: int, shape: Shape) -> Subject:
         options["pretrained"] = True
         published = published_classes(rest)
         if published not in (None, classes):
-            raise error(
-                "target", f"was trained for {published} classes, the data has {classes}", given=target
-            )
+            problem = f"was trained for {published} classes, the data has {classes}"
+            raise error("target", problem, given=target, remedy="choose data or a network that fit")
     source = member("models", {"use": target if rest is not None else name, **options}, "target")[0]
     try:
         return Subject("model", source(classes, shape).eval())

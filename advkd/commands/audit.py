@@ -17,7 +17,7 @@ from advkd.commands.words import SETTINGS, own_words
     "--strict", is_flag=True, help="Exit with status 3 if a check raises a flag or the audit is not complete."
 )
 def eval_(target: str, words: tuple[str, ...], strict: bool) -> None:
-    """Judge the robustness of TARGET, and doubt the verdict.
+    """Judge the robustness of TARGET and check the verdict.
 
     TARGET is a run folder, a file of weights (model=NAME if it does not say), timm:NAME or another model
     source, or FILE.py:FUNCTION. suite=quick|compare|standard|full (standard if absent), setting=NAME or

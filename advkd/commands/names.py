@@ -13,7 +13,7 @@ from advkd.errors import error
 
 @click.command(name="list")
 @click.argument("slot", required=False)
-@click.option("--check", is_flag=True, help="Import every member: what is broken says so.")
+@click.option("--check", is_flag=True, help="Import every member and show what is broken.")
 def list_(slot: str | None, check: bool) -> None:
     """List every name: of all slots, or of one (attacks, presets, ...)."""
     from advkd.registry import SLOTS, slot_named

@@ -13,7 +13,7 @@ from rich.console import Console
 @click.option("--slot", required=True, help="What it is: weighting, loss, model, preset, ...")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder it is written into, NAME if absent.")
 def new_plugin(name: str, slot: str, out: Path | None) -> None:
-    """Write the distribution advkd-NAME: a NAME of a slot that installs, passes its tests and runs.
+    """Write the distribution advkd-NAME: a plugin that installs, passes its tests and runs.
 
     It holds the member, a preset or setting that uses it, a test of its contract, and the skeleton of its
     card. Change the member into your idea; docs/plugins.md goes through it.

@@ -14,7 +14,7 @@ from advkd.errors import AdvkdError, unknown
 @click.command(context_settings=SETTINGS)
 @click.argument("words", nargs=-1, metavar="RUN... [out=DIR]")
 def report(words: tuple[str, ...]) -> None:
-    """Draw the report of runs, audits and comparisons from what they have left.
+    """Draw the report of runs, audits and comparisons from their files.
 
     RUN is a run folder, an audit folder or a comparison folder; several are put side by side if their
     images, threat and attacks agree. Writes report.html, report.md and table.csv into out=DIR, else into

@@ -109,7 +109,7 @@ def _as_asked(run: Run, engine: Mapping[str, bool], folder: Path) -> None:
         if engine[key] != asked:
             given = f"{folder}: {key} {str(engine[key]).lower()}, asked for {words[key]}"
             remedy = "remove it, or choose an out=DIR that lies elsewhere"
-            raise error("out", "holds a student that another engine has trained", given=given, remedy=remedy)
+            raise error("out", "holds a student trained with another engine", given=given, remedy=remedy)
 
 
 def teacher_judged(run: Run, student: Path, judge: Judge, cells: Path) -> Made:

@@ -28,7 +28,7 @@ def headline(comparison: Comparison) -> str:
     if len(comparison.judged) < 2:
         says = "Fewer than two entrants have been judged: there is nothing to compare."
     elif len(set(comparison.seeds.values())) > 1:
-        says = "No seed was judged of every entrant, so none can be said to be ahead."
+        says = "No seed was judged for every entrant, so none can be ranked first."
     else:
         says = _ahead(comparison)
     return says + _absent(comparison) + _doubted(comparison)
@@ -43,17 +43,17 @@ def _ahead(comparison: Comparison) -> str:
     says = f"On these {comparison.n} images {listed(best)} {'share' if best[1:] else 'has'} the highest "
     says += f"mean robust accuracy, {100 * most:.1f} % (clean {clean}), over {seeds} seed"
     says += "s" if seeds > 1 else ""
-    says += " that all have" if any(len(comparison.judged[label]) > seeds for label in ranked) else ""
+    says += " common to all" if any(len(comparison.judged[label]) > seeds for label in ranked) else ""
     tested = [one for one in comparison.methods if one.p is not None and {one.a, one.b} & {*best}]
     if seeds < FEW:
-        says += f", indicative (fewer than {FEW} seeds)" if tested else ", and one seed tests no method"
+        says += f", indicative (fewer than {FEW} seeds)" if tested else ", and one seed allows no test"
     # a pair is tested on all seeds of its own, where what is highest over those of all may be lower
     own = any(one.seeds != comparison.seeds[best[0]] for one in tested)
     which = "Over all seeds of each pair " if own else ""
     apart = [label for label in comparison.judged if label not in ranked]
     told = []
     for i, label in enumerate(best):
-        name = f"of them {label}" if best[1:] else "it"
+        name = f"method {label}" if best[1:] else "it"
         told.append(_beside(comparison, which + name, label, [*ranked[i + 1 :], *apart]))
     return f"{says}.{''.join(told)}"
 
@@ -80,7 +80,7 @@ def _absent(comparison: Comparison) -> str:
     few = [label for label in comparison.judged if label not in comparison.seeds]
     says = f" {listed(never)} {_were(never)} not judged: every seed failed." if never else ""
     if few:
-        says += f" {listed(few)} {_were(few)} judged in too few of these seeds to be ranked."
+        says += f" {listed(few)} {_were(few)} judged on too few of these seeds to be ranked."
     if comparison.failed:
         says += f" {len(comparison.failed)} of {len(comparison.plan.cells)} cells failed."
     return says

@@ -94,7 +94,7 @@ def _begun(folder: Path, plan: Plan) -> Path:
             differ = [key for key in about if key != "hash" and there.get(key) != about[key]]
             raise error(
                 "out",
-                f"is the folder of another comparison: other {', '.join(differ)}",
+                f"holds another comparison, which differs in {', '.join(differ)}",
                 given=folder,
                 remedy="choose another out=DIR beside it; finished cells are taken from there",
             )

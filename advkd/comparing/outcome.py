@@ -25,7 +25,7 @@ from advkd.statistics.methods import MethodVerdict, methods
 from advkd.statistics.students import StudentVerdict, students
 from advkd.training.folder import RESULT
 
-MACHINERY = ("advkd", "torch", "device")
+MACHINERY = ("advkd", "torch", "device", "gpu")
 """What of the surroundings of a training may change what it comes to by more than a rounding."""
 
 
@@ -222,9 +222,9 @@ def _odd(one: Made, terms: Mapping[str, str], most: Mapping[str, str]) -> Made:
     differs = [key for key in most if terms[key] != most[key]]
     told = error(
         "compare",
-        f"it was judged on other {' and '.join(differs)} than the others",
+        f"not judged with the same {' and '.join(differs)} as the others",
         given="; ".join(f"{terms[key]}, the others {most[key]}" for key in differs),
-        remedy=f"see what kept its audit from being as theirs, and remove {one.audit} to audit it again; "
+        remedy=f"find out why its audit differs, and remove {one.audit} to audit it again; "
         "if the test images have changed, put them back or write another out=DIR",
     )
     return Made(one.folder, error=str(told))

@@ -104,16 +104,16 @@ def planned(request: Request) -> Plan:
     if hidden and not request.allow:
         raise error(
             "presets",
-            "they change their setting, so more differs than what is learned",
+            "they change their setting, so more than the method differs",
             given="; ".join(hidden),
-            remedy="write allow=differences to compare all the same",
+            remedy="write allow=differences to compare anyway",
         )
     missed: list[str] = []
     if request.equal == "compute":
         runs, missed = _levelled(runs)
     cells = [Cell(label, _with(run, seed=seed)) for seed in request.seeds for label, run in runs.items()]
     asked = asking(cells[0].run, request.suite) if teachers(runs.values()) > 1 else []
-    apart = [f"attacks: {', '.join(asked)} ask the teacher of each, and teachers differ"] if asked else []
+    apart = [f"attacks: {', '.join(asked)} use each one's teacher, and teachers differ"] if asked else []
     return Plan(request=request, cells=cells, differences=[*differences(runs), *missed, *apart])
 
 
@@ -149,7 +149,7 @@ def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
             "presets",
             f"entrants that differ in {', '.join(shared[:-1])} or {shared[-1]} cannot be compared",
             given="; ".join(apart),
-            remedy="give such words to all: key=value without a label",
+            remedy="set these for all: key=value without a label",
         )
     first = next(iter(runs.values()))
     for_every_class("limit", request.limit, first.data.classes)
@@ -158,9 +158,9 @@ def _judgeable(request: Request, runs: Mapping[str, Run]) -> None:
     if asked and 0 < len(without) < len(runs):
         raise error(
             "presets",
-            f"have no teacher, which {', '.join(asked)} of suite {request.suite} ask of all",
+            f"have no teacher, which suite {request.suite} needs for {', '.join(asked)}",
             given=", ".join(without),
-            remedy="leave them theirs: it is asked for the verdict, even of those that learn from none",
+            remedy="keep it: these attacks need it even where the student learns from no teacher",
         )
 
 
@@ -208,7 +208,7 @@ def _levelled(runs: Mapping[str, Run]) -> tuple[dict[str, Run], list[str]]:
     if len({*epochs.values()}) > 1:
         raise error(
             "equal",
-            "compute finds the epochs of each, and they were given different ones",
+            "compute sets the epochs of each, but different ones were given",
             given=", ".join(f"{label} {n}" for label, n in epochs.items()),
             remedy="give all the same epochs=N, or write equal=epochs",
         )

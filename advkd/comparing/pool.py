@@ -33,9 +33,10 @@ DIED = (
 def parallel(
     work: Mapping[int, tuple[Cell, Path]], judge: Judge, jobs: int, load: str | Path | None, told: Told
 ) -> None:
-    """Makes every cell in its folder, in `jobs` processes that share the processor's threads."""
+    """Makes every cell in its folder, in `jobs` processes that share the CPU threads and the CUDA devices."""
     others = active_children()
-    processes = [_Process(max(torch.get_num_threads() // jobs, 1), load) for _ in range(jobs)]
+    threads, gpus = max(torch.get_num_threads() // jobs, 1), _gpus(work) or [""]
+    processes = [_Process(threads, load, gpus[i % len(gpus)]) for i in range(jobs)]
     idle = list(processes)
     running: dict[Future[Made], tuple[int, _Process]] = {}
     waiting = deque(work.items())
@@ -65,8 +66,8 @@ def parallel(
 class _Process:
     """A process that makes one cell at a time: if it dies, that cell is lost and no other."""
 
-    def __init__(self, threads: int, load: str | Path | None) -> None:
-        self.terms = (threads, load)
+    def __init__(self, threads: int, load: str | Path | None, gpu: str) -> None:
+        self.terms = (threads, load, gpu)
         self.pool = self._opened()
 
     def make(self, cell: Cell, judge: Judge, folder: Path) -> Future[Made]:
@@ -81,8 +82,19 @@ class _Process:
         return ProcessPoolExecutor(1, get_context("spawn"), _ready, self.terms)
 
 
-def _ready(threads: int, load: str | Path | None) -> None:
-    """A process of the pool: its share of the threads, and what a file of the user's has registered."""
+def _gpus(work: Mapping[int, tuple[Cell, Path]]) -> list[str]:
+    """CUDA devices that this process sees, as the environment names them; none where a cell names its own."""
+    if any(cell.run.device not in ("auto", "cuda") for cell, _ in work.values()):
+        return []
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",") if named else [str(index) for index in range(torch.cuda.device_count())]
+
+
+def _ready(threads: int, load: str | Path | None, gpu: str) -> None:
+    """A process of the pool: its share of threads and GPUs, and what a file of the user's has registered."""
+    if gpu:
+        # read when CUDA begins, which is later
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     # Ctrl-C reaches every process of a terminal; the comparison alone hears it and ends the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)

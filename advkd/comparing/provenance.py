@@ -44,7 +44,7 @@ def hold(cells: Sequence[Cell], folder: Path) -> None:
     if changed:
         names = "; ".join(changed)
         remedy = f"remove them from {folder}, or choose an out=DIR that lies elsewhere"
-        raise error("out", "holds students of something that has changed since", given=names, remedy=remedy)
+        raise error("out", "holds students whose inputs have changed since", given=names, remedy=remedy)
 
 
 def held(student: Path, place: Path) -> Path:

@@ -221,8 +221,8 @@ def _seeds(text: str) -> tuple[int, ...]:
     try:
         seeds = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise error("seeds", "is no list of whole numbers", given=text, remedy="write seeds=0,1,2") from None
-    _distinct("seeds", seeds, "every seed counts once")
+        raise error("seeds", "is not a list of integers", given=text, remedy="write seeds=0,1,2") from None
+    _distinct("seeds", seeds, "write every seed once")
     return seeds
 
 

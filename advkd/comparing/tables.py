@@ -76,7 +76,7 @@ def concluded(out: Console, comparison: Comparison) -> None:
 
 def _methods(out: Console, comparison: Comparison) -> None:
     tested = [verdict for verdict in comparison.methods if verdict.p is not None]
-    heading = "paired over seeds:" if tested else "not tested, which takes more than one seed of both"
+    heading = "paired over seeds:" if tested else "not tested: needs more than one seed for both"
     say(out, f"these methods, {heading}", "bold")
     best = comparison.ranked[:1]
     apart = [v for v in tested if v.verdict != "not distinguishable" or {v.a, v.b} & {*best}]

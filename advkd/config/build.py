@@ -184,7 +184,7 @@ class Builder:
                 for key, (of, _) in options.items()
             }
         except (TypeError, IndexError, AttributeError):
-            remedy = "options are numbers, texts, lists and mappings: name what it stands for"
+            remedy = "options are numbers, strings, lists and mappings: use a name for it"
             given = repr(default)
             self.problems.append(
                 Problem(place=place, problem="its default is no plain value", given=given, remedy=remedy)
@@ -221,7 +221,7 @@ class Builder:
             problem = Problem(place=place, problem=f"should be {wanted}", given=repr(raw), remedy=remedy)
             self.problems.append(problem)
         except (PydanticSchemaGenerationError, TypeError):
-            says = f"is annotated as {annotation}, which no word can give"
-            remedy = "annotate it with numbers, texts, lists, mappings, dataclasses or a protocol of advkd"
+            says = f"is annotated as {annotation}, which words cannot set"
+            remedy = "annotate it with numbers, strings, lists, mappings, dataclasses or an advkd protocol"
             self.problems.append(Problem(place=place, problem=says, given=repr(raw), remedy=remedy))
         return None, None

@@ -123,5 +123,5 @@ def seconds(budget: str | int | None) -> float | None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", str(budget).strip())
     if found is None:
-        raise error("budget", "is no length of time", given=budget, remedy="write 90s, 10m or 1h")
+        raise error("budget", "is not a duration", given=budget, remedy="write 90s, 10m or 1h")
     return float(found[1]) * UNITS[found[2]]

@@ -46,7 +46,7 @@ def _eps_of_another_norm(raw: Raw, words: list[Word]) -> Iterator[Problem]:
     if not norms or not isinstance(threat, dict) or "eps" not in threat or typed & {"threat", "threat.eps"}:
         return
     if norms[-1] != (before := threat.get("norm", "linf")):
-        problem = f"eps {threat['eps']} is a length in {before}"
+        problem = f"eps {threat['eps']} was set for {before}"
         remedy = "write threat.eps= as well"
         yield Problem(place="threat.norm", problem=problem, given=str(norms[-1]), remedy=remedy)
 
@@ -122,7 +122,11 @@ def _misfit(raw: Raw, word: Word, spec: type) -> Problem | None:
                 place=place, problem="is not a new entry", remedy=f"write {place}=VALUE to set an option"
             )
         elif last and word.op == "drop":
-            return Problem(place=place, problem="is an option; only entries can be dropped")
+            return Problem(
+                place=place,
+                problem="is an option; only entries can be dropped",
+                remedy=f"write {place}=VALUE to set it",
+            )
     return None
 
 

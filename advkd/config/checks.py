@@ -77,7 +77,7 @@ def crossed(spec: Spec) -> list[Problem]:
 def untrained(sources: Mapping[str, Any], remedy: str) -> list[Problem]:
     """Those of `sources`, by place, that only the teacher of a run can be: nothing else trains them."""
     return [
-        Problem(place=place, problem="is trained as a run's teacher alone", given="trained", remedy=remedy)
+        Problem(place=place, problem="can only be the teacher of a run", given="trained", remedy=remedy)
         for place, source in sources.items()
         if isinstance(source, load("models", "trained"))
     ]
@@ -92,7 +92,7 @@ def _asking(spec: Spec) -> Iterator[Problem]:
         if nets := getattr(evaluator, "nets", ()):
             yield Problem(
                 place=place,
-                problem="asks another network, which a run does not hand to its attacks",
+                problem="needs another network, which a run does not give its attacks",
                 given=", ".join(nets),
                 remedy="leave it out, and judge the run by it: advkd eval FOLDER '+evaluators.NAME={...}'",
             )

@@ -25,9 +25,7 @@ def entry_names(evaluators: Mapping[str, Evaluator], classes: int) -> dict[str, 
         if key == CLEAN:
             if not isinstance(evaluator, load("evaluators", CLEAN)):
                 remedy = "give it another name; clean accuracy is measured anyway"
-                raise error(
-                    f"evaluators.{CLEAN}", "no attack may be called so", given=evaluator, remedy=remedy
-                )
+                raise error(f"evaluators.{CLEAN}", "this name is reserved", given=evaluator, remedy=remedy)
             continue
         if "." in key:
             remedy = f"call it {key.replace('.', '-')}"

@@ -75,7 +75,7 @@ def _read(slot: str, name: str, chain: tuple[str, ...]) -> Raw:
     base = content.pop("extends", None)
     if "drop" in content:
         remedy = "write null where it stands, as in `targeted: null`"
-        raise error(f"{place} {name}", "leaves out what it extends by null; drop is a word", remedy=remedy)
+        raise error(f"{place} {name}", "drop is a command-line word, not a key here", remedy=remedy)
     if base is not None and not isinstance(base, str):
         remedy = f"write the name of one {place}"
         raise error(f"{place} {name}", "extends one other by name", given=base, remedy=remedy)

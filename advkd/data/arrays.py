@@ -81,7 +81,7 @@ class Arrays:
         if key.endswith("_train") and self._first == "test":
             remedy = "add x_train and y_train"
             raise error("data.path", "has nothing to train on", given=self.path, remedy=remedy)
-        raise AdvkdError(unknown("data.path", f"array, {key} is missing from {self.path}", key, names))
+        raise AdvkdError(unknown("data.path", f"array: no {key} in {self.path}", key, names))
 
     @contextmanager
     def _opened(self) -> Iterator[NpzFile]:
@@ -90,7 +90,9 @@ class Arrays:
             with np.load(path, allow_pickle=False) as file:
                 yield file
         except FileNotFoundError:
-            raise error("data.path", "no such file", given=path) from None
+            raise error(
+                "data.path", "no such file", given=path, remedy="check the path and its spelling"
+            ) from None
         except (*DAMAGED, ValueError, OSError, EOFError, TypeError, AttributeError) as cause:
             remedy = f"write it with numpy.savez(path, {', '.join(f'{k}=...' for k in KEYS)})"
             raise error(

@@ -73,7 +73,7 @@ class Folder:
             samples = [samples[i] for i in (rest if split == "train" else part).tolist()]
             if not samples:
                 remedy = "put more images into it, or split them yourself into train and test"
-                raise error("data.path", f"leaves no image to {split}", given=folders[split], remedy=remedy)
+                raise error("data.path", f"leaves no {split} image", given=folders[split], remedy=remedy)
         elif "train" in folders:
             _same_classes(folders)
         images = [_read(name, self.size, channels) for name, _ in samples]
@@ -83,7 +83,7 @@ class Folder:
                     "data.path",
                     "images differ in size",
                     given=f"{samples[0][0]} {_size(images[0])}, {name} {_size(image)}",
-                    remedy="set data.size=32",
+                    remedy="set data.size=N: they are resized to NxN",
                 )
         return Images(torch.stack(images), torch.tensor([y for _, y in samples]))
 
@@ -103,12 +103,15 @@ class Folder:
             if tests and {inside.name for inside in path.iterdir() if inside.is_dir()} <= {*TESTS}:
                 return {"test": tests[0]}
             if all(name.casefold() in PARTS for name in _classes(path)):
-                remedy = "call them train and test (or val), as they stand"
+                remedy = "rename them train and test (or val)"
                 given = f"{path}: {', '.join(_classes(path))}"
                 raise error("data.path", "holds splits under other names", given=given, remedy=remedy)
             return {"train": path, "test": path}
         if not tests:
-            raise error("data.path", "has a folder train, but neither test nor val", given=path)
+            remedy = "add a folder test of the same classes, or name the parent of both"
+            raise error(
+                "data.path", "has a folder train, but neither test nor val", given=path, remedy=remedy
+            )
         return {"train": train, "test": tests[0]}
 
 
@@ -141,9 +144,9 @@ def _same_classes(folders: Mapping[str, Path]) -> None:
     train, test = (set(_classes(folders[name])) for name in ("train", "test"))
     if train != test:
         odd = ", ".join(sorted(train ^ test))
-        raise error(
-            "data.path", f"{folders['train'].name} and {folders['test'].name} differ in classes", given=odd
-        )
+        names = f"{folders['train'].name} and {folders['test'].name}"
+        remedy = "give both the same folders of classes"
+        raise error("data.path", f"{names} differ in classes", given=odd, remedy=remedy)
 
 
 def _read(name: str, size: int | None, channels: int | None) -> Tensor:
@@ -151,7 +154,7 @@ def _read(name: str, size: int | None, channels: int | None) -> Tensor:
     try:
         with Image.open(name) as image:
             if image.mode.startswith(DEEP):
-                remedy = "write it with 8 bits a channel: its values would be cut off at 255"
+                remedy = "save it with 8 bits per channel: values would be clipped at 255"
                 problem = f"an image has pixels of the mode {image.mode}"
                 raise error("data.path", problem, given=name, remedy=remedy)
             grey = image.mode in GREY if channels is None else channels == 1

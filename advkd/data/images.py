@@ -65,7 +65,7 @@ def checked(x: Tensor, y: Tensor, classes: int | None, place: str) -> Images:
     if x.dtype != torch.uint8:
         if not x.is_floating_point():
             given, remedy = str(x.dtype), "give uint8 (0 to 255), or floats in [0,1]"
-            raise error(place, "images of integers", given=given, remedy=remedy)
+            raise error(place, "not uint8 or float", given=given, remedy=remedy)
         _check_pixels(x, place)
     check_labels(y, classes, place)
     return Images(x, y)
@@ -96,8 +96,8 @@ def check_box(images: Images, threat: Threat) -> None:
         raise error("threat", "is no Threat", given=repr(threat), remedy="write advkd.Threat(eps=8/255)")
     if threat.box[0] < 0 or threat.box[1] > 1:
         given = "{:.4g} to {:.4g}".format(*threat.box)
-        remedy = "leave it out: 0 to 1, with eps=8/255 for eight steps of an 8-bit image"
-        raise error("threat.box", "is wider than pixels, which lie in [0,1]", given=given, remedy=remedy)
+        remedy = "leave it out: 0 to 1 by default, with eps=8/255 for 8 grey levels"
+        raise error("threat.box", "exceeds the pixel range [0,1]", given=given, remedy=remedy)
     ends = _unit(torch.stack([images.x.min(), images.x.max()]))
     # in the precision of the pixels, where 0.8 is a little more
     low, high = torch.tensor(threat.box, dtype=ends.dtype, device=ends.device)
@@ -132,7 +132,7 @@ def _from_pil(x: Any, index: int, place: str) -> Tensor:
         raise error(place, "an image is neither a tensor nor a PIL image", given=given, remedy=remedy)
     if x.mode in ENCODED:
         problem, remedy = (
-            "the values of an image are not brightness",
+            "an image is neither RGB nor greyscale",
             'convert it: image.convert("RGB")',
         )
         raise error(place, problem, given=f"mode {x.mode} at index {index}", remedy=remedy)

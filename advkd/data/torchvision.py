@@ -85,7 +85,8 @@ class Torchvision:
             logging.getLogger("advkd").info("%s is not in %s yet", self.name, root)
         # an assertion and a missing key are how torchvision says that a file is of another kind
         except (ValueError, EOFError, OSError, AssertionError, KeyError) as cause:
-            raise error("data.root", f"a file of {self.name} is damaged: {cause}", given=root) from cause
+            problem = f"a file of {self.name} is damaged: {cause}"
+            raise error("data.root", problem, given=root, remedy="remove it and fetch it again") from cause
         if not self.download:
             raise self._absent(root, "and data.download is false")
         try:
@@ -112,4 +113,5 @@ def _unpack(raw: Path) -> None:
         try:
             write_bytes(plain, gzip.decompress(packed.read_bytes()))
         except (OSError, EOFError, zlib.error) as cause:
-            raise error("data.root", f"cannot be unpacked: {cause}", given=packed) from cause
+            remedy = "remove it and fetch it again"
+            raise error("data.root", f"cannot be unpacked: {cause}", given=packed, remedy=remedy) from cause

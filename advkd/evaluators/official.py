@@ -27,7 +27,8 @@ TARGETS = 9
 def common(threat: Threat, seed: int, device: torch.device) -> dict[str, Any]:
     """What all constructors of the official code take; an error for pixels outside [0,1]."""
     if threat.box != (0.0, 1.0):
-        raise error("threat.box", "the official AutoAttack code knows pixels in [0,1] only", given=threat.box)
+        problem = "the official AutoAttack code takes pixels in [0,1] only"
+        raise error("threat.box", problem, given=threat.box, remedy="set threat.box to [0,1]")
     return {"norm": NORMS[threat.norm], "eps": threat.eps, "seed": seed, "device": device}
 
 

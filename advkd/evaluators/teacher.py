@@ -20,7 +20,7 @@ from advkd.types import Batch, Real, Threat
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """Examples made on another network, `source`, and shown to this one: no gradient of it is asked.
+    """Examples made on another network, `source`, and shown to this one, whose gradient is not used.
 
     The attack is PGD on the margin of the source, `teacher` or a name under `nets`. Source: Papernot,
     McDaniel, Goodfellow 2016 (arXiv 1605.07277).

@@ -108,7 +108,7 @@ class Term:
 class Branch:
     """A path and the terms along it. `walk: away` increases the ascend loss, `toward` decreases it.
 
-    Without an `attack` nobody walks: the path is the clean image alone.
+    Without an `attack` the path is the clean image alone.
     """
 
     path: PathSampler
@@ -126,7 +126,7 @@ class Branch:
         if self.attack is None:
             for key, term in self.terms.items():
                 if term.covers_path and not term.start:
-                    says = "term %s of a branch that nobody walks counts no clean image: weight=end does"
+                    says = "term %s trains nothing, as its branch has no attack: weight=end would"
                     log.warning(says, key)
         toward_goal = self.ascend is not None and self.ascend.target == "goal"
         asked = toward_goal or any(term.target == "goal" for term in self.terms.values())
@@ -134,7 +134,7 @@ class Branch:
             raise error(
                 "branch.path",
                 "this path has no goal, which its attack or a term asks for",
-                remedy="use path=targeted or target=label",
+                remedy="set path to targeted, or target to label",
             )
         if toward_goal != (self.walk == "toward"):
             raise error(
@@ -152,7 +152,7 @@ class Branch:
                 "branch.attack",
                 "begins at the image, where the student and its own answer there do not differ: no direction",
                 given=type(self.attack).__name__,
-                remedy="write attack.use=pgd attack.init=gaussian, or another ascend.target",
+                remedy="set attack to pgd with init gaussian, or choose another ascend.target",
             )
         if self.scale < 0:
             raise error("branch.scale", "must not be negative", given=self.scale)

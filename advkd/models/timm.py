@@ -45,7 +45,7 @@ class Timm:
         except Exception as failure:
             remedy = "write the name as timm lists it"
             if self.pretrained:
-                remedy = "connect once, so that the weights are kept, or use pretrained=false or model file"
+                remedy = "connect once to cache the weights, use a file of weights, or pretrained=false"
             what = "cannot fetch the pretrained weights" if self.pretrained else "timm cannot make this model"
             raise error("name", f"{what}: {failure}", given=self.name, remedy=remedy) from failure
         known = net.pretrained_cfg

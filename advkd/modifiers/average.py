@@ -72,7 +72,7 @@ class EMA(Average):
 class SWA(Average):
     """The mean of the weights at the end of each epoch, validated and exported for the student.
 
-    Epochs count that end after the fraction `since` of training, the last one always; before it the
+    Averages the epochs that end after the fraction `since` of training, always the last one; before it the
     student stands for itself. BatchNorm `statistics` are those of the epochs, `averaged` like the weights,
     or measured anew after each epoch: the mean, in equal shares, over the batches of one pass through the
     epoch's training images, `clean` and not augmented, which is no part of the images counted in `cost`.

@@ -12,7 +12,7 @@ from advkd.networks.modes import logits_of
 from advkd.types import Shape
 
 KNOWN_DEVICES = ("cpu", "cuda")
-"""What the toolbox runs on; it moves a network from any other device to the processor, without a word."""
+"""What the toolbox runs on; it moves a network from any other device to the CPU, without a word."""
 
 
 def to_art(
@@ -41,7 +41,7 @@ def to_art(
         raise error("to_art.shape", "the network does not say which images it takes", remedy=remedy)
     if classes is None:
         classes = logits_of(net, torch.zeros(1, *shape, device=weight.device)).shape[1]
-    # the toolbox takes the current cuda device, whichever the network is on; ignored on the processor
+    # the toolbox takes the current cuda device, whichever the network is on; ignored on the CPU
     with torch.cuda.device(weight.device if weight.is_cuda else -1):
         return PyTorchClassifier(
             _Whole(net).eval(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -18,36 +19,65 @@ from advkd.registry.installed import installed
 P = ParamSpec("P")
 R = TypeVar("R")
 
+log = logging.getLogger("advkd")
+
 AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 """What kinds of device a caller may have set torch to round on."""
+
+UNUSABLE = (RuntimeError, AssertionError, ImportError)
+"""What torch raises for a device that it does not know, has not, or has no kernels for."""
 
 LIBRARIES = ("advkd", "torch", "torchvision", "timm", "adversarial-robustness-toolbox", "numpy")
 
 
 def chosen(name: str) -> torch.device:
-    """The device called `name`; `auto` takes an accelerator if there is one."""
+    """The device called `name`; `auto` takes an accelerator if there is one that works."""
     if name == "auto":
-        available = torch.accelerator.is_available()
-        return (
-            torch.accelerator.current_accelerator() or torch.device("cpu")
-            if available
-            else torch.device("cpu")
-        )
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        try:
+            return torch.device("cpu") if found is None else _tried(found)
+        except UNUSABLE as cause:
+            log.warning("device=auto takes the CPU: torch cannot use %s here: %s", found, _line(cause))
+            return torch.device("cpu")
+    remedy = "write device=auto or cpu"
     try:
         device = torch.device(name)
-        # on `meta` a tensor has a shape and no numbers
-        torch.empty(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise error(
-            "device", "torch cannot use it here", given=name, remedy="write device=auto or cpu"
-        ) from None
+    except RuntimeError:
+        raise error("device", "torch knows no such device", given=name, remedy=remedy) from None
+    try:
+        return _tried(device)
+    except UNUSABLE as cause:
+        problem = f"torch cannot use it here: {_line(cause)}"
+        raise error("device", problem, given=name, remedy=remedy) from None
+
+
+def _tried(device: torch.device) -> torch.device:
+    # a sum takes a kernel, which a wheel may lack for an old GPU; on `meta` a tensor has no numbers
+    (torch.zeros(1, device=device) + 1).item()
     return device
+
+
+def _line(cause: BaseException) -> str:
+    """The first sentence of what torch says."""
+    return str(cause).partition("\n")[0].partition(". ")[0]
+
+
+@contextmanager
+def within_memory(option: str, size: int) -> Iterator[None]:
+    """An `AdvkdError` that names the `option` to lower, where batches of `size` do not fit the device."""
+    try:
+        yield
+    except torch.OutOfMemoryError as cause:
+        problem = f"a batch of {size} images does not fit the memory of the device"
+        raise error(
+            option, problem, given=str(cause).partition("\n")[0], remedy=f"write a smaller {option}="
+        ) from cause
 
 
 def undisturbed(call: Callable[P, R]) -> Callable[P, R]:
     """`call` whatever its caller has told torch: default device and dtype, autocast, inference mode.
 
-    All draws and indices are made on the processor, networks and images are moved by name, precision is
+    All draws and indices are made on the CPU, networks and images are moved by name, precision is
     chosen by the engine alone, and attacks need gradients. The caller finds everything as it was.
     """
 
@@ -70,7 +100,7 @@ def undisturbed(call: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def repeatable(wanted: bool) -> Iterator[None]:
-    """If `wanted`, a GPU gives the same bits every time, more slowly; a processor does so anyway.
+    """If `wanted`, a GPU gives the same bits every time, more slowly; a CPU does so anyway.
 
     Where torch has no such kernel it raises a RuntimeError that names the operation.
     """
@@ -82,7 +112,7 @@ def repeatable(wanted: bool) -> Iterator[None]:
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
     benchmark = torch.backends.cudnn.benchmark
-    # read when the first product on a GPU is made, and without it torch refuses products there
+    # read when the first product on a GPU is made; older torch refuses products there without it
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False

@@ -172,7 +172,7 @@ def decided(net: nn.Module, shape: Shape, passes: float, compile: Compile, preci
     wanted = compile == "always" or (compile == "auto" and pays)
     missing = cannot_compile(device) if wanted else ""
     if missing and compile == "always":
-        raise error("compile", f"this machine cannot: {missing}", remedy="install it, or compile=auto")
+        raise error("compile", f"impossible here: {missing}", remedy="install it, or compile=auto")
     if missing:
         log.info("not compiled: %s", missing)
     return Engine(bf16, wanted and not missing)
@@ -186,6 +186,8 @@ def large(net: nn.Module, shape: Shape) -> bool:
 def _known_flops(net: nn.Module, shape: Shape) -> float:
     try:
         return flops_of(net, shape, device_of(net))
+    except torch.OutOfMemoryError:
+        raise
     # the counter fails on a forward that differentiates itself, and such a network is left as it is
     except RuntimeError:
         return 0.0
@@ -201,7 +203,7 @@ def restored(about: Mapping[str, bool], device: torch.device) -> Engine:
     """The engine a checkpoint tells of. Raises `AdvkdError` where a compiled training cannot go on."""
     engine = Engine(**about)
     if engine.compiled and (missing := cannot_compile(device)):
-        problem = f"the run was compiled, which this machine cannot: {missing}"
+        problem = f"the run needs compiling, impossible here: {missing}"
         raise error("resume", problem, remedy="install it, or go on where it was started")
     return engine
 
@@ -242,6 +244,6 @@ def cannot_compile(device: torch.device) -> str:
         except Exception:
             return "there is no C++ compiler"
     else:
-        return f"torch compiles for processors and CUDA, and not reliably for {device.type}"
+        return f"torch compiles for CPUs and CUDA, and not reliably for {device.type}"
     header = Path(sysconfig.get_paths()["include"]) / "Python.h"
     return "" if header.exists() else f"the headers of Python are missing ({header.name})"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 import torch
@@ -12,6 +12,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from advkd.errors import error
+
+Switch = tuple[Any, str]
+"""A place in torch and the name of what is set there."""
+
+LAYERS = ("conv", "rnn", "matmul")
 
 
 def batch_norms(net: nn.Module) -> list[_BatchNorm]:
@@ -85,18 +90,20 @@ def momentum_over(net: nn.Module, forwards: int) -> Iterator[None]:
 @contextmanager
 def full_float32() -> Iterator[None]:
     """Float32 means float32 inside the block: no convolution or product is rounded to TF32 or bf16."""
-    switches, word = _switches(), _word()
-    before = [getattr(place, name) for place, name, _ in switches]
+    (older, newer), word = _switches(), _word()
+    before = _values(older), _values(newer)
     try:
-        for place, name, exact in switches:
-            setattr(place, name, exact)
+        # the older ones alone may leave convolutions to a switch for all; older torch has no newer ones
+        _turned(older, repeat(False))
+        _turned(newer, repeat("ieee"))
         yield
     finally:
-        for (place, name, _), value in zip(switches, before, strict=True):
-            setattr(place, name, value)
+        _turned(older, before[0])
         if word:
-            # the switches do not know "medium": without its word torch finds a state it calls mixed
+            # the older switches do not know "medium": without its word torch finds a state it calls mixed
             torch.set_float32_matmul_precision(word)
+        # last, since the older ones and the word write to them
+        _turned(newer, before[1])
 
 
 def _word() -> str:
@@ -107,19 +114,27 @@ def _word() -> str:
         return ""
 
 
-def _switches() -> list[tuple[Any, str, object]]:
-    """What lets torch round float32: where, under which name, and the value that forbids it."""
-    cudnn: Any = torch.backends.cudnn
-    cublas: Any = torch.backends.cuda.matmul
-    found: list[tuple[Any, str, object]] = [(cudnn, "allow_tf32", False), (cublas, "allow_tf32", False)]
+def _switches() -> tuple[list[Switch], list[Switch]]:
+    """What lets torch round float32: the older switches, and the newer ones that this torch has."""
+    cudnn, cublas, mkldnn = torch.backends.cudnn, torch.backends.cuda.matmul, torch.backends.mkldnn
+    places = [cublas, *(getattr(of, name, None) for of in (cudnn, mkldnn) for name in LAYERS)]
+    newer: list[Switch] = [(at, "fp32_precision") for at in places if hasattr(at, "fp32_precision")]
+    older: list[Switch] = [(cudnn, "allow_tf32"), (cublas, "allow_tf32")]
     try:
-        for place, name, _ in found:
-            getattr(place, name)
+        _values(older)
     # torch refuses the older names to whoever has used the newer ones
     except RuntimeError:
-        found = [(place, "fp32_precision", "ieee") for place in (cublas, cudnn.conv, cudnn.rnn)]
-    mkldnn = [getattr(torch.backends.mkldnn, name, None) for name in ("matmul", "conv", "rnn")]
-    return found + [(place, "fp32_precision", "ieee") for place in mkldnn if hasattr(place, "fp32_precision")]
+        older = []
+    return older, newer
+
+
+def _values(switches: Iterable[Switch]) -> list[Any]:
+    return [getattr(place, name) for place, name in switches]
+
+
+def _turned(switches: Iterable[Switch], values: Iterable[Any]) -> None:
+    for (place, name), value in zip(switches, values, strict=False):
+        setattr(place, name, value)
 
 
 def misclassified(logits: Tensor, y: Tensor) -> Tensor:

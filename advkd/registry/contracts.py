@@ -38,7 +38,7 @@ def check(slot: str, place: str, member: Any) -> None:
             remedy = "register a frozen dataclass whose __call__(classes, shape) gives a new network"
             raise error(place, "is a network, not what makes one", given=given, remedy=remedy)
         remedy = "write a frozen dataclass with the hooks of its slot; `modules()` of a method are trained"
-        raise error(place, "is a network, whose options could not be told", given=given, remedy=remedy)
+        raise error(place, "is a network, so its options are unknown", given=given, remedy=remedy)
     for attribute, allowed in VALUES.get(slot, {}).items():
         value = _own(member, attribute)
         # what a property answers is known of an object alone
@@ -46,7 +46,7 @@ def check(slot: str, place: str, member: Any) -> None:
             raise AdvkdError(unknown(f"{place}.{attribute}", attribute, value, allowed))
     if isinstance(nets := getattr(member, "nets", ()), str):
         remedy = f'write nets: ClassVar[tuple[str, ...]] = ("{nets}",)'
-        raise error(place, "names its networks in a tuple", given=nets, remedy=remedy)
+        raise error(place, "nets must be a tuple of names", given=nets, remedy=remedy)
     contract = {k: v for k, v in vars(protocol).items() if not k.startswith("_") or k == "__call__"}
     if slot in OPTIONAL:
         hooks, contract = contract, {k: v for k, v in contract.items() if hasattr(member, k)}

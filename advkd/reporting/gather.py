@@ -87,7 +87,7 @@ def _compared(folder: Path, entry: Mapping[str, Any]) -> Row:
         raise error("report", "the cells of the comparison are not beside it", given=cell, remedy=remedy)
     judged = audited(folder / audit) if audit else evaluations(cell)[0]
     if any(entry.get(key, value) != value for key, value in vars(judged.scores).items()):
-        remedy = "run the same advkd compare command again: its verdict is on what was there before"
+        remedy = "run the same advkd compare command again: its verdict is out of date"
         raise error(
             "report",
             "a student was judged anew since",

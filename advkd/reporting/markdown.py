@@ -106,7 +106,7 @@ def _doubts(material: Material) -> Iterator[str]:
         for flag in row.judged.audit["flags"]
     ]
     if any(row.judged and row.judged.audit for row in material.rows):
-        yield "## Doubt"
+        yield "## Flags"
         yield "\n".join(flags) or "No check raised a flag."
     if (single := material.single) and single.judged and single.judged.audit:
         yield "## Not tried"

@@ -22,11 +22,11 @@ def notes(material: Material) -> Iterator[str]:
     yield from dict.fromkeys(said)
     if len(material.rows) > 1:
         yield (
-            "Accuracies hold for this setting: its data, student, teacher and threat. Another setting may "
-            "rank the methods otherwise."
+            "Accuracies hold for this setting: its data, student, teacher and threat. Another may "
+            "rank the methods differently."
         )
     if material.groups and material.images.endswith("validation images"):
-        yield "These images have also chosen each student's best epoch, so accuracies are somewhat too high."
+        yield "These images also served to select each student's best epoch, so accuracies are optimistic."
     yield from _engines(material)
     yield from _settings(material)
     if len(teachers(material)) > 1:
@@ -37,8 +37,8 @@ def notes(material: Material) -> Iterator[str]:
     unaudited = [g.name for g in material.groups if any(judged.audit is None for judged in g.judged)]
     if unaudited:
         yield (
-            f"Not audited: {', '.join(unaudited)}. No check has doubted these numbers yet; "
-            "advkd eval RUN suite=standard does."
+            f"Not audited: {', '.join(unaudited)}. These numbers are unchecked; "
+            "advkd eval RUN suite=standard checks them."
         )
 
 
@@ -50,7 +50,7 @@ def _spared(material: Material) -> Iterator[str]:
         shares = [float((one.survivors & ~one.tried[attack]).sum() / one.survivors.sum()) for one in ran]
         if any(shares):
             yield (
-                f"{attack} was tried on some of the images that stood until then. Of those that count as "
+                f"{attack} was run on some of the images still unbroken then. Of those counted as "
                 f"robust, {percent(min(shares))} to {percent(max(shares))} %, by student, have not met it."
             )
 
@@ -58,7 +58,7 @@ def _spared(material: Material) -> Iterator[str]:
 def _of_costs(material: Material) -> str:
     told = {str(row.history.environment.get("threads", "?")) for row in material.rows if row.history}
     return (
-        "Wall times were taken beside whatever else the machine did, by so many threads for each student: "
+        "Wall times depend on what else the machine did and on the number of threads for each student: "
         f"{' or '.join(sorted(told))}. They are no measure of a method. TFLOP, where they are known, are "
         "floating point operations of one training, those of student and teacher, counted by torch on steps "
         "of that very run; neither training the teacher nor validation is in them. Passes are images sent "

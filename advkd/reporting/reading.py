@@ -197,11 +197,11 @@ def _notes(config: Mapping[str, Any], judged: Judged | None) -> Iterator[str]:
         del limits["test"]
     for part, what in (("train", "training"), ("test", "test")):
         if limits.get(part) is not None:
-            yield f"Limited to {limits[part]} {what} images (split.{part}), drawn by class."
+            yield f"Limited to {limits[part]} {what} images (split.{part}), stratified."
     if judged is not None and judged.scores.n == audit.get("limit"):
-        yield f"Of the {judged.part or 'test'} images {judged.scores.n} were judged (limit), drawn by class."
+        yield f"Of the {judged.part or 'test'} images {judged.scores.n} were judged (limit), stratified."
     if data.get("size") is not None:
-        yield f"Images were re-encoded to {data['size']} x {data['size']} pixels (data.size)."
+        yield f"Images were resized to {data['size']} x {data['size']} pixels (data.size)."
 
 
 def paths(file: Path) -> Paths | None:

@@ -112,8 +112,8 @@ def legend(material: Material) -> str:
     if all(judged.exact(attack) for judged in every for attack in judged.attacks):
         return says
     return (
-        f"{says} ≤: tried only on images that earlier attacks had left standing. Images it did not meet "
-        "count as right if they are when clean, so alone it may break more; robust accuracy is no higher."
+        f"{says} ≤: run only on images that earlier attacks had not broken. Images it did not meet "
+        "count as right if right when clean, so alone it may break more; robust accuracy is unaffected."
     )
 
 

@@ -23,7 +23,7 @@ HEADS = {
         "p",
         "p, Holm",
         "verdict",
-        "seeds to tell",
+        "seeds needed",
     ),
     "students": ("seed", "difference, points", "p", "p, Holm", "verdict"),
 }
@@ -33,9 +33,9 @@ INDICATIVE = " Indicative: with so few seeds, more may well say otherwise."
 ABOUT = {
     "methods": (
         "These methods",
-        "Would it come out again if the students were trained anew? Judged over seeds, each training of a "
+        "Would this hold if the students were trained again? Judged over seeds, each training of a "
         "method being one observation, and over seeds and images together. A difference is the "
-        "first method less the second. Says something about the recipes, in this setting.",
+        "first method less the second. This is about the methods, in this setting.",
     ),
     "students": (
         "These students",

@@ -129,7 +129,7 @@ def headline(material: Material) -> str:
     if below:
         says += f", {100 * (most - (below[0].mean('robust') or 0)):.1f} points above {below[0].name}"
     seeds = _seeds(ranked(material))
-    return f"{says}.{seeds} Whether that could be chance has not been tested here: advkd compare does."
+    return f"{says}.{seeds} Whether this is chance is not tested here; advkd compare tests it."
 
 
 def _seeds(groups: Sequence[Group]) -> str:
@@ -150,9 +150,7 @@ def beneath(material: Material) -> str:
         return _costs(groups, equal(comparison), _told_worse(groups[0].name, comparison))
     judged = material.judged
     said = f"95 % interval of robust accuracy {percent(judged.scores.interval('robust'))} % (Wilson)."
-    return (
-        said if judged.complete else f"{said} The attacks have not come to their end: this is an upper bound."
-    )
+    return said if judged.complete else f"{said} The attacks have not finished: this is an upper bound."
 
 
 def judged_by(material: Material, suite: str) -> str:

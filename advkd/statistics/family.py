@@ -121,7 +121,7 @@ def same_images(bits: Mapping[str, Bits]) -> int:
             place, row = f"{name}, seed {seed}", np.asarray(right)
             if row.dtype != np.bool_ or row.ndim != 1 or not row.size:
                 given = f"{row.dtype} of shape {row.shape}"
-                raise error(place, "must say right or wrong (a bool) of each test image", given=given)
+                raise error(place, "must hold one bool (right or wrong) per test image", given=given)
             sizes[place] = row.size
     first = next(iter(sizes), "")
     for place, size in sizes.items():

@@ -80,13 +80,13 @@ class MethodVerdict(PairVerdict):
             f"({self.chance})."
         )
         if self.by_images:
-            seeds = f"As far as {len(self.seeds)} seeds show, more"
-            says += f" {seeds} would not tell a difference this large on these images; more images might."
+            seeds = f"Judging by {len(self.seeds)} seeds, more"
+            says += f" {seeds} would not detect a difference this large on these images; more images might."
         if self.seeds_needed:
             count = f"about {self.seeds_needed}" if self.seeds_needed <= MOST else f"more than {MOST}"
             says += (
-                f" To tell a difference this large would take {count} seeds: a rough guess from "
-                f"{len(self.seeds)}, for a chance of {100 * POWER:g} %."
+                f" Detecting a difference this large takes {count} seeds: a rough guess from "
+                f"{len(self.seeds)}, for {100 * POWER:g} % power."
             )
         return f"{says} Indicative: fewer than {FEW} seeds." if self.indicative else says
 

@@ -76,7 +76,7 @@ def leaves_no_trace(attack: Attack) -> None:
 
 @check("attacks")
 def leaves_no_trace_of_a_failure(attack: Attack) -> None:
-    """They are left as found also when the objective raises in the middle of the walk."""
+    """State is left as found even when the objective raises in the middle of a walk."""
     for call in (1, 2):
         require(not (left := traces(attack, fails_at=call)), f"changed when call {call} fails: {left}")
 

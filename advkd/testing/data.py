@@ -84,7 +84,7 @@ def shape_and_classes_come_first(source: DataSource) -> None:
 
 @check("data")
 def splits_are_disjoint(source: DataSource) -> None:
-    """No test image is a training image, but for a few that occur twice in the world."""
+    """No test image is a training image, except for a few duplicates."""
     training = {_bytes(x) for x, _ in seen(source, "train", most=10**9)}
     test = [_bytes(x) for x, _ in seen(source, "test")]
     share = sum(x in training for x in test) / max(len(test), 1)

@@ -161,7 +161,7 @@ def leaves_no_trace(evaluator: Evaluator) -> None:
 
 @check("evaluators")
 def leaves_no_trace_of_a_failure(evaluator: Evaluator) -> None:
-    """They are left as found also when the network raises in the middle of the attack."""
+    """State is left as found even when the network raises in the middle of an attack."""
     for call in (1, 2, 3):
         require(not (left := traces(evaluator, call)), f"changed when call {call} fails: {left}")
 

@@ -34,7 +34,7 @@ def options_by_keyword(member: Any) -> None:
 
 @check(MEMBERS)
 def options_are_annotated(member: Any) -> None:
-    """A number in the class is an option by its annotation; without one nobody could set it."""
+    """A number in the class is an option only if annotated; otherwise it cannot be set."""
     for kind in type(member).__mro__:
         annotated = inspect.get_annotations(kind)
         for name, value in vars(kind).items():

@@ -92,7 +92,7 @@ def puts_the_student_back(modifier: Modifier) -> None:
 
 @check("modifiers", has("around_step"))
 def puts_the_student_back_after_a_failure(modifier: Modifier) -> None:
-    """It is undone also when the losses raise."""
+    """It is undone even if the losses raise."""
     training = Training(modifier)
     before = {k: v for k, v in state(training.student).items() if k not in MOVED}
     try:

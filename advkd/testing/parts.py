@@ -88,7 +88,7 @@ class _Drawn(TorchFunctionMode):
         answer, drawn = func(*args, **(kwargs or {})), (kwargs or {}).get("generator")
         if drawn is not None and isinstance(answer, Tensor) and answer.device.type != drawn.device.type:
             name = getattr(func, "__name__", func)
-            require(False, f"{name} draws elsewhere than its generator, a processor's; draw there, then move")
+            require(False, f"{name} draws elsewhere than on its generator's CPU; draw there, then move")
         return answer
 
 

@@ -71,7 +71,7 @@ def takes_any_record(reporter: Reporter) -> None:
 
 @check("reporters")
 def takes_any_number(reporter: Reporter) -> None:
-    """It takes numbers that are infinite or none at all: a run that diverges is reported too."""
+    """It takes infinite numbers and NaN: a run that diverges is reported too."""
     for value in (float("nan"), float("inf"), -0.0, 1e300):
         tell(reporter, *(Record(name=r.name, value=value, epoch=0, parts=r.parts) for r in of_epoch(0)))
 

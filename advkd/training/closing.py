@@ -58,5 +58,5 @@ def _teacher_judged(run: Run, nets: Mapping[str, nn.Module], images: Images) -> 
     try:
         return evaluate(nets["teacher"], images, run.threat, run.evaluation, batch_size=run.eval_batch_size)
     except CutOffError:
-        log.warning("the teacher is not judged: no gradient passes it; advkd eval skips what asks for one")
+        log.warning("the teacher is not judged: it passes no gradient; advkd eval skips what needs one")
         return None

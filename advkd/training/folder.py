@@ -36,11 +36,11 @@ def made(run: Run, out: str | Path | None) -> Path:
     folder = expanded(out) if out else _fresh(run)
     begun = (folder / RUN).exists()
     if begun and any((folder / name).exists() for name in (checkpoint.NAME, RESULT)):
-        remedy = f"go on with it by resume={folder}, or choose another out=DIR"
+        remedy = f"continue it with resume={folder}, or choose another out=DIR"
         raise error("out", "the folder already holds a run", given=folder, remedy=remedy)
     others = [] if begun else sorted(file.name for name in WRITES for file in folder.glob(name))
     if others:
-        problem = f"the folder holds what a run would write over: {', '.join(others)}"
+        problem = f"the folder holds files a run would overwrite: {', '.join(others)}"
         raise error("out", problem, given=folder, remedy="choose another out=DIR")
     return created(folder)
 
@@ -165,7 +165,8 @@ def locked(folder: Path) -> Iterator[None]:
 def written(folder: Path, place: str) -> tuple[Run, str | None]:
     """The run that `run.yaml` describes, and the hash it had when it was started."""
     if not (folder / RUN).is_file():
-        raise error(place, "is not the folder of a run: it has no run.yaml", given=folder, remedy="see runs/")
+        remedy = "give the folder that advkd run wrote to, runs/NAME or its out="
+        raise error(place, "is not the folder of a run: it has no run.yaml", given=folder, remedy=remedy)
     raw = load_yaml(folder / RUN, place)
     started = raw.pop("hash", None)
     for key in (GIVEN, IMAGES, CODE):

@@ -34,7 +34,7 @@ class Given:
         if not isinstance(self.data, tuple):
             if self.data is not None and not hasattr(self.data, "open"):
                 remedy = "give (train_set, test_set), or a source with classes, shape and open(split)"
-                raise error("data", "is no source of data", given=type(self.data).__name__, remedy=remedy)
+                raise error("data", "is not a data source", given=type(self.data).__name__, remedy=remedy)
             return self.data
         names = ("train", "test")
         if len(self.data) != len(names):

@@ -21,7 +21,7 @@ from advkd.evaluation import evaluate
 from advkd.guards import check_finite, check_paths
 from advkd.networks import weights
 from advkd.networks.cost import Cost
-from advkd.networks.device import repeatable
+from advkd.networks.device import within_memory
 from advkd.networks.engine import Engine, decided, restored
 from advkd.networks.modes import device_of
 from advkd.protocols import Method, Reporter
@@ -79,22 +79,24 @@ class Training:
             self.modified = Modified(run.modifiers, self.modules)
         self.saved = {**self.modules, **self.modified.modules()}
         self.epoch, self.rate = 0, 0.0
+        self.path = setup.folder / checkpoint.NAME
+        self.option = "teacher.batch_size" if setup.stage == "teacher" else "batch_size"
         self.best: dict[str, float] = {}
         self.weighed = Weighed()
 
     def fit(self, *, resume: bool = False) -> None:
         """Trains up to the last epoch; the folder then holds the best and the last student."""
-        if resume and (self.setup.folder / checkpoint.NAME).exists():
+        if resume and self.path.exists():
             self._restore()
         sizes = {"steps": self.steps, "batch": self.run.batch_size, "done": self.epoch}
         sizes |= {f"modifier.{name}": 1 for name in self.run.modifiers}
         self._say("train.epochs", self.run.epochs, parts=sizes)
         while self.epoch < self.run.epochs:
             begin = time.perf_counter()
-            with self.engine.precise(), repeatable(self.run.deterministic):
+            with self.engine.precise(), within_memory(self.option, self.run.batch_size):
                 self._epoch()
                 self._epoch_end()
-            with self.modified.worn():
+            with self.modified.worn(), within_memory("eval_batch_size", self.run.eval_batch_size):
                 self._validate()
             self._say("epoch.seconds", time.perf_counter() - begin)
             self.epoch += 1
@@ -226,15 +228,12 @@ class Training:
         if self.epoch == self.run.epochs:
             with self.modified.worn():
                 self._write(LAST, {"epoch": self.epoch})
-        checkpoint.save(
-            self.setup.folder / checkpoint.NAME, self.saved, self.optimizer, self.scheduler, about
-        )
+        checkpoint.save(self.path, self.saved, self.optimizer, self.scheduler, about)
 
     def _restore(self) -> None:
-        path = self.setup.folder / checkpoint.NAME
-        about = checkpoint.restore(path, self.saved, self.optimizer, self.scheduler)
+        about = checkpoint.restore(self.path, self.saved, self.optimizer, self.scheduler)
         if (about["hash"], about["seed"]) != (self.run.hash, self.run.seed):
-            raise error("resume", "the checkpoint belongs to another configuration", given=path)
+            raise error("resume", "the checkpoint belongs to another configuration", given=self.path)
         self._equip(restored(about["engine"], self.device))
         self.epoch, self.best = about["epoch"], about["best"]
         self.cost.load(about["cost"])

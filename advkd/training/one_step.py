@@ -76,7 +76,7 @@ def _checked(batch: Batch, nets: Mapping[str, nn.Module], threat: Threat) -> Bat
 def _ahead(generator: torch.Generator) -> int:
     """A seed from the state of a generator, which keeps all it is to draw; an error for one of a GPU."""
     if generator.device.type != "cpu":
-        problem = "all noise is drawn on the processor, whatever the device"
+        problem = "all noise is drawn on the CPU, whatever the device"
         remedy = "pass torch.Generator().manual_seed(...)"
         raise error("loss_of generator", problem, given=generator.device, remedy=remedy)
     return drawn(torch.Generator().set_state(generator.get_state()))

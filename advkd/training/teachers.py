@@ -22,6 +22,7 @@ from advkd.files import expanded, held, write_json
 from advkd.models.file import File, file_of, saved
 from advkd.models.trained import Trained
 from advkd.networks import weights
+from advkd.networks.device import repeatable
 from advkd.networks.engine import asked_for
 from advkd.protocols import ModelSource, Reporter
 from advkd.splits import Splits
@@ -142,8 +143,8 @@ def _tell_engine(about: Mapping[str, Any], run: Run) -> None:
     if any(engine.get(key, value) != value for key, value in asked.items()):
         trained = ", ".join(f"{key} {str(value).lower()}" for key, value in engine.items())
         log.warning(
-            "the cached teacher was trained with %s: precision and compile are of the student alone; "
-            "ADVKD_CACHE=DIR elsewhere trains both as asked",
+            "the cached teacher was trained with %s: precision and compile affect only the student; "
+            "another ADVKD_CACHE=DIR trains both as asked",
             trained,
         )
 
@@ -179,7 +180,8 @@ def _fit(recipe: Run, splits: Splits, device: torch.device, report: Reporter, fo
         about=about,
         stage="teacher",
     )
-    Training(recipe, setup).fit(resume=True)
+    with repeatable(recipe.deterministic):
+        Training(recipe, setup).fit(resume=True)
 
 
 def described(run: Run, splits: Splits) -> dict[str, Any]:

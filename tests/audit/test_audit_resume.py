@@ -66,8 +66,8 @@ def test_what_is_there_is_not_taken_for_something_else(robust, digits, threat, t
     fewer = digits.subset(torch.arange(30))
     cases = {
         "is of another model": (untrained(10), digits, threat),
-        "of other data": (robust, fewer, threat),
-        "of other options": (robust, digits, Threat(eps=0.1)),
+        "from an audit with other data": (robust, fewer, threat),
+        "from an audit with other options": (robust, digits, Threat(eps=0.1)),
     }
     for says, (net, data, other) in cases.items():
         with pytest.raises(AdvkdError, match=f"examples.npz: .*{says}(.|\n)*choose another out"):
@@ -104,7 +104,7 @@ def test_an_attack_that_fails_leaves_those_before_it(robust, digits, threat, tmp
                         raise RuntimeError("tired")
             return self.net(x)
 
-    says = r"evaluators.pgd: failed on the examples .*tired(.|\n)*are kept"
+    says = r"evaluators.pgd: failed on the examples .*tired(.|\n)*reuses finished attacks"
     with pytest.raises(AdvkdError, match=says):
         advkd.audit(Tired(well=False), digits, threat, out=tmp_path, **BRIEF)
     with np.load(file) as found:

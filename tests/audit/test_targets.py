@@ -74,7 +74,7 @@ def test_strict_does_not_take_an_upper_bound_for_a_verdict(robust, tmp_path):
 @pytest.mark.parametrize(
     ("x", "says"),
     [
-        (np.zeros((4, 1, 8, 8), dtype=np.int64), "images of integers\n  given    torch.int64"),
+        (np.zeros((4, 1, 8, 8), dtype=np.int64), "not uint8 or float\n  given    torch.int64"),
         (np.full((4, 1, 8, 8), 200.0, dtype=np.float32), "pixels must lie in [0,1]\n  given    200 to 200"),
     ],
 )
@@ -120,16 +120,22 @@ def test_the_official_name_is_not_lent(tmp_path):
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        ("budget=soon", "budget: is no length of time"),
-        ("budget=10", "budget: is no length of time"),
+        ("budget=soon", "budget: is not a duration"),
+        ("budget=10", "budget: is not a duration"),
         ("suite=ful", "nearest  full"),
         ("evaluators.pgdd.steps=3", "evaluators.pgdd: no such entry"),
         ("drop=evaluatrs.noise", "evaluatrs: unknown option"),
         ("nets=other.pt", "nets: is a group of entries"),
-        ("+nets.peer={use: trained, model: tiny-cnn, epochs: 1, batch_size: 8}", "nets.peer: is trained as"),
-        ("teacher={use: trained, model: tiny-cnn, epochs: 1, batch_size: 8}", "teacher: is trained as"),
+        (
+            "+nets.peer={use: trained, model: tiny-cnn, epochs: 1, batch_size: 8}",
+            "nets.peer: can only be the teacher",
+        ),
+        (
+            "teacher={use: trained, model: tiny-cnn, epochs: 1, batch_size: 8}",
+            "teacher: can only be the teacher",
+        ),
         ("limit=0", "limit: must be at least 1"),
-        ("threat.eps=8", "eps is wider than the box"),
+        ("threat.eps=8", "eps exceeds the pixel range"),
     ],
 )
 def test_words_that_do_not_fit(word, says, tmp_path):
@@ -164,7 +170,7 @@ def test_selftest_fails_where_a_check_is_blind(monkeypatch):
 
 def test_data_given_in_python_must_be_given_again(tmp_path, digits):
     api.train(api.resolve("preset=standard", "epochs=1"), data=(digits, digits), out=tmp_path)
-    assert "data: the run was given data of its own" in run(str(tmp_path), *QUICK, status=2)
+    assert "data: the run was given data in Python" in run(str(tmp_path), *QUICK, status=2)
     run(str(tmp_path), *QUICK, "data=digits", f"out={tmp_path / 'out'}")
 
 
@@ -175,7 +181,7 @@ def test_a_teacher_given_in_python_is_not_replaced_by_another(tiny, tmp_path):
     run(str(tmp_path / "second"), *QUICK)
     (file,) = (tmp_path / "second").glob("eval/*/result.json")
     assert "teacher" not in json.loads(file.read_text())
-    assert "rows: nobody" in run(str(tmp_path / "second"), *QUICK, "rows=[teacher]", status=2)
+    assert "rows: none of these is there" in run(str(tmp_path / "second"), *QUICK, "rows=[teacher]", status=2)
     api.train(api.resolve("preset=pgd-at", *tiny), teacher=teacher, out=tmp_path / "third")
     pairs = (("first", "second"), ("second", "third"), ("third",))
     found = [teachers(gathered([tmp_path / name for name in names])) for names in pairs]
@@ -185,7 +191,7 @@ def test_a_teacher_given_in_python_is_not_replaced_by_another(tiny, tmp_path):
 def test_the_result_of_something_else_is_not_written_over(robust, tmp_path):
     (tmp_path / "result.json").write_text("{}")
     said = run(str(robust), *QUICK, f"out={tmp_path}", status=2)
-    assert "out: holds the result of something else than an audit" in said
+    assert "out: holds a result that is not from an audit" in said
     assert (tmp_path / "result.json").read_text() == "{}"
 
 

@@ -30,7 +30,7 @@ WORDS = {
     "curves.steps=[0]": "must be at least 1",
     "rows=best": r"should be a list\n(?s:.*)write rows=\[best\]",
     "siute=full": r"nearest  suite\n(?s:.*)evaluation\.md, Words",
-    "+evaluators.clean={use: pgd}": "no attack may be called so",
+    "+evaluators.clean={use: pgd}": "this name is reserved",
     "+evaluators.mine={use: 'art:Nope'}": "evasion attack",
 }
 

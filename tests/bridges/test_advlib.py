@@ -169,7 +169,7 @@ def test_the_same_seed_walks_the_same_path_and_nothing_global_moves(net, batch):
 
 
 def test_options_that_would_make_another_path():
-    with pytest.raises(AdvkdError, match="n_restarts of apgd is not to be set"):
+    with pytest.raises(AdvkdError, match="n_restarts of apgd cannot be set"):
         AdvLibAttack(name="apgd", options={"n_restarts": 2})
     with pytest.raises(AdvkdError, match="at least one step"):
         AdvLibAttack(name="apgd", steps=0)

@@ -43,18 +43,18 @@ def test_what_has_a_budget_is_what_is_called_so():
 def test_options_are_held_against_the_signature():
     for options, says in (
         ({"stesp": 3}, "unknown option of ddn\n  given    stesp\n  nearest  steps"),
-        ({"targeted": True}, "targeted of ddn is not to be set"),
-        ({"callback": 1}, "callback of ddn is not to be set"),
+        ({"targeted": True}, "targeted of ddn cannot be set"),
+        ({"callback": 1}, "callback of ddn cannot be set"),
     ):
         with pytest.raises(AdvkdError, match=says):
             AdvLib(name="ddn", options=options)
     for options in ({"eps": 1.0}, {"norm": 2}, {"best_loss": True}):
-        with pytest.raises(AdvkdError, match="of apgd is not to be set"):
+        with pytest.raises(AdvkdError, match="of apgd cannot be set"):
             AdvLib(name="apgd", options=options)
     # of FAB it is the radius of random starts, not a budget
     assert AdvLib(name="fab", options={"ε": 0.2}).kind == "minimal-norm"
     # and of the trust region the first length of its steps
-    with pytest.raises(AdvkdError, match="p of tr is not to be set"):
+    with pytest.raises(AdvkdError, match="p of tr cannot be set"):
         AdvLib(name="tr", options={"p": 2})
     assert AdvLib(name="tr", options={"eps": 0.01}).kind == "minimal-norm"
 

@@ -62,7 +62,7 @@ def test_show_member():
 
 def test_show_evaluator_says_what_it_searches_knows_and_costs():
     text = " ".join(advkd("show", "evaluator", "square").stdout.split())
-    assert "fixed-budget, black-box; an image of 10 classes costs at most: 5003 forward" in text
+    assert "fixed-budget, black-box; at 10 classes an image costs at most: 5003 forward" in text
     assert "minimal-norm, white-box" in advkd("show", "evaluator", "fab-t").stdout
 
 

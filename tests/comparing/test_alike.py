@@ -35,7 +35,7 @@ def test_an_entrant_without_the_teacher_that_a_suite_asks_is_refused(asking):
     words = [*SMALL, "presets=rslad,pgd-at", "allow=differences"]
     planned(parsed([*words, asking]))
     planned(parsed([*words, "pgd-at.teacher=null"]))
-    with pytest.raises(AdvkdError, match=r"(?s)no teacher, which transfer of suite .* ask of all.*pgd-at"):
+    with pytest.raises(AdvkdError, match=r"(?s)no teacher, which suite .* needs for transfer.*pgd-at"):
         planned(parsed([*words, asking, "pgd-at.teacher=null"]))
 
 
@@ -47,14 +47,19 @@ def test_a_student_judged_by_other_attacks_has_failed_and_the_others_are_compare
     again = concluded(found.plan, found.folder, made, None, {})
     assert [row["state"] for row in again.about["rows"]] == ["done", "done", "done", "failed"]
     (told,) = again.failed
-    for part in ("ard, seed 1", "judged on other attacks", "fewer, the others y", f"{tmp_path}/its audit"):
+    for part in (
+        "ard, seed 1",
+        "not judged with the same attacks",
+        "fewer, the others y",
+        f"{tmp_path}/its audit",
+    ):
         assert part in told
     assert again.headline.startswith("On these 1000 images ard has the highest mean robust accuracy, 45.0 %")
 
 
 def test_who_share_no_seed_are_not_ranked(tmp_path):
     found = outcome(tmp_path, {"rslad": (400, None, 900), "ard": (None, 450, None)})
-    assert found.headline.startswith("No seed was judged of every entrant, so none can be said to be ahead.")
+    assert found.headline.startswith("No seed was judged for every entrant, so none can be ranked first.")
 
 
 @pytest.mark.parametrize(

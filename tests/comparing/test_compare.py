@@ -104,7 +104,7 @@ def test_another_comparison_beside_it_takes_its_cells(done):
 
 
 def test_a_folder_of_another_comparison_is_refused(done):
-    with pytest.raises(AdvkdError, match="is the folder of another comparison: other cells, seeds"):
+    with pytest.raises(AdvkdError, match="holds another comparison, which differs in cells, seeds"):
         advkd.compare("presets=path-dual,rslad", "seeds=0,1,2", *SMALL, out=done)
 
 

@@ -51,7 +51,7 @@ def test_costs_are_counted_where_they_are_known(failed_first, tmp_path):
     assert "counted on steps" in pareto(material).caption
     page = report(failed_first, tmp_path).read_text()
     assert (
-        "Wall times were taken beside whatever else the machine did, by so many threads for each student: 1."
+        "Wall times depend on what else the machine did and on the number of threads for each student: 1."
         in page
     )
     # without a count of everybody, time is all there is
@@ -131,7 +131,7 @@ def test_who_has_no_rank_is_no_measure_of_cost(failed_first):
     material = Material(rows=told, comparison={"methods": [], "equal": "epochs"})
     assert [group.name for group in ranked(material)][-1] == "path-dual"
     assert "as much as ard." in beneath(material)
-    assert "joins methods whose mean none reaches at less cost: rslad" in pareto(material).caption
+    assert "joins methods that no cheaper one matches: rslad" in pareto(material).caption
     assert 'scope="col" aria-sort' not in html(material)
 
 

@@ -84,7 +84,7 @@ def test_a_student_judged_on_other_terms_is_not_compared(copy):
     (audit / "result.json").write_text(json.dumps({**about, "threat": "linf eps 0.1"}))
     (told,) = advkd.compare(*WORDS, out=copy).failed
     assert told.startswith("rslad, seed 0: ")
-    assert "judged on other threat than the others" in told
+    assert "not judged with the same threat as the others" in told
     assert str(audit.resolve()) in told
 
 

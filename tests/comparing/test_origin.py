@@ -109,10 +109,10 @@ def test_attacks_that_asked_another_teacher_are_told(tmp_path, monkeypatch):
     run(tmp_path / "given" / "c", "presets=pgd-at,trades", *words)
     shutil.copy(teachers[1], teachers[0])
     said = run(tmp_path / "given" / "d", "presets=pgd-at,trades,mart", *words)
-    assert "mart, seed 0: compare: it was judged on other teacher than the others" in said
+    assert "mart, seed 0: compare: not judged with the same teacher as the others" in said
     apart = [f"{label}.teacher={file}" for label, file in zip(("pgd-at", "trades"), teachers, strict=True)]
     said = run(tmp_path / "e", "presets=pgd-at,trades", *apart, words[1], "dry=true")
-    assert "differs  attacks: transfer ask the teacher of each, and teachers differ" in said
+    assert "differs  attacks: transfer use each one's teacher, and teachers differ" in said
 
 
 def test_a_teacher_that_is_not_there_is_told_by_its_cells(tmp_path):
@@ -194,5 +194,5 @@ def test_attacks_whose_code_has_changed_are_noticed(tmp_path):
 def test_a_student_of_another_engine_is_refused(tmp_path):
     run(tmp_path / "c", "presets=pgd-at,trades", "precision=float32")
     said = run(tmp_path / "d", "presets=pgd-at,trades", "precision=bf16")
-    assert said.count("holds a student that another engine has trained") >= 2
+    assert said.count("holds a student trained with another engine") >= 2
     assert "bf16 false, asked for bf16" in said

@@ -15,7 +15,7 @@ def test_a_failed_cell_does_not_turn_the_headline_against_the_verdict(tmp_path):
     found = outcome(tmp_path, {"rslad": (400, 405, 900), "ard": (650, 656, None)})
     assert [verdict.verdict for verdict in found.methods] == ["worse"]
     assert found.headline.startswith("On these 1000 images ard has the highest mean robust accuracy, 65.3 %")
-    assert "over 2 seeds that all have, indicative (fewer than 5 seeds)" in found.headline
+    assert "over 2 seeds common to all, indicative (fewer than 5 seeds)" in found.headline
     assert found.headline.endswith("It is better than rslad. 1 of 6 cells failed.")
 
 
@@ -50,7 +50,7 @@ def test_an_entrant_with_too_few_seeds_is_not_ranked_and_takes_none_from_the_oth
     )
     assert found.headline == (
         "On these 1000 images ard has the highest mean robust accuracy, 45.9 % (clean 100.0 %), over 6 "
-        "seeds. It is better than rslad. iad was judged in too few of these seeds to be ranked. "
+        "seeds. It is better than rslad. iad was judged on too few of these seeds to be ranked. "
         "5 of 18 cells failed."
     )
 
@@ -67,7 +67,7 @@ def test_a_verdict_against_the_leader_by_one_without_a_rank_is_told(tmp_path):
     assert set(found.seeds) == {"rslad", "ard"}
     assert "ard has the highest mean robust accuracy, 45.0 %" in found.headline
     own = "Over all seeds of each pair it is"
-    says = f"{own} better than rslad and mart. {own} worse than iad. iad and mart were judged in too few of"
+    says = f"{own} better than rslad and mart. {own} worse than iad. iad and mart were judged on too few of"
     assert says in found.headline
 
 
@@ -88,9 +88,9 @@ def test_those_of_one_mean_share_the_highest_and_each_has_its_verdicts(tmp_path)
     )
     assert found.headline == (
         "On these 1000 images rslad and ard share the highest mean robust accuracy, 45.3 % (clean 100.0 % "
-        "and 100.0 %), over 3 seeds, indicative (fewer than 5 seeds). Of them rslad is better than iad and "
-        "mart. Of them rslad is "
-        "not distinguishable from ard. Of them ard is better than iad and mart."
+        "and 100.0 %), over 3 seeds, indicative (fewer than 5 seeds). Method rslad is better than iad and "
+        "mart. Method rslad is "
+        "not distinguishable from ard. Method ard is better than iad and mart."
     )
 
 
@@ -98,7 +98,7 @@ def test_one_seed_tests_no_method(tmp_path):
     found = outcome(tmp_path, {"rslad": (400,), "ard": (450,)})
     assert found.headline == (
         "On these 1000 images ard has the highest mean robust accuracy, 45.0 % (clean 100.0 %), over 1 seed, "
-        "and one seed tests no method."
+        "and one seed allows no test."
     )
     assert [verdict.verdict for verdict in found.students] == ["worse"]
 
@@ -106,7 +106,7 @@ def test_one_seed_tests_no_method(tmp_path):
 def test_one_seed_that_all_have_does_not_deny_what_pairs_are_tested_on(tmp_path):
     found = outcome(tmp_path, {"rslad": (500, 505, None), "ard": (None, 400, 402), "iad": (450, 455, 452)})
     assert (
-        "over 1 seed that all have, indicative (fewer than 5 seeds). Over all seeds of each pair it is"
+        "over 1 seed common to all, indicative (fewer than 5 seeds). Over all seeds of each pair it is"
         in found.headline
     )
 

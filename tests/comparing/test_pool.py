@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 from compare_parts import SMALL
 
@@ -86,3 +87,26 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path):
     script.write_text(f"import advkd\nprint(*{call}.failed)\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert done.stdout.count('if __name__ == "__main__"') == 2
+
+
+@pytest.mark.parametrize(
+    ("named", "device", "gpus"), [("", "auto", "012"), ("5,7", "cuda", "575"), ("", "cuda:1", ["", "", ""])]
+)
+def test_processes_share_the_gpus(named, device, gpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    told = []
+
+    class Noting:
+        def __init__(self, count, context, ready, terms):
+            told.append(terms[-1])
+
+        def shutdown(self, **how):
+            pass
+
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Noting)
+    plan = planned(parsed(["presets=pgd-at,trades", "seeds=0", f"device={device}", *SMALL]))
+    work = {0: (plan.cells[0], tmp_path)}
+    with pytest.raises(AttributeError, match="submit"):
+        pool.parallel(work, Judge(suite="compare", part="test"), 3, None, print)
+    assert told == list(gpus)

@@ -102,5 +102,5 @@ def test_the_terminal_says_once_that_one_seed_tests_no_method(tmp_path):
     out = Console(record=True, width=200)
     tables.concluded(out, outcome(tmp_path, {"rslad": (460,), "ard": (450,), "iad": (455,)}))
     said = out.export_text()
-    assert "these methods, not tested, which takes more than one seed of both" in said
+    assert "these methods, not tested: needs more than one seed for both" in said
     assert "not distinguishable" not in said

@@ -58,6 +58,24 @@ def test_the_precision_of_products_is_put_back_by_its_word(word):
         torch.set_float32_matmul_precision(before)
 
 
+def test_whoever_uses_older_and_newer_switches_is_measured_in_float32_too():
+    backends = torch.backends
+    if not hasattr(backends, "fp32_precision"):
+        pytest.skip("this torch has the older switches only")
+    before = torch.get_float32_matmul_precision(), backends.fp32_precision
+    try:
+        torch.set_float32_matmul_precision("high")
+        backends.fp32_precision = "tf32"
+        with full_float32():
+            assert backends.cudnn.conv.fp32_precision == "ieee"
+            assert backends.cuda.matmul.fp32_precision == "ieee"
+        assert backends.fp32_precision == "tf32"
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        backends.fp32_precision = before[1]
+
+
 @pytest.mark.parametrize("place", ["cuda.matmul", "cudnn.conv", "mkldnn.matmul"])
 def test_whoever_uses_torchs_newer_switches_is_measured_in_float32_too(place):
     switch = operator.attrgetter(place)(torch.backends)

@@ -45,7 +45,7 @@ def test_pictures_are_data(net):
 
 def test_no_attack_may_be_called_clean(net):
     data = TensorDataset(torch.rand(4, 1, 6, 6), Y)
-    with pytest.raises(advkd.AdvkdError, match=r"evaluators\.clean: no attack may be called so"):
+    with pytest.raises(advkd.AdvkdError, match=r"evaluators\.clean: this name is reserved"):
         advkd.evaluate(net, data, THREAT, {"clean": PGDEvaluator()})
 
 

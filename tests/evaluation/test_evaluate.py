@@ -193,7 +193,9 @@ def test_a_box_that_leaves_out_pixels_is_no_fault_of_an_attack(door, net, data):
 
 
 def test_a_box_of_bytes_is_refused_for_images_that_lie_between_0_and_1(net, data):
-    with pytest.raises(advkd.AdvkdError, match=r"(?s)^threat.box: is wider than pixels.*given    0 to 255"):
+    with pytest.raises(
+        advkd.AdvkdError, match=r"(?s)^threat.box: exceeds the pixel range.*given    0 to 255"
+    ):
         advkd.evaluate(net, data, Threat(eps=8.0, box=(0, 255)), SUITE)
 
 

@@ -95,7 +95,7 @@ def test_who_breaks_what_says_which_seed_it_counts():
     one, two = judged(fgsm=[0, 1], pgd=[1, 2]), judged(fgsm=[5], pgd=[6])
     figure = breaks(Material(rows=[row("a", one), row("a", two, seed=1)]))
     assert "3 of 8 test images" in figure.caption
-    assert "First seed of it" in figure.caption
+    assert "First seed only" in figure.caption
     assert "First seed" not in breaks(Material(rows=[row("a", one)])).caption
 
 
@@ -107,7 +107,7 @@ def test_what_was_not_tried_has_no_overlap_and_a_bound_for_an_accuracy():
     assert isinstance(breaks(material), Missing)
     heads, [(_, shown)] = methods(material)
     assert [shown[heads.index(name)].text for name in ("fgsm", "pgd")] == ["75.0", "≤ 87.5"]
-    assert "≤: tried only on images that earlier attacks had left standing" in legend(
+    assert "≤: run only on images that earlier attacks had not broken" in legend(
         Material(rows=[row("a", found), row("b", found)])
     )
 

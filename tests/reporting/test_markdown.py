@@ -67,7 +67,7 @@ def test_sums_of_scales_and_limits_are_told(compared):
     judged = material.judged
     options = {"part": "test", "limit": judged.scores.n}
     limited = replace(judged, audit={**judged.audit, "options": options})
-    assert f"Of the test images {judged.scores.n} were judged (limit), drawn by class." in _notes({}, limited)
+    assert f"Of the test images {judged.scores.n} were judged (limit), stratified." in _notes({}, limited)
 
 
 def test_a_pair_without_a_verdict_is_told_as_a_damaged_file(compared):

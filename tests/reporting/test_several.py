@@ -39,7 +39,7 @@ def incomplete(cell):
 
 def test_validation_images_are_said_to_have_chosen_the_epoch(compared):
     material = gathered([compared])
-    told = "have also chosen each student's best epoch"
+    told = "also served to select each student's best epoch"
     assert not any(told in note for note in notes(material))
     rows = [replace(row, judged=row.judged and on_validation(row.judged)) for row in material.rows]
     assert any(told in note for note in notes(Material(rows=rows)))
@@ -147,7 +147,7 @@ def test_an_attack_that_spared_images_is_named(cells):
     told = notes(Material(rows=[replace(rows[0], judged=spared), *rows[1:]]))
     (note,) = [note for note in told if "have not met it" in note]
     share = 100 * (len(standing) // 2) / len(standing)
-    assert note.startswith(f"{attack} was tried on some of the images")
+    assert note.startswith(f"{attack} was run on some of the images")
     assert f"0.0 to {share:.1f} %, by student" in note
 
 

@@ -17,7 +17,7 @@ def test_seeds_needed_is_the_textbook_number():
     bits = {"a": counted(10_000, 5000, 5000, 5000), "b": counted(10_000, 5100, 4900, 4700)}
     (verdict,) = methods(bits, family="f")
     assert (verdict.verdict, verdict.seeds_needed) == ("not distinguishable", 34)
-    assert "would take about 34 seeds: a rough guess from 3, for a chance of 80 %." in verdict.says
+    assert "takes about 34 seeds: a rough guess from 3, for 80 % power." in verdict.says
 
 
 def split(seeds, own, common):
@@ -64,9 +64,7 @@ def test_seeds_needed_is_not_said_where_no_number_would_do():
     # these students err on much the same images
     assert verdict.by_images
     assert verdict.seeds_needed is None
-    assert (
-        "As far as 5 seeds show, more would not tell a difference this large on these images" in verdict.says
-    )
+    assert "Judging by 5 seeds, more would not detect a difference this large on these images" in verdict.says
 
 
 def test_seeds_needed_of_two_seeds_far_apart():
@@ -81,7 +79,7 @@ def test_seeds_needed_is_capped():
     bits = {"a": counted(100, 50, 10, 91), "b": counted(100, 50, 50, 50)}
     (verdict,) = methods(bits, family="f")
     assert verdict.seeds_needed == MOST + 1
-    assert "take more than 1000 seeds" in verdict.says
+    assert "takes more than 1000 seeds" in verdict.says
 
 
 def test_equal_on_average_needs_no_number_of_seeds():

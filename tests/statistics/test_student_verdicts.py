@@ -102,7 +102,7 @@ def test_different_images_are_refused():
     "row", [np.array([1.0, np.nan]), np.array([1, 0]), np.zeros((2, 2), bool), np.zeros(0, bool)]
 )
 def test_what_is_no_bit_per_image_is_refused(row):
-    with pytest.raises(AdvkdError, match="b, seed 1: must say right or wrong"):
+    with pytest.raises(AdvkdError, match="b, seed 1: must hold one bool"):
         students({"a": counted(2, 1), "b": {1: row}}, family="f")
 
 

@@ -87,7 +87,7 @@ def test_a_loss_without_its_kind_is_told_so():
 
 def test_a_draw_on_the_device_by_a_generator_of_the_processor_is_caught():
     assert not {"keeps_device"} & failed("paths", Noisy(moved=True)).keys()
-    assert "draws elsewhere than its generator" in failed("paths", Noisy(moved=False))["keeps_device"]
+    assert "draws elsewhere than on its generator" in failed("paths", Noisy(moved=False))["keeps_device"]
 
 
 def test_an_answer_on_another_device_is_caught():

@@ -178,7 +178,7 @@ def test_a_network_without_batchnorm_or_with_dropout_trains_reproducibly(sets, t
 @pytest.mark.parametrize("name", ["student.safetensors", "table.csv", "report.html", "result.json"])
 def test_files_of_somebody_else_are_not_written_over(name, tiny, tmp_path):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(advkd.AdvkdError, match=f"would write over: {name}"):
+    with pytest.raises(advkd.AdvkdError, match=f"would overwrite: {name}"):
         advkd.train(advkd.resolve(*tiny, "preset=standard"), out=tmp_path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["mine"]
 

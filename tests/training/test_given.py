@@ -57,7 +57,7 @@ def test_test_images_that_do_not_fit_are_told_before_training(sets, tiny, tmp_pa
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (lambda one: one, "data: is no source of data"),
+        (lambda one: one, "data: is not a data source"),
         (lambda one: (one, one, one), "data: is no pair of data sets"),
         (
             lambda one: (counted_from_one(one), one),
@@ -88,7 +88,7 @@ def test_an_audit_of_a_run_with_data_of_its_own_asks_for_them(sets, tiny, tmp_pa
     stopped(advkd.resolve(*tiny, "preset=standard"), tmp_path / "run", data=sets)
     from advkd.auditing.case import resolve_case
 
-    with pytest.raises(advkd.AdvkdError, match="data of its own"):
+    with pytest.raises(advkd.AdvkdError, match="given data in Python"):
         resolve_case(str(tmp_path / "run"))
 
 

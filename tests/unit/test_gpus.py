@@ -15,6 +15,7 @@ from advkd.admission import free_memory
 from advkd.modifiers.average import SWA
 from advkd.networks import engine
 from advkd.networks.cost import peak_memory_mb
+from advkd.networks.device import chosen
 from advkd.networks.modes import device_of
 from advkd.training import checkpoint
 from advkd.training.one_step import _ahead
@@ -85,8 +86,47 @@ def test_the_generator_of_mps_is_put_back(monkeypatch):
     assert state == [7]
 
 
+def test_the_generators_of_xpu_are_put_back_and_seeded(monkeypatch):
+    state = [7]
+    monkeypatch.setattr(torch.xpu, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.xpu, "get_rng_state_all", lambda: list(state))
+    monkeypatch.setattr(torch.xpu, "set_rng_state_all", lambda value: state.__setitem__(0, *value))
+    monkeypatch.setattr(torch.xpu, "manual_seed_all", lambda seed: state.__setitem__(0, seed))
+    with streams.forked(9):
+        assert state == [9]
+    assert state == [7]
+
+
+def test_a_gpu_that_cannot_compute_is_not_taken(monkeypatch, caplog):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("hpu"))
+    assert chosen("auto").type == "cpu"
+    assert "device=auto takes the CPU: torch cannot use hpu here" in caplog.text
+    with pytest.raises(AdvkdError, match="device: torch cannot use it here: "):
+        chosen("hpu")
+
+
+def full(*args, **options):
+    raise torch.OutOfMemoryError("planted")
+
+
+@pytest.mark.parametrize(
+    ("what", "option"),
+    [
+        ("advkd.training.loop.Training.step", "teacher.batch_size"),
+        ("advkd.training.loop.evaluate", "eval_batch_size"),
+    ],
+)
+def test_memory_that_runs_out_names_the_option_to_lower(what, option, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(what, full)
+    # a teacher that no other test has trained
+    words = (*tiny, "preset=rslad", "teacher.epochs=1", "teacher.seed=77")
+    with pytest.raises(AdvkdError, match=f"^{option}: a batch of .*(\n.*)*write a smaller {option}="):
+        advkd.train(advkd.resolve(*words), out=tmp_path / "run")
+
+
 def test_epochs_are_averaged_where_torch_has_many_tensors_at_once(monkeypatch):
-    # this makes torch take its way for GPUs on a processor
+    # this makes torch take its way for GPUs on a CPU
     monkeypatch.setattr(swa_utils, "_get_foreach_kernels_supported_devices", lambda: ["cpu"])
     net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     swa = SWA(since=0)
@@ -112,7 +152,7 @@ def test_nothing_is_compiled_for_mps():
 
 
 def test_a_generator_of_a_gpu_is_refused():
-    with pytest.raises(AdvkdError, match="drawn on the processor"):
+    with pytest.raises(AdvkdError, match="drawn on the CPU"):
         _ahead(SimpleNamespace(device=torch.device("cuda")))
 
 

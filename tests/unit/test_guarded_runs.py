@@ -18,7 +18,7 @@ METHODS = {
     "nothing": (lambda scalar, parts: None, "a method yields its scalars\n  given    NoneType"),
     "bare": (lambda scalar, parts: [scalar], "pairs of a scalar and its parts"),
     "vector": (lambda scalar, parts: [(scalar[None], parts)], "yields scalars to backpropagate"),
-    "detached": (lambda scalar, parts: [(scalar.detach(), parts)], "must lead back to the weights"),
+    "detached": (lambda scalar, parts: [(scalar.detach(), parts)], "must have a gradient"),
     "numbers": (lambda scalar, parts: [(scalar, {"a": 1.0})], "tensors by name\n  given    {'a': 'float'}"),
     "no parts": (lambda scalar, parts: [(scalar, None)], "tensors by name\n  given    NoneType"),
 }

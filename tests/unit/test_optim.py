@@ -44,7 +44,10 @@ def test_the_rate_of_every_step(schedule, wanted):
         ("schedule={name: steps, milestones: [0]}", r"schedule\.milestones: must lie"),
         ("schedule={name: steps, factor: -1}", r"schedule\.factor: must be above 0"),
         ("schedule={name: steps, factor: 10}", r"schedule\.factor: must be above 0"),
-        ("schedule.milestones=[0.1]", r"schedule\.milestones: has no effect on one-cycle(?s:.*)name=steps"),
+        (
+            "schedule.milestones=[0.1]",
+            r"schedule\.milestones: has no effect on one-cycle(?s:.*)set name to steps",
+        ),
         ("schedule={name: cosine, warmup: 0.1}", r"schedule\.warmup: has no effect on cosine"),
         ("optimizer.momentum=-1", r"optimizer\.momentum: must be from 0"),
         ("optimizer.momentum=1", r"optimizer\.momentum: must be from 0"),

@@ -51,7 +51,7 @@ def test_a_value_that_no_file_can_hold_is_refused():
     weighting("raw", Raw)
     with pytest.raises(AdvkdError, match="its default is no plain value"):
         member("weightings", {"use": "raw"}, "weight")
-    with pytest.raises(AdvkdError, match="which no word can give"):
+    with pytest.raises(AdvkdError, match="which words cannot set"):
         member("weightings", {"use": "raw", "what": "x"}, "weight")
 
 

@@ -52,13 +52,13 @@ def test_a_value_that_is_quoted_or_plain_is_taken(text, value):
     [
         (
             ("evaluation={t: transfer}",),
-            r"evaluation\.t: asks another network(?s:.*)given +teacher(?s:.*)advkd eval",
+            r"evaluation\.t: needs another network(?s:.*)given +teacher(?s:.*)advkd eval",
         ),
-        (("validation=transfer",), "validation: asks another network"),
-        (("teacher.validation=transfer",), r"teacher\.validation: asks another network"),
+        (("validation=transfer",), "validation: needs another network"),
+        (("teacher.validation=transfer",), r"teacher\.validation: needs another network"),
         (
             ("student={use: trained, model: resnet8, epochs: 1, batch_size: 2}",),
-            "student: is trained as a run's teacher alone",
+            "student: can only be the teacher of a run",
         ),
     ],
 )

@@ -66,7 +66,7 @@ def test_an_option_of_a_kind_that_no_word_can_give_is_told():
         def __call__(self, logits, target):
             return logits[:, 0]
 
-    with pytest.raises(AdvkdError, match=r"here.losses: is annotated as .*Tensor.*, which no word can give"):
+    with pytest.raises(AdvkdError, match=r"here.losses: is annotated as .*Tensor.*, which words cannot set"):
         member("losses", {"use": "several", "losses": [1]}, "here")
 
 

@@ -211,7 +211,7 @@ def test_bad_arrays_are_named(tmp_path):
     x = RNG.random((9, 4, 4))
     missing = arrays(tmp_path / "a.npz", x)
     np.savez(tmp_path / "a.npz", x_train=x, y_trian=np.zeros(9))
-    with pytest.raises(AdvkdError, match=r"(?s)y_train is missing.*y_trian"):
+    with pytest.raises(AdvkdError, match=r"(?s)no y_train.*y_trian"):
         print(missing.classes)
     with pytest.raises(AdvkdError, match="no such file"):
         print(Arrays(path=str(tmp_path / "no.npz")).classes)

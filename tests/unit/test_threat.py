@@ -32,7 +32,7 @@ def test_a_step_that_is_no_length_is_refused(size):
 
 
 def test_eps_of_an_eight_bit_image_is_suggested():
-    with pytest.raises(AdvkdError, match="eps=8/255"):
+    with pytest.raises(AdvkdError, match="write 8/255"):
         Threat(eps=8)
 
 

@@ -14,8 +14,8 @@ AXES = {
     "eps": (
         "Accuracy against eps",
         "eps",
-        "PGD of 20 steps. Accuracy must fall as eps grows, to chance or below once anything may be "
-        "drawn (no larger eps is tried then); the dotted line is the eps of the verdict.",
+        "PGD of 20 steps. Accuracy must fall as eps grows, to chance or below once eps allows any "
+        "image (no larger eps is tried then); the dotted line is the eps of the verdict.",
     ),
     "steps": (
         "Accuracy against attack steps",
@@ -25,7 +25,7 @@ AXES = {
     "restarts": (
         "Accuracy against restarts",
         "restarts of PGD",
-        "A curve that still falls says that chance decides who is broken: more restarts are needed.",
+        "A curve that still falls says that chance decides which images break: more restarts help.",
     ),
 }
 

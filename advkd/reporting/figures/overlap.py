@@ -62,7 +62,7 @@ def breaks(material: Material) -> Figure | Missing:
     cells = [[_share(a & b, a) for b in broken] for a in broken]
     counts = [f"{name} ({int(judged.broken(name).sum())})" for name in names]
     alone = {name: int((judged.broken(name) & ~_others(judged, name)).sum()) for name in names}
-    first = "First seed of it, " if len(group.judged) > 1 else ""
+    first = "First seed only, " if len(group.judged) > 1 else ""
     only = ", ".join(f"{name} {n}" for name, n in alone.items() if n) or "none"
     return Figure(
         key="breaks",

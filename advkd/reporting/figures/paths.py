@@ -24,7 +24,7 @@ TILE = 64
 """Pixels a small image is enlarged to."""
 
 SECOND_HAND = (
-    "The attack aims at the student; a teacher meets it second-hand, so part of the gap between them is that."
+    "The attack targets the student and only transfers to a teacher, which explains part of their gap."
 )
 NO_PATHS = "no paths.npz beside the student; advkd run leaves one."
 
@@ -46,7 +46,7 @@ def strips(material: Material) -> Figure | Missing:
         title=title,
         body=Markup('<div class="strips">{}</div>').format(Markup("").join(parts)),
         legend=_legend(paths),
-        caption=f"{called(row)}, validation images, those first that the student loses on the way. Each "
+        caption=f"{called(row)}, validation images, first those the student loses on the way. Each "
         "image walks twice: away from its class, and toward the class found likeliest after the true one; "
         f"leftmost it is clean, rightmost it has made {steps} steps of PGD on the student. The lines beneath "
         "are the probability of the true class minus that of its likeliest rival: above zero a network is "
@@ -107,7 +107,7 @@ def _panel(paths: Paths, branch: str, i: int, most: float) -> Markup:
     goal = "" if strip.goal is None else f", toward class {int(strip.goal[i])}"
     said = strip.said["student"][:, i]
     changed = next((k for k, name in enumerate(said) if name != label), None)
-    end = "the student stands"
+    end = "never fooled"
     if changed is not None:
         when = f"first at step {changed}" if changed else "from the start"
         end = f"taken for class {said[changed]}, {when}"

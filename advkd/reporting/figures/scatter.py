@@ -50,8 +50,8 @@ def clean_robust(material: Material) -> Figure | Missing:
         title="Clean against robust",
         body=svg("clean-robust", f"Clean and robust accuracy in per cent: {said}", draw),
         legend=[*legend(groups), *_counted(rest), *([TEACHER] if shown else [])],
-        caption=f"Up and to the right is better. Bars: {_bars(groups)}; whether two methods "
-        f"differ is said by the verdicts, not by their bars. {material.images}, {material.threat}.",
+        caption=f"Up and to the right is better. Bars: {_bars(groups)}; the verdicts, not the "
+        f"bars, say whether two methods differ. {material.images}, {material.threat}.",
     )
 
 
@@ -86,7 +86,7 @@ def pareto(material: Material) -> Figure | Missing:
         title=title,
         body=svg("pareto", f"Robust accuracy against {label}; on the front: {names}", draw),
         legend=[*legend(own), *_counted(rest)],
-        caption=f"The dashed front joins methods whose mean none reaches at less cost: {names}. {what}, "
+        caption=f"The dashed Pareto front joins methods that no cheaper one matches: {names}. {what}, "
         f"without its teacher's training. Bars: {_bars(own)}. {material.images}, {material.threat}.",
     )
 

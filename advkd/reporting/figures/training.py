@@ -38,8 +38,8 @@ def training(material: Material) -> Figure | Missing:
         title=title,
         body=svg("training", f"Validation accuracy by epoch. {said}", draw, 3.8),
         legend=[*legend(groups), *marks],
-        caption="Accuracy on the validation images after every epoch, robust accuracy under the short "
-        "attack used for validation. A robust curve that falls behind its best overfits. One line per "
+        caption="Accuracy on validation images after every epoch, robust accuracy under the short "
+        "attack used for validation. A robust curve that drops from its peak is overfitting. One line per "
         f"student.{chosen.said(material)} {trained([row for group in groups for row in group.rows])}",
     )
 

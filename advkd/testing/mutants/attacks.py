@@ -86,7 +86,7 @@ def points_carry_no_graph(points: Points, *_: Any) -> Points:
 
 @fault
 def keeps_device(points: Points, start: Tensor, *_: Any) -> Points:
-    """It adds a mask that it keeps on the processor."""
+    """It adds a mask that it keeps on the CPU."""
     mask = torch.zeros(start.shape)
     return (point + mask for point in points)
 

@@ -53,7 +53,7 @@ def per_sample(logits: Tensor, target: Tensor) -> Tensor:
 
 @fault
 def keeps_device(logits: Tensor, target: Tensor) -> Tensor:
-    """It begins a sum on the processor."""
+    """It begins a sum on the CPU."""
     return torch.zeros(len(target)) + ce(logits, target)
 
 

@@ -84,7 +84,7 @@ def kept_logits_are_true(walk: Walk, batch: Batch, step: Step) -> Path:
 
 @fault
 def keeps_device(walk: Walk, batch: Batch, step: Step) -> Path:
-    """It multiplies the images by a mask that it keeps on the processor."""
+    """It multiplies the images by a mask that it keeps on the CPU."""
     weight = torch.ones(len(batch.y), 1, 1, 1, dtype=batch.x.dtype)
     return walk(batch.x * weight, batch.y)
 

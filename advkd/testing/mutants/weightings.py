@@ -139,7 +139,7 @@ def reads_declared_nets(weights: Tensor, view: View, step: Step) -> Tensor:
 
 @fault
 def keeps_device(weights: Tensor, view: View, step: Step) -> Tensor:
-    """It counts the points on the processor."""
+    """It counts the points on the CPU."""
     return weights * torch.linspace(0.5, 1, len(weights), dtype=weights.dtype)[:, None]
 
 

@@ -29,7 +29,7 @@ class AdvLibAttack:
     adv-lib attacks classify: they return their last find alone. So the attack is given a network of two
     logits, the objective and what it was at the start, whose cross-entropy rises with the objective; the
     points are those it asked about. Of its attacks these two lower a loss within a budget; the others
-    search for a change of class, which an objective has not.
+    search for a change of class, which a training objective does not define.
     """
 
     name: Literal["apgd", "pgd_linf"]

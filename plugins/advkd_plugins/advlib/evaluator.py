@@ -26,7 +26,7 @@ class AdvLib:
     eps and norm are those of the threat. A fixed budget is kept to; a minimal-norm attack counts where
     what it finds, projected into the threat, is still an error. One that cannot minimise the norm of
     the threat minimises its own, and the outcome says so. Install adv-lib without its dependencies:
-    `pip install --no-deps adv-lib`. Source: Rony, Ben Ayed, doi 10.5281/zenodo.5815063.
+    `pip install --no-deps adv-lib tqdm setuptools`. Source: Rony, Ben Ayed, doi 10.5281/zenodo.5815063.
     """
 
     name: str

@@ -81,7 +81,7 @@ def trait(name: str) -> Trait:
 def attack(name: str, options: Iterable[str], closed: Iterable[str] = ()) -> Callable[..., Tensor]:
     """The attack function, which takes `options`; `closed` are set by the caller.
 
-    Raises `AdvkdError` for an option it does not take or that is not to be set, and without adv-lib.
+    Raises `AdvkdError` for an option it does not take or that cannot be set, and without adv-lib.
     """
     known = trait(name)
     function: Callable[..., Tensor] = getattr(_attacks(), name)
@@ -89,7 +89,7 @@ def attack(name: str, options: Iterable[str], closed: Iterable[str] = ()) -> Cal
     free = [key for key in taken if key not in {*OURS, known.eps, known.norm, *known.refused, *closed}]
     place = "advlib.options"
     problems = [
-        Problem(place=place, problem=f"{key} of {name} is not to be set", given=key, names=free)
+        Problem(place=place, problem=f"{key} of {name} cannot be set", given=key, names=free)
         if key in taken
         else unknown(place, f"option of {name}", key, free)
         for key in options
@@ -104,7 +104,8 @@ def fits(name: str, threat: Threat) -> None:
     """Raises for pixels outside [0,1], and for a fixed budget in a norm the attack has not."""
     known = trait(name)
     if threat.box != (0.0, 1.0):
-        raise error("threat.box", "adv-lib knows pixels in [0,1] only", given=threat.box)
+        remedy = "set threat.box to [0,1], or leave its attacks out"
+        raise error("threat.box", "adv-lib takes pixels in [0,1] only", given=threat.box, remedy=remedy)
     if known.kind == "fixed-budget" and threat.norm not in known.norms:
         problem = f"{name} attacks within {' or '.join(known.norms)} only"
         raise error("advlib.name", problem, given=str(threat), remedy="choose another attack, such as apgd")

@@ -60,11 +60,11 @@ def refused(cause: Exception, name: str, file: str = "") -> AdvkdError:
     from huggingface_hub import errors
 
     known: tuple[tuple[type[Exception], str, str], ...] = (
-        (errors.HFValidationError, "is no name of a repository", "write user/name"),
-        (errors.GatedRepoError, "asks for consent", "accept its terms on the hub and log in: hf auth login"),
+        (errors.HFValidationError, "is not a repository name", "write user/name"),
+        (errors.GatedRepoError, "is gated", "accept its terms on the hub and log in: hf auth login"),
         (
             errors.RepositoryNotFoundError,
-            "is not there, or not for you",
+            "not found, or private",
             "check the name; for a private one log in: hf auth login",
         ),
         (errors.RevisionNotFoundError, "has no such revision", "leave revision out, or check it"),

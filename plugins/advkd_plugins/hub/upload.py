@@ -28,7 +28,7 @@ def push(folder: str | Path, name: str, *, license: str, private: bool = False) 
     _, about = weights.read(folder / STUDENT, "push")
     if about.get("hash") != what.run["hash"]:
         given = f"{about.get('hash')} and {what.run['hash']}"
-        raise error("push", f"{STUDENT} and {RUN} are of two runs", given=given, remedy="see the folder")
+        raise error("push", f"{STUDENT} and {RUN} do not match", given=given, remedy="see the folder")
     files = [folder / file for file in (STUDENT, RUN, RESULT)]
     files += sorted(file for pattern in REPORTS for file in folder.glob(pattern))
     operations = [hub.CommitOperationAdd(file.relative_to(folder).as_posix(), str(file)) for file in files]

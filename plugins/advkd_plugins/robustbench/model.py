@@ -67,13 +67,14 @@ class RobustBench:
     def _dataset(self, classes: int, shape: Shape) -> str:
         own = DATASETS.get(classes)
         if own is None or self.dataset not in ("auto", own):
-            remedy = "its networks know CIFAR-10, CIFAR-100 and ImageNet"
+            remedy = "it covers CIFAR-10, CIFAR-100 and ImageNet"
             asked = "" if self.dataset == "auto" else f" and dataset={self.dataset}"
             raise error("robustbench.dataset", f"has no data set of {classes} classes{asked}", remedy=remedy)
         if shape[0] != 3 or (own != "imagenet" and shape[1:] != (32, 32)):
             size = "3 channels" if own == "imagenet" else "3x32x32"
             given = "x".join(str(side) for side in shape)
-            raise error("robustbench.dataset", f"its {own} networks take images of {size}", given=given)
+            problem = f"its {own} networks take images of {size}"
+            raise error("robustbench.dataset", problem, given=given, remedy="choose data of that size")
         return own
 
     def _listed(self, zoo: Any, dataset: str) -> None:
