@@ -51,7 +51,13 @@ class Fresh:
 def wheel(source: Path, folder: Path) -> Path:
     """The wheel of a source tree, built from a copy so that nothing is left in it."""
     copy = folder / f"source-of-{source.name}"
-    ignored = shutil.ignore_patterns(".*", "runs", "build", "*.egg-info", "__pycache__", "tests")
+    everywhere = shutil.ignore_patterns(".*", "runs", "build", "*.egg-info", "__pycache__", "tests")
+
+    def ignored(inside: str, names: list[str]) -> set[str]:
+        # at the top these hold data sets and results, tens of thousands of files
+        large = {"benchmarks", "data", "docs"} if Path(inside) == source else set()
+        return everywhere(inside, names) | large
+
     shutil.copytree(source, copy, ignore=ignored)
     wheels = folder / f"wheel-of-{source.name}"
     command = [*PIP, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", wheels, copy]

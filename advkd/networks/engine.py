@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
-import shutil
-import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import FunctionType
 from typing import Any, Literal
 
@@ -19,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.errors import error
+from advkd.networks.compiling import cannot_compile
 from advkd.networks.folding import fold
 from advkd.networks.modes import device_of, evaluating, full_float32
 from advkd.types import Shape
@@ -223,27 +220,3 @@ def fast_bf16(device: torch.device) -> bool:
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
-
-
-def cannot_compile(device: torch.device) -> str:
-    """What `torch.compile` lacks on this machine; empty if nothing."""
-    if device.type == "cuda":
-        from torch.utils._triton import has_triton
-
-        if not has_triton():
-            return "triton is missing"
-        # triton builds its driver with one of these on first use
-        if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
-            return "there is no C compiler"
-    elif device.type == "cpu":
-        from torch._inductor.cpp_builder import get_cpp_compiler
-
-        try:
-            get_cpp_compiler()
-        # torch raises an error of its own, which has moved between versions
-        except Exception:
-            return "there is no C++ compiler"
-    else:
-        return f"torch compiles for CPUs and CUDA, and not reliably for {device.type}"
-    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
-    return "" if header.exists() else f"the headers of Python are missing ({header.name})"

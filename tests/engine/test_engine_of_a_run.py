@@ -12,7 +12,7 @@ from parts import small_net
 import advkd
 from advkd.config.build import member
 from advkd.errors import AdvkdError
-from advkd.networks import engine
+from advkd.networks import compiling, engine
 from advkd.networks.engine import Engine, decided
 
 
@@ -36,6 +36,17 @@ def test_a_machine_without_a_compiler(monkeypatch, caplog):
     with caplog.at_level(logging.INFO, logger="advkd"):
         assert not decided(net, (1, 6, 6), 10, "auto", "float32").compiled
     assert "not compiled: there is no C++ compiler" in caplog.text
+
+
+def test_a_compiler_that_fails_is_as_good_as_none(monkeypatch):
+    def broken(function):
+        raise RuntimeError("omp.h: no such file\n  in line 3")
+
+    compiling._failing.cache_clear()
+    monkeypatch.setattr(compiling, "_missing", lambda device: "")
+    monkeypatch.setattr(torch, "compile", broken)
+    assert engine.cannot_compile(torch.device("cpu")) == "RuntimeError: omp.h: no such file"
+    compiling._failing.cache_clear()
 
 
 def test_a_compiled_training_goes_on_compiled_or_not_at_all(monkeypatch):

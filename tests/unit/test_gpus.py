@@ -13,7 +13,7 @@ import advkd
 from advkd import AdvkdError, streams
 from advkd.admission import free_memory
 from advkd.modifiers.average import SWA
-from advkd.networks import engine
+from advkd.networks import compiling, engine
 from advkd.networks.cost import peak_memory_mb
 from advkd.networks.device import chosen
 from advkd.networks.modes import device_of
@@ -144,6 +144,7 @@ def test_triton_needs_a_compiler_of_c(monkeypatch, found, says):
     monkeypatch.setattr("shutil.which", lambda name: name if name in found else None)
     monkeypatch.setattr("pathlib.Path.exists", lambda path: True)
     monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(compiling, "_failing", lambda kind: "")
     assert engine.cannot_compile(torch.device("cuda")) == says
 
 
