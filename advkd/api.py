@@ -179,8 +179,14 @@ def _set_up(
     about = described(run, splits)
     if given.student is not None:
         del about["model"]
-    parts = (splits.train, splits.validation)
-    return Setup(nets=nets, train=parts[0], validation=parts[1], folder=folder, report=report, about=about)
+    return Setup(
+        nets=nets,
+        train=splits.train,
+        validation=splits.validation,
+        folder=folder,
+        report=report,
+        about=about,
+    )
 
 
 def _taken_up(folder: Path) -> float:

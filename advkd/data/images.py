@@ -131,10 +131,7 @@ def _from_pil(x: Any, index: int, place: str) -> Tensor:
         remedy = "give tensors (C,H,W): torch.from_numpy(...), or PIL images"
         raise error(place, "an image is neither a tensor nor a PIL image", given=given, remedy=remedy)
     if x.mode in ENCODED:
-        problem, remedy = (
-            "an image is neither RGB nor greyscale",
-            'convert it: image.convert("RGB")',
-        )
+        problem, remedy = "an image is neither RGB nor greyscale", 'convert it: image.convert("RGB")'
         raise error(place, problem, given=f"mode {x.mode} at index {index}", remedy=remedy)
     tensor: Tensor = pil_to_tensor(x)
     return tensor
