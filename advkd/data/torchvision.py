@@ -86,7 +86,7 @@ class Torchvision:
         # an assertion and a missing key are how torchvision says that a file is of another kind
         except (ValueError, EOFError, OSError, AssertionError, KeyError) as cause:
             problem = f"a file of {self.name} is damaged: {cause}"
-            raise error("data.root", problem, given=root, remedy="remove that file and fetch it again") from cause
+            raise error("data.root", problem, given=root, remedy="remove that file") from cause
         if not self.download:
             raise self._absent(root, "and data.download is false")
         try:
