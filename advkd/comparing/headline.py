@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -36,41 +35,43 @@ def headline(comparison: Comparison) -> str:
 
 def _ahead(comparison: Comparison) -> str:
     """Who has the highest mean, over which seeds, and what the verdicts make of it."""
-    ranked = comparison.ranked
-    most, seeds = comparison.mean(ranked[0], ROBUST), len(comparison.seeds[ranked[0]])
-    best = [label for label in ranked if math.isclose(comparison.mean(label, ROBUST), most)]
+    ranked, best = comparison.ranked, comparison.leading
+    most, seeds = comparison.mean(best[0], ROBUST), len(comparison.seeds[best[0]])
     clean = listed([f"{100 * comparison.mean(label, CLEAN):.1f} %" for label in best])
     says = f"On these {comparison.n} images {listed(best)} {'share' if best[1:] else 'has'} the highest "
     says += f"mean robust accuracy, {100 * most:.1f} % (clean {clean}), over {seeds} seed"
     says += "s" if seeds > 1 else ""
     says += " common to all" if any(len(comparison.judged[label]) > seeds for label in ranked) else ""
     tested = [one for one in comparison.methods if one.p is not None and {one.a, one.b} & {*best}]
-    if seeds < FEW:
-        says += f", indicative (fewer than {FEW} seeds)" if tested else ", and one seed allows no test"
     # a pair is tested on all seeds of its own, where what is highest over those of all may be lower
     own = any(one.seeds != comparison.seeds[best[0]] for one in tested)
     which = "Over all seeds of each pair " if own else ""
+    if seeds < FEW and not own:
+        says += f", indicative (fewer than {FEW} seeds)" if tested else ", and one seed allows no test"
     apart = [label for label in comparison.judged if label not in ranked]
     told = []
     for i, label in enumerate(best):
         name = f"method {label}" if best[1:] else "it"
-        told.append(_beside(comparison, which + name, label, [*ranked[i + 1 :], *apart]))
+        told.append(_beside(comparison, which + name, label, [*ranked[i + 1 :], *apart], mark=own))
     return f"{says}.{''.join(told)}"
 
 
-def _beside(comparison: Comparison, name: str, label: str, others: Sequence[str]) -> str:
-    """What the verdicts make of `label`, called `name`, beside others; nothing where none was tested."""
-    told: dict[str, list[str]] = {}
+def _beside(comparison: Comparison, name: str, label: str, others: Sequence[str], *, mark: bool) -> str:
+    """What the verdicts make of `label`, called `name`, beside others; nothing where none was tested.
+
+    With `mark` it says of each other whether the verdict is indicative.
+    """
+    told: dict[str, dict[str, str]] = {}
     for one in comparison.methods:
         other = one.b if one.a == label else one.a
         if one.p is not None and label in (one.a, one.b) and other in others:
             word = one.verdict if one.a == label else TURNED[one.verdict]
-            told.setdefault(word, []).append(other)
-    return "".join(
-        f" {name[0].upper()}{name[1:]} is {words} {listed(sorted(told[word], key=others.index))}."
-        for word, words in VERDICTS.items()
-        if word in told
-    )
+            told.setdefault(word, {})[other] = f"{other}{' (indicative)' * (mark and one.indicative)}"
+    says = ""
+    for word in (word for word in VERDICTS if word in told):
+        names = [told[word][other] for other in others if other in told[word]]
+        says += f" {name[0].upper()}{name[1:]} is {VERDICTS[word]} {listed(names)}."
+    return says
 
 
 def _absent(comparison: Comparison) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,6 +84,12 @@ class Comparison:
     def ranked(self) -> list[str]:
         """The labels on equal seeds, the highest mean robust accuracy first."""
         return sorted(self.seeds, key=lambda label: -self.mean(label, ROBUST))
+
+    @property
+    def leading(self) -> list[str]:
+        """The labels that share the highest mean robust accuracy."""
+        most = self.mean(self.ranked[0], ROBUST)
+        return [label for label in self.ranked if math.isclose(self.mean(label, ROBUST), most)]
 
     @property
     def headline(self) -> str:

@@ -78,7 +78,7 @@ def _methods(out: Console, comparison: Comparison) -> None:
     tested = [verdict for verdict in comparison.methods if verdict.p is not None]
     heading = "paired over seeds:" if tested else "not tested: needs more than one seed for both"
     say(out, f"these methods, {heading}", "bold")
-    best = comparison.ranked[:1]
+    best = comparison.leading
     apart = [v for v in tested if v.verdict != "not distinguishable" or {v.a, v.b} & {*best}]
     for verdict in apart:
         say(out, f"  {verdict.says}")

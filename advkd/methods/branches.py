@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from advkd.errors import error
@@ -16,7 +17,7 @@ from advkd.methods.norms import OwnNorms
 from advkd.methods.spec import Ascend, Branch
 from advkd.methods.stream import Stream
 from advkd.networks.engine import in_float32
-from advkd.networks.modes import buffers_kept, evaluating, logits_of
+from advkd.networks.modes import buffers_kept, evaluating
 from advkd.protocols import Objective, Parts
 from advkd.step import Step
 from advkd.targets import parse
@@ -178,8 +179,10 @@ def _from_itself(
     """
     precise = modes.enter_context(ExitStack())
     precise.enter_context(in_float32(student))
-    # asked anew: what the step knows of the start may be an answer in bf16
-    said = logits_of(student, x)
+    # asked anew, in the mode it is attacked in: what the step knows of the start is said in eval mode, and
+    # may be an answer in bf16
+    with torch.no_grad(), buffers_kept(student):
+        said = student(x)
     calls = count()
 
     def objective(at: Tensor) -> Tensor:

@@ -30,8 +30,9 @@ def _matched(loss: Loss, target: Target, place: str) -> None:
 class Ascend:
     """What the attack of a branch increases: `loss` of the student against `target`.
 
-    Targets: `label`, `goal`, `NET@start` (eval mode, no gradient) or `teacher@here` (the teacher at the
-    attacked point, with gradient through both networks: AdaAD).
+    Targets: `label`, `goal`, `NET@start` (without gradient; the teacher in eval mode, the student in the mode
+    it is attacked in) or `teacher@here` (the teacher at the attacked point, with gradient through both
+    networks: AdaAD).
     """
 
     loss: Loss

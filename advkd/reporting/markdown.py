@@ -10,7 +10,7 @@ from advkd.reporting.material import Material
 from advkd.reporting.notes import notes
 from advkd.reporting.page import attacks, facts, title, worst
 from advkd.reporting.table import legend, methods, students
-from advkd.reporting.verdicts import verdicts
+from advkd.reporting.verdicts import PAIRS, verdicts
 from advkd.reporting.words import beneath, called, given, headline
 
 MARKS = re.compile(r"[\\`*]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\](?=\()")
@@ -48,6 +48,7 @@ def _parts(material: Material) -> Iterator[str]:
         yield "\n".join(f"- {plain(one)}" for one in words)
     if pairs := verdicts(material):
         yield "## All pairs"
+        yield PAIRS
     for kind in pairs:
         rows = [[pair, *(cell.text for cell in cells)] for pair, cells in kind.rows]
         yield table([f"{kind.title.lower()}", *kind.heads], rows)

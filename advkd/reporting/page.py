@@ -18,7 +18,7 @@ from advkd.reporting.material import Judged, Material, Row
 from advkd.reporting.notes import notes
 from advkd.reporting.table import legend, methods, students
 from advkd.reporting.teacher import teacher
-from advkd.reporting.verdicts import verdicts
+from advkd.reporting.verdicts import PAIRS, verdicts
 from advkd.reporting.words import beneath, called, duration, equal, given, headline, summed, way
 from advkd.result import percent
 
@@ -47,6 +47,7 @@ def html(material: Material) -> str:
         beneath=beneath(material) if material.groups else "",
         facts=list(facts(material)) if material.groups else [],
         verdicts=verdicts(material),
+        pairs=PAIRS,
         given=given((material.comparison or {}).get("words") or {}),
         methods=_marked(material) if material.groups and not single else None,
         # those without a rank come last, however robust

@@ -45,6 +45,14 @@ ABOUT = {
 }
 
 
+PAIRS = (
+    "Robust accuracy unless clean is stated, first minus second. p, Holm: corrected for the pairs that are "
+    "tested together, those of one table; an interval is of its pair alone. Seeds needed: how many would "
+    "detect this difference on these images with a chance of 80 %, were it the true one."
+)
+"""How the tables of all pairs are read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdicts:
     """One kind of verdict: what it is about, the sentences shown, the rows of its table."""
@@ -103,5 +111,7 @@ def _cells(kind: str, pair: Mapping[str, Any]) -> Iterator[TableCell]:
     yield TableCell(str(pair.get("verdict") or "-"))
     if of_methods:
         needed = pair.get("seeds_needed")
-        told = "-" if needed is None else f"about {needed}" if needed <= MOST else f"more than {MOST}"
+        told = "no number on these images" if pair.get("by_images") else "-"
+        if needed is not None:
+            told = f"about {needed}" if needed <= MOST else f"more than {MOST}"
         yield TableCell(told, needed)

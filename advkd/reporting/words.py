@@ -136,16 +136,17 @@ def _seeds(groups: Sequence[Group]) -> str:
     """Whose students are of which seeds, where they are not of the same."""
     found = {g.name: sorted({row.seed for row in g.rows if row.seed is not None}) for g in groups}
     told = [f"{name} {listed([*map(str, seeds)])}" for name, seeds in found.items() if seeds]
-    return f" Their seeds differ: {'; '.join(told)}." if len({*map(tuple, found.values())}) > 1 else ""
+    many = {tuple(seeds) for seeds in found.values() if seeds}
+    return f" Their seeds differ: {'; '.join(told)}." if len(many) > 1 else ""
 
 
 def beneath(material: Material) -> str:
     """What a reader of the headline has to know at once: how exact it is, or what winning costs."""
     if material.single is None:
         comparison = material.comparison or {}
-        groups = [group for group in ranked(material) if not group.apart]
+        groups = ranked(material)
         # over other seeds than the others' nobody is ahead, at whatever cost
-        if comparison and _seeds(groups):
+        if comparison and _seeds([group for group in groups if not group.apart]):
             return ""
         return _costs(groups, equal(comparison), _told_worse(groups[0].name, comparison))
     judged = material.judged
@@ -174,31 +175,36 @@ def _told_worse(name: str, comparison: Mapping[str, Any]) -> set[str]:
     return {one[worse] for one, (better, worse) in told if one[better] == name}
 
 
-def _costs(groups: Sequence[Group], made_equal: str | None, worse: Collection[str]) -> str:
+def _costs(everyone: Sequence[Group], made_equal: str | None, worse: Collection[str]) -> str:
+    groups = [group for group in everyone if not group.apart]
     key = cost_key(groups)
     known = [group for group in groups if group.mean(key)]
     if not known or known[0] is not groups[0]:
         return ""
+    kind = f"{'ranked ' * (groups != everyone)}method{' of known cost' * (known != groups)}"
     cost = {group.name: group.mean(key) or 0 for group in known}
     own = cost[known[0].name]
     what = f"{count(1e12 * own)}FLOP (counted operations)" if key == TFLOP else f"{duration(own)} (wall time)"
     said = f"{known[0].name} takes {what} of training per student"
     if cheaper := sorted((g for g in known if own > ALIKE * cost[g.name]), key=lambda g: cost[g.name]):
         unequal = " They were given equal epochs, not equal compute; equal=compute gives the latter."
-        said = f"{said}, {_dearer(own, cheaper, cost, worse)}"
+        said = f"{said}, {_dearer(own, cheaper, cost, worse, kind)}"
         return said + (unequal if made_equal == "epochs" else "")
     same = [group.name for group in known[1:] if cost[group.name] <= ALIKE * own]
     told = [f"as much as {listed(same)}"] if same else []
-    told += ["less than every other method"] if len(same) + 1 < len(known) else []
+    told += [f"less than every other {kind}"] if len(same) + 1 < len(known) else []
     return ", ".join([said, " and ".join(told)] if told else [said]) + "."
 
 
-def _dearer(own: float, cheaper: Sequence[Group], cost: Mapping[str, float], worse: Collection[str]) -> str:
+def _dearer(
+    own: float, cheaper: Sequence[Group], cost: Mapping[str, float], worse: Collection[str], kind: str
+) -> str:
     """How many times the cost of a `cheaper` method, the cheapest first, and what that one reaches."""
     rivals = [group for group in cheaper if group.name not in worse]
     other = (rivals or cheaper)[0]
     least = cost[other.name]
-    which = "the cheapest" if other is cheaper[0] else "the cheapest that is not shown to be worse"
+    which = f"the cheapest{'' if kind == 'method' else f' {kind}'}"
+    which += "" if other is cheaper[0] else " that is not shown to be worse"
     more = f"{own / least:.{1 if own >= 1.1 * least else 2}f} times as much as {other.name}, {which}"
     reaches = f"{more}, which reaches {percent(other.mean('robust'))} %"
-    return f"{reaches}." if rivals else f"{reaches}; every cheaper method is shown to be worse."
+    return f"{reaches}." if rivals else f"{reaches}; every cheaper {kind} is shown to be worse."

@@ -54,17 +54,11 @@ class MethodVerdict(PairVerdict):
         return self.alpha / self.comparisons / 2
 
     @property
-    def within(self) -> float:
-        """The largest error at which the second test tells the difference, with a chance of POWER."""
-        assert self.difference is not None
-        return abs(self.difference) / float(stats.norm.isf(self.level) + stats.norm.ppf(POWER))
-
-    @property
     def by_images(self) -> bool:
         """Whether no number of seeds would tell the difference on these images."""
         if self.verdict != "not distinguishable" or not self.difference or self.shared is None:
             return False
-        return self.shared >= self.within
+        return abs(self.difference) <= float(stats.norm.isf(self.level)) * max(self.shared, 1 / self.n)
 
     @property
     def says(self) -> str:
@@ -93,7 +87,7 @@ class MethodVerdict(PairVerdict):
     @property
     def about(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {**super().about, "indicative": self.indicative}
+        return {**super().about, "indicative": self.indicative, "by_images": self.by_images}
 
 
 def methods(bits: Mapping[str, Bits], *, family: str, alpha: float = 0.05) -> list[MethodVerdict]:
@@ -141,7 +135,7 @@ def _tested(verdict: MethodVerdict, a: NDArray[np.bool_], b: NDArray[np.bool_]) 
         error=of_both / n,
         shared=shared_by_seeds / n,
         p=max(p_seeds, p_both),
-        interval=((mean - half) / n, (mean + half) / n),
+        interval=(max((mean - half) / n, -1.0), min((mean + half) / n, 1.0)),
     )
 
 
@@ -161,16 +155,29 @@ def _needed(verdict: MethodVerdict) -> int | None:
     """`seeds_needed` of a verdict that knows its family: both tests must tell."""
     if verdict.verdict != "not distinguishable" or verdict.by_images or not verdict.difference:
         return None
-    assert verdict.error is not None
-    assert verdict.shared is not None
     more = range(max(len(verdict.seeds) + 1, FEW), MOST + 1)
-    by_seeds, test = more.start, TTestPower()
+    by_seeds, test = 0, TTestPower()
     if verdict.sd:
         effect = abs(verdict.difference) / verdict.sd
         # on one side: the other tail adds nothing, and scipy may answer nan for it
-        by_seeds += bisect_left(
+        by_seeds = bisect_left(
             more, POWER, key=lambda n: test.power(effect, n, verdict.level, alternative="larger")
         )
-    shrinks = (verdict.error**2 - verdict.shared**2) * len(verdict.seeds)
-    by_both = math.ceil(min(shrinks / (verdict.within**2 - verdict.shared**2), MOST + 1))
-    return min(max(by_seeds, by_both), MOST + 1)
+    by_both = bisect_left(more, True, key=lambda n: _tells(verdict, n))
+    return min(more.start + max(by_seeds, by_both), MOST + 1)
+
+
+def _tells(verdict: MethodVerdict, seeds: int) -> bool:
+    """Whether the second test would tell the difference with so many seeds, with a chance of POWER.
+
+    The images stay these: the mean varies with the seeds alone, though the test allows for both.
+    """
+    assert verdict.difference is not None
+    assert verdict.error is not None
+    assert verdict.shared is not None
+    assert verdict.sd is not None
+    of_seeds, kept, now = verdict.sd**2 / seeds, verdict.shared**2, len(verdict.seeds)
+    own = max((verdict.error**2 - kept) * now - verdict.sd**2, 0.0)
+    error = math.sqrt(of_seeds + max(kept + own / seeds, 1 / verdict.n**2))
+    by_luck = float(stats.norm.ppf(POWER)) * math.sqrt(of_seeds)
+    return abs(verdict.difference) - by_luck >= float(stats.norm.isf(verdict.level)) * error

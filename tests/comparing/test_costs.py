@@ -131,8 +131,34 @@ def test_who_has_no_rank_is_no_measure_of_cost(failed_first):
     material = Material(rows=told, comparison={"methods": [], "equal": "epochs"})
     assert [group.name for group in ranked(material)][-1] == "path-dual"
     assert "as much as ard." in beneath(material)
-    assert "joins methods that no cheaper one matches: rslad" in pareto(material).caption
+    assert "joins ranked methods that no cheaper one matches: rslad" in pareto(material).caption
     assert 'scope="col" aria-sort' not in html(material)
+    dear = [costed(row, 8.0 if row.name == "ard" else costs[row.name]) for row in told]
+    said = beneath(replace(material, rows=dear))
+    assert said.endswith("of training per student, less than every other ranked method.")
+
+
+def test_nothing_is_said_of_a_cost_that_is_unknown(compared):
+    rows = [costed(row, 4.0) for row in gathered([compared]).rows if row.judged]
+    first, other = ranked(Material(rows=rows))
+    free = [
+        replace(row, name="file", seed=None, history=replace(row.history, cost={})) for row in other.rows[:1]
+    ]
+    timed = {first.name: 10.0, other.name: 20.0}
+    rows = [replace(row, history=replace(row.history, cost=cost_of(row, timed))) for row in rows]
+    material = Material(rows=[*rows, *free])
+    assert beneath(material).endswith(
+        "10 s (wall time) of training per student, less than every other method of known cost."
+    )
+    assert "Their seeds differ" not in headline(material)
+    assert pareto(material).caption.startswith(
+        f"The dashed Pareto front joins methods that no cheaper one matches: {first.name}. Wall time"
+    )
+
+
+def cost_of(row, seconds):
+    """Its operations rank the other way round than its seconds."""
+    return {**row.history.cost, "train_seconds": seconds[row.name], "train_tflop": 1 / seconds[row.name]}
 
 
 def costed(row, tflop):

@@ -79,8 +79,14 @@ def test_the_front_leaves_out_what_something_cheaper_beats():
         row("same", judged(pgd=[0, 1, 2, 3]), 3.0),
         row("best", judged(pgd=[0]), 4.0),
     ]
-    front = best_for_their_cost(Material(rows=rows).groups)
+    front = best_for_their_cost(Material(rows=rows).groups, "train_seconds")
     assert [group.name for group in front] == ["cheap", "best"]
+
+
+def test_costs_that_are_told_as_equal_are_on_the_front(tmp_path):
+    rows = [row("a", judged(pgd=[0, 1]), 1.0), row("b", judged(pgd=[0]), 1.005), row("c", judged(), 1.02)]
+    front = best_for_their_cost(Material(rows=rows).groups, "train_seconds")
+    assert [group.name for group in front] == ["b", "c"]
 
 
 def test_who_breaks_what():

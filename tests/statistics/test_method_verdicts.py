@@ -81,6 +81,13 @@ def test_no_spread_is_not_certainty(seeds):
         assert made.by_images == (verdict == "not distinguishable")
 
 
+def test_no_interval_leaves_what_a_difference_can_be():
+    rows = {"a": counted(60, 10, 50), "b": counted(60, 30, 20)}
+    (made,) = methods(rows, family="f")
+    assert made.interval == (-1, 1)
+    assert "95 % interval -100.00 to +100.00" in made.says
+
+
 @pytest.mark.parametrize("images", [5, 90])
 def test_two_seeds_that_agree_to_the_image_tell_little_more_than_two_that_do_not(images):
     b = counted(1000, 500, 500)

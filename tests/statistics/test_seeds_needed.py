@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 from made import counted
-from scipy import stats
 
 from advkd.statistics.methods import MOST, methods
 
@@ -38,19 +37,56 @@ def test_what_seeds_share_is_what_no_number_of_them_takes_away():
     assert 2000 * made.shared == pytest.approx(math.sqrt(20))
 
 
-def test_seeds_needed_counts_the_images():
-    # in each seed 30 images of its own favour the first, 25 and more the second; 3 favour the first in all
-    a, b = split(5, own=30, common=3).values()
-    for seed, row in b.items():
-        row[1500 + 40 * seed : 1525 + 41 * seed] = True
-    (made,) = methods({"a": a, "b": b}, family="f")
-    assert made.verdict == "not distinguishable"
-    quantile = stats.norm.isf(0.025) + stats.norm.isf(0.2)
-    shrinks = made.error**2 - made.shared**2
-    told, before = (
-        made.shared**2 + shrinks * 5 / seeds for seeds in (made.seeds_needed, made.seeds_needed - 1)
-    )
-    assert told <= (made.difference / quantile) ** 2 < before
+LUCK = ((28, 21), (21, 28), (24, 24))
+"""Images by luck right in the first or the second alone, of each seed: as 98 at even odds would have it."""
+
+
+def three_seeds(own, others):
+    """Two methods: the first alone gets `own` images right in all seeds, the second alone `others`."""
+    a, b = (np.zeros((3, 360), dtype=bool) for _ in "ab")
+    a[:, :own] = b[:, own : own + others] = True
+    for seed, (first, second) in enumerate(LUCK):
+        start = 150 + 49 * seed
+        a[seed, start : start + first] = b[seed, start + first : start + first + second] = True
+    return {"a": dict(enumerate(a)), "b": dict(enumerate(b))}
+
+
+def drawn(own, others, seeds, rng):
+    """The same two methods in other seeds."""
+    sure, luck = three_seeds(own, others), 360 - 98
+    rows = {}
+    for name, of in sure.items():
+        right = np.tile(of[0], (seeds, 1))
+        right[:, 150:] = False
+        right[:, luck:] = rng.random((seeds, 98)) < 0.5
+        rows[name] = dict(enumerate(right))
+    return rows
+
+
+@pytest.mark.parametrize(("own", "others"), [(20, 6), (16, 5), (15, 5)])
+def test_seeds_needed_find_the_difference_on_these_images(own, others):
+    (verdict,) = methods(three_seeds(own, others), family="f")
+    assert 360 * verdict.sd == pytest.approx(7)
+    assert 360 * verdict.shared == pytest.approx(math.sqrt(own + others))
+    assert 5 <= verdict.seeds_needed < MOST
+    rng = np.random.default_rng(0)
+    again = [methods(drawn(own, others, verdict.seeds_needed, rng), family="f") for _ in range(100)]
+    assert 0.7 < np.mean([one.verdict == "better" for (one,) in again]) < 0.95
+
+
+def test_no_number_of_seeds_finds_what_the_images_leave_open():
+    (verdict,) = methods(three_seeds(12, 5), family="f")
+    assert (verdict.by_images, verdict.seeds_needed) == (True, None)
+    rng = np.random.default_rng(0)
+    again = [methods(drawn(12, 5, 200, rng), family="f")[0] for _ in range(20)]
+    assert {one.verdict for one in again} == {"not distinguishable"}
+
+
+def test_one_image_is_not_found_by_any_number_of_seeds():
+    rows = np.zeros((5, 359), dtype=bool)
+    rows[range(5), range(5)] = True
+    (verdict,) = methods({"a": dict(enumerate(rows)), "b": dict(enumerate(np.zeros_like(rows)))}, family="f")
+    assert (verdict.shared, verdict.by_images, verdict.seeds_needed) == (0, True, None)
 
 
 def test_seeds_needed_is_not_said_where_no_number_would_do():
@@ -76,7 +112,7 @@ def test_seeds_needed_of_two_seeds_far_apart():
 
 
 def test_seeds_needed_is_capped():
-    bits = {"a": counted(100, 50, 10, 91), "b": counted(100, 50, 50, 50)}
+    bits = {"a": counted(10_000, 5000, 1000, 9100), "b": counted(10_000, 5000, 5000, 5000)}
     (verdict,) = methods(bits, family="f")
     assert verdict.seeds_needed == MOST + 1
     assert "takes more than 1000 seeds" in verdict.says

@@ -21,7 +21,8 @@ def count_forwards(net: nn.Module, what: Callable[[], Any]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("preset", "trained"), [("rslad", 2), ("pgd-at", 1), ("trades", 2), ("path-end", 3), ("path-dual", 5)]
+    ("preset", "trained"),
+    [("rslad", 2), ("pgd-at", 1), ("trades", 2), ("mart", 2), ("path-end", 3), ("path-dual", 5)],
 )
 def test_one_train_mode_forward_per_point(preset, trained, student, teacher, batch, threat):
     step = step_of(student, teacher, threat)
@@ -36,22 +37,39 @@ def test_paths_and_weights_come_before_any_train_mode_forward(student, teacher, 
     assert modes == sorted(modes)
 
 
-@pytest.mark.parametrize("preset", ["rslad", "path-dual"])
+def moves_of(norm: nn.Module, what: Callable[[], Any]) -> list[float]:
+    """The momentum of each train-mode forward of a BatchNorm layer."""
+    moves: list[float] = []
+    handle = norm.register_forward_pre_hook(
+        lambda module, _: moves.extend([module.momentum] * module.training)
+    )
+    what()
+    handle.remove()
+    return moves
+
+
+@pytest.mark.parametrize("preset", ["rslad", "path-dual", "mart"])
 def test_batchnorm_moves_as_much_as_one_forward(preset, student, teacher, batch, threat):
-    norm = student[1]
-    momentum, moves = norm.momentum, []
-
-    def note(module: nn.Module, _: Any) -> None:
-        if module.training:
-            moves.append(module.momentum)
-
-    norm.register_forward_pre_hook(note)
-    run_step(method_of(preset), batch, step_of(student, teacher, threat))
+    norm, step = student[1], step_of(student, teacher, threat)
+    momentum = norm.momentum
+    moves = moves_of(norm, lambda: run_step(method_of(preset), batch, step))
     assert sum(moves) == pytest.approx(momentum)
     assert norm.momentum == momentum
-    moves.clear()
-    run_step(method_of(preset, {"bn_update": "each"}), batch, step_of(student, teacher, threat))
-    assert moves == [momentum] * len(moves)
+
+
+@pytest.mark.parametrize("preset", ["rslad", "path-dual"])
+def test_each_forward_may_move_batchnorm_as_published(preset, student, teacher, batch, threat):
+    norm, step = student[1], step_of(student, teacher, threat)
+    moves = moves_of(norm, lambda: run_step(method_of(preset, {"bn_update": "each"}), batch, step))
+    assert len(moves) > 1
+    assert set(moves) == {norm.momentum}
+
+
+def test_a_walk_away_from_the_students_own_answer_asks_it_in_one_mode(student, teacher, batch, threat):
+    for mode in ("eval", "train"):
+        method, step = method_of("trades", {"attack_mode": mode}), step_of(student, teacher, threat)
+        trained, evaluated = count_forwards(student, lambda: method.paths(batch, step))  # noqa: B023
+        assert (trained > 0, evaluated > 0) == (mode == "train", mode == "eval")
 
 
 def test_undetached_student_start_carries_gradient_and_is_forwarded_once(student, teacher, batch, threat):

@@ -9,7 +9,7 @@ from advkd.reporting.figures import chosen
 from advkd.reporting.figures.canvas import FAINT, INK, RULE, Figure, Missing, legend, style, svg
 from advkd.reporting.material import Group, Material
 from advkd.reporting.teacher import teacher
-from advkd.reporting.words import SECONDS, TFLOP, cost_key
+from advkd.reporting.words import ALIKE, SECONDS, TFLOP, cost_key
 from advkd.result import percent
 
 OTHERS: dict[str, Any] = {"color": FAINT, "marker": ".", "ls": "none", "ms": 5, "alpha": 0.6}
@@ -61,7 +61,7 @@ def pareto(material: Material) -> Figure | Missing:
     groups = [group for group in material.groups if group.mean(key)]
     if len(groups) < 2:
         return Missing(title, "needs two trained methods; advkd compare, or advkd report RUN RUN.")
-    front, (label, what) = best_for_their_cost([g for g in groups if not g.apart]), AXES[key]
+    front, (label, what) = best_for_their_cost([g for g in groups if not g.apart], key), AXES[key]
     marked = {group.name for group in [*chosen.told_apart(material), *front]}
     own, rest = ([g for g in groups if (g.name in marked) == kept] for kept in (True, False))
 
@@ -80,23 +80,24 @@ def pareto(material: Material) -> Figure | Missing:
         axes.set_xlim(left=0)
         axes.margins(0.1)
 
-    names = ", ".join(group.name for group in front)
+    names, kind = ", ".join(group.name for group in front), "ranked " * any(g.apart for g in groups)
     return Figure(
         key="pareto",
         title=title,
         body=svg("pareto", f"Robust accuracy against {label}; on the front: {names}", draw),
         legend=[*legend(own), *_counted(rest)],
-        caption=f"The dashed Pareto front joins methods that no cheaper one matches: {names}. {what}, "
+        caption=f"The dashed Pareto front joins {kind}methods that no cheaper one matches: {names}. {what}, "
         f"without its teacher's training. Bars: {_bars(own)}. {material.images}, {material.threat}.",
     )
 
 
-def best_for_their_cost(groups: Sequence[Group]) -> list[Group]:
-    """The methods, cheapest first, that are more robust than everything cheaper."""
+def best_for_their_cost(groups: Sequence[Group], key: str) -> list[Group]:
+    """The methods, cheapest first, that are more robust than everything as cheap."""
     front: list[Group] = []
-    key = cost_key(groups)
-    for group in sorted(groups, key=lambda g: (g.mean(key) or 0, -(g.mean("robust") or 0))):
-        if not front or (group.mean("robust") or 0) > (front[-1].mean("robust") or 0):
+    at = [(group.mean(key) or 0, group.mean("robust") or 0, group) for group in groups]
+    for cost, robust, group in sorted(at, key=lambda one: (one[0], -one[1])):
+        beaten = any(other > robust for least, other, _ in at if least <= ALIKE * cost)
+        if not beaten and (not front or robust > (front[-1].mean("robust") or 0)):
             front.append(group)
     return front
 
