@@ -152,7 +152,7 @@ def random_forward(probe: Probe) -> Flag | None:
         name="random-forward",
         says="the same image gets different answers",
         evidence=f"over 5 passes the direction of the logits moves by {change:.2g}",
-        remedy="turn the randomness off, or use attacks that average over it (EOT)",
+        remedy="turn the randomness off, or judge a network whose forward averages the logits of many passes",
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-LEARNED = ("preset", "method", "modifiers", "seed")
+LEARNED = ("preset", "method", "seed")
 """What is learned; all else is the setting."""
 
 FEW = 8

@@ -1,4 +1,4 @@
-"""Whether `torch.compile` works on this machine."""
+"""Whether `torch.compile` works on this machine, and what it cannot do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import functools
 import os
 import shutil
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from advkd.errors import error
 
 
 def cannot_compile(device: torch.device) -> str:
@@ -53,3 +57,15 @@ def _failing(kind: str) -> str:
     except Exception as cause:
         return f"{type(cause).__name__}: {cause}".strip().splitlines()[0]
     return ""
+
+
+@contextmanager
+def first_order() -> Iterator[None]:
+    """An `AdvkdError` where a gradient of a gradient is asked of a compiled network: torch has none."""
+    try:
+        yield
+    except RuntimeError as cause:
+        if "double backward" not in str(cause):
+            raise
+        problem = "a compiled network has no gradient of its gradient, which the method or a loss takes"
+        raise error("compile", problem, remedy="write compile=never") from cause

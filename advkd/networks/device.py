@@ -27,7 +27,15 @@ AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 UNUSABLE = (RuntimeError, AssertionError, ImportError)
 """What torch raises for a device that it does not know, has not, or has no kernels for."""
 
-LIBRARIES = ("advkd", "torch", "torchvision", "timm", "adversarial-robustness-toolbox", "numpy")
+LIBRARIES = (
+    "advkd",
+    "torch",
+    "torchvision",
+    "timm",
+    "adversarial-robustness-toolbox",
+    "pyautoattack",
+    "numpy",
+)
 
 
 def chosen(name: str) -> torch.device:

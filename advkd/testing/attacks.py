@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from advkd.errors import AdvkdError
 from advkd.protocols import Attack
@@ -50,6 +51,24 @@ def stays_in_box(attack: Attack) -> None:
         for k, point in enumerate(points):
             low, high = point.min().item(), point.max().item()
             require(low >= 0 and high <= 1, f"{norm}: pixels of point {k} go from {low:.6g} to {high:.6g}")
+
+
+@check("attacks")
+def asks_inside_the_threat(attack: Attack) -> None:
+    """What it asks the objective about besides its points, start noise first of all, lies in ball and box."""
+    x = images(3, 1, 5, 5).round()
+    for norm in norms_of(attack):
+        threat = Threat(norm=norm, eps=EPS)
+        asked: list[Tensor] = []
+
+        def noted(at: Tensor, asked: list[Tensor] = asked) -> Tensor:
+            asked.append(at.detach().clone())
+            return curved(at)
+
+        points = list(attack(noted, x, threat, generator()))
+        for k, at in enumerate(asked):
+            own = any(torch.equal(at, point) for point in points)
+            require(own or threat.holds(at, x).all(), f"{norm}: question {k} is about images outside")
 
 
 @check("attacks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,8 @@ from advkd.evaluation import evaluate
 from advkd.networks.modes import device_of, full_float32, logits_of
 from advkd.splits import Splits
 from advkd.types import Threat
+
+log = logging.getLogger("advkd")
 
 WRONG_INPUT = (
     "most likely the wrong normalisation: set mean and std of its model (teacher.model.mean=, "
@@ -51,13 +54,15 @@ def admitted(
     result = evaluate(net, splits.validation, Threat(eps=0.0), {}, batch_size=batch_size)
     clean, known = result.clean, (record or {}).get("clean")
     why, chance = "", guessing(splits.validation.y)
+    right = f"right on {100 * clean:.1f} % of {result.n} clean validation images"
     if near_chance(clean, chance):
         why = f"near chance, {100 * chance:.0f} %"
     elif known is not None and short_of(known, clean, result.n):
         why = f"its record says {100 * known:.1f} %"
     if why:
-        problem = f"is right on {100 * clean:.1f} % of {result.n} clean validation images: {why}"
-        raise error("teacher", problem, given=given, remedy=remedy)
+        raise error("teacher", f"is {right}: {why}", given=given, remedy=remedy)
+    if known is None:
+        log.info("teacher, of whose accuracy there is no record: %s", right)
     return net
 
 

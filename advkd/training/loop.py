@@ -20,6 +20,7 @@ from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.guards import check_finite, check_paths
 from advkd.networks import weights
+from advkd.networks.compiling import first_order
 from advkd.networks.cost import Cost
 from advkd.networks.device import within_memory
 from advkd.networks.engine import Engine, decided, restored
@@ -93,7 +94,7 @@ class Training:
         self._say("train.epochs", self.run.epochs, parts=sizes)
         while self.epoch < self.run.epochs:
             begin = time.perf_counter()
-            with self.engine.precise(), within_memory(self.option, self.run.batch_size):
+            with self.engine.precise(), first_order(), within_memory(self.option, self.run.batch_size):
                 self._epoch()
                 self._epoch_end()
             with self.modified.worn(), within_memory("eval_batch_size", self.run.eval_batch_size):
@@ -150,9 +151,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         paths = self.method.paths(batch, step)
         when = f"epoch {self.epoch + 1}, step {index + 1}"
-        if index == 0:
-            # every point of a path is read for this, which takes too long for every step
-            check_paths(paths, batch, self.run.threat, when)
+        check_paths(paths, batch, self.run.threat, when, whole=index == 0)
         found = self.modified.backward(self.method, paths, batch, step)
         check_finite(found, when, trained=bool(self.epoch or index))
         self.rate = self.optimizer.param_groups[0]["lr"]

@@ -22,6 +22,15 @@ def test_a_preset_that_changes_its_setting_is_refused_unless_allowed(tmp_path):
     assert plan.differences == ["epochs: 30 for ard; 99 for longer"]
 
 
+def test_weights_that_are_averaged_for_one_alone_are_a_change(tmp_path):
+    preset = tmp_path / "averaged.yaml"
+    preset.write_text("extends: rslad\nmodifiers: {ema: {}}\n")
+    with pytest.raises(AdvkdError, match=r"averaged sets modifiers\.ema=\{\}"):
+        planned(parsed([f"presets=ard,averaged:{preset}"]))
+    plan = planned(parsed(["presets=ard,rslad", "+rslad.modifiers.ema={}"]))
+    assert "modifiers.ema.use: null for ard; ema for rslad" in plan.differences
+
+
 @pytest.mark.parametrize("words", [("epochs=1",), ("longer.epochs=30",), ("ard.epochs=99",)])
 def test_what_words_have_levelled_is_no_change_of_a_preset(tmp_path, words):
     preset = tmp_path / "longer.yaml"

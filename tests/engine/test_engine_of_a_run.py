@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
 import pytest
 import torch
@@ -111,3 +114,31 @@ def test_many_networks_of_one_process_are_all_compiled(monkeypatch):
         fast = Engine(compiled=True)(small_net(4, seed=seed).float().eval())
         fast(torch.rand(2, 1, 6, 6))
         assert stats["unique_graphs"] == before + 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_gradient_of_a_gradient_needs_a_training_that_is_not_compiled(tiny, tmp_path, monkeypatch):
+    @dataclass(frozen=True, kw_only=True)
+    class Smooth:
+        nets: ClassVar[tuple[str, ...]] = ()
+
+        def paths(self, batch, step):
+            return {}
+
+        def losses(self, paths, batch, step):
+            x = batch.x.clone().requires_grad_()
+            loss = torch.nn.functional.cross_entropy(step.nets["student"](x), batch.y)
+            (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+            yield loss + gradient.square().sum(), {"a": loss.detach()}
+
+    advkd.register("method", "smooth")(Smooth)
+    (tmp_path / "mine.yaml").write_text("method: {use: smooth}\n")
+    words = (*tiny, f"preset={tmp_path / 'mine.yaml'}", "epochs=1")
+    advkd.train(advkd.resolve(*words, "compile=never"), out=tmp_path / "plain")
+    # what torch takes no gradient of is the graph, whatever makes kernels of it
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    monkeypatch.setattr(engine, "cannot_compile", lambda device: "")
+    with pytest.raises(
+        AdvkdError, match=r"^compile: .*no gradient of its gradient(?s:.*)write compile=never"
+    ):
+        advkd.train(advkd.resolve(*words, "compile=always"), out=tmp_path / "compiled")

@@ -89,6 +89,7 @@ def test_what_a_run_leaves(tiny, tmp_path):
         # the attack of AdaAD asks the teacher too, with gradient; one more forward gives the target
         ("adaad", (11, 11), (11, 10)),
         ("standard", (1, 1), (0, 0)),
+        ("mart", (12, 12), (0, 0)),
         # clean target in eval mode besides
         ("trades", (13, 12), (0, 0)),
     ],

@@ -68,21 +68,26 @@ def test_what_a_method_draws_when_it_is_built_is_of_the_seed(tiny, tmp_path):
         assert not torch.equal(head(0), head(1))
 
 
-def test_deterministic_kernels_are_asked_for_from_the_teacher_to_the_last_validation(tiny, tmp_path):
+def test_deterministic_kernels_are_asked_for_from_the_teacher_to_the_last_validation(
+    tiny, tmp_path, monkeypatch
+):
     """On a CPU they make no other bits; what a GPU does with them cannot be seen here."""
     words, asked = (*tiny, "preset=path-dual"), {}
+    # what a caller may have on, and what picks another kernel every time
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
     for word in ("false", "true"):
-        seen: set[bool] = set()
+        seen: set[tuple[bool, bool]] = set()
 
         def look(record, seen=seen):
-            seen.add(torch.are_deterministic_algorithms_enabled())
+            seen.add((torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark))
 
         run = advkd.resolve(*words, f"deterministic={word}")
         net = advkd.train(run, out=tmp_path / word, reporters=[look]).net
         asked[word] = seen, run.hash, bits(net.state_dict())
         assert not torch.are_deterministic_algorithms_enabled()
-    assert asked["true"] == ({True}, *asked["false"][1:])
-    assert asked["false"][0] == {False}
+        assert torch.backends.cudnn.benchmark
+    assert asked["true"] == ({(True, False)}, *asked["false"][1:])
+    assert asked["false"][0] == {(False, True)}
 
 
 def test_another_seed_other_bits(tiny, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 import torch
@@ -198,10 +199,16 @@ def test_a_teacher_far_below_its_record_is_refused_and_normalisation_named(tiny,
         advkd.train(run, out=tmp_path / "s")
 
 
-def test_the_teacher_is_left_as_it_was(tiny, tmp_path):
+def test_a_teacher_learns_nothing_and_is_measured(tiny, tmp_path, caplog):
     teacher = advkd.train(advkd.resolve(*tiny, "preset=standard"), out=tmp_path / "t").net
     before = {k: v.clone() for k, v in teacher.state_dict().items()}
-    advkd.train(advkd.resolve(*tiny, "preset=adaad", "epochs=1"), teacher=teacher, out=tmp_path / "s")
+    teacher.train()
+    with caplog.at_level(logging.INFO, logger="advkd"):
+        advkd.train(advkd.resolve(*tiny, "preset=adaad", "epochs=1"), teacher=teacher, out=tmp_path / "s")
     assert all(torch.equal(v, before[k]) for k, v in teacher.state_dict().items())
-    assert not teacher.training
-    assert all(p.grad is None for p in teacher.parameters())
+    assert not any(module.training for module in teacher.modules())
+    assert all(p.grad is None and not p.requires_grad for p in teacher.parameters())
+    (told,) = [text for text in caplog.messages if text.startswith("teacher")]
+    assert re.fullmatch(
+        r"teacher, of whose accuracy .*: right on \d+\.\d % of \d+ clean validation images", told
+    )

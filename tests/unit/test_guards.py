@@ -185,6 +185,22 @@ def test_a_run_refuses_them_too(tiny, tmp_path):
         advkd.train(run, out=tmp_path / "run")
 
 
+def test_a_walk_that_leaves_the_threat_later_is_seen_too(tiny, tmp_path):
+    walks = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Late(PGD):
+        def __call__(self, objective, x, threat, generator):
+            walks.append(1)
+            yield from list(super().__call__(objective, x, threat, generator))[:-1]
+            yield x if len(walks) < 4 else 1 - x
+
+    advkd.register("attacks", "late")(Late)
+    run = advkd.resolve(*tiny, "preset=pgd-at", "method.branches.untargeted.attack=late")
+    with pytest.raises(advkd.AdvkdError, match="path untargeted, epoch 1, step 4: a path left the threat"):
+        advkd.train(run, out=tmp_path / "run")
+
+
 def test_a_first_loss_that_is_not_finite_is_no_matter_of_the_rate(tiny, tmp_path):
     term = "method.branches.untargeted.terms.robust"
     run = advkd.resolve(*tiny, "preset=rslad", f"{term}.loss={{use: spoilt, how: nan}}")

@@ -37,6 +37,16 @@ def test_a_file_of_this_toolkit_and_its_folder_need_no_model(tmp_path):
     assert alike(File(path=str(tmp_path))(10, CIFAR), net)
 
 
+def test_weights_in_half_precision_become_single(tmp_path):
+    net = lively(SOURCE)
+    state = {key: v.half() if v.is_floating_point() else v for key, v in net.state_dict().items()}
+    weights.write(tmp_path / "half.safetensors", state, ABOUT)
+    found = File(path=str(tmp_path / "half.safetensors"))(10, CIFAR).eval()
+    assert {value.dtype for value in found.parameters()} == {torch.float32}
+    x = torch.rand(2, *CIFAR)
+    torch.testing.assert_close(found(x), net(x), rtol=1e-2, atol=1e-2)
+
+
 def test_nothing_is_fetched_for_weights_that_are_at_hand(tmp_path, monkeypatch):
     net = Timm(name="test_resnet")(10, CIFAR).eval()
     model = {"use": "timm", "name": "test_resnet", "pretrained": True}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from advkd.walk import Recorder, walked
+from advkd.walk import Recorder, value_and_gradient, walked
 
 
 def tidy(ask, x):
@@ -54,3 +54,11 @@ def test_the_answers_of_an_attack_that_writes_nothing_are_kept(attack):
     recorder = Recorder(nn.Flatten())
     path = walked(attack(recorder, torch.rand(2, 1, 3, 3)), recorder, torch.zeros(2), None)
     assert sorted(path.logits) == [1, 2]
+
+
+def test_the_gradient_of_an_image_is_its_own_however_large_the_batch():
+    # a mean over the batch would shrink it, below what half precision holds
+    x, weights = torch.rand(128, 4), torch.rand(4)
+    _, together = value_and_gradient(lambda at: (at * weights).sum(1), x)
+    _, alone = value_and_gradient(lambda at: (at * weights).sum(1), x[:1])
+    assert torch.equal(together[:1], alone)

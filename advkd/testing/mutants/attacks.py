@@ -79,6 +79,13 @@ def stays_in_box(points: Points, start: Tensor, threat: Threat, objective: Any, 
 
 
 @fault
+def asks_inside_the_threat(points: Points, start: Tensor, threat: Threat, objective: Any, *_: Any) -> Points:
+    """It asks about its start noise before anything has projected it."""
+    objective(start + 2 * threat.eps)
+    return points
+
+
+@fault
 def points_carry_no_graph(points: Points, *_: Any) -> Points:
     """Points that ask for a gradient."""
     return (point.clone().requires_grad_() for point in points)
@@ -163,7 +170,11 @@ def reaches_linear_optimum(points: Points, start: Tensor, threat: Threat, object
     """In l2 it goes the way of linf."""
     if threat.norm == "linf":
         return points
-    return (threat.project(p, start) for p in right(objective, start, replace(threat, norm="linf")))
+
+    def inside(at: Tensor) -> Tensor:
+        return at + (threat.project(at, start) - at).detach()
+
+    return map(inside, right(lambda at: objective(inside(at)), start, replace(threat, norm="linf")))
 
 
 @fault
