@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from torch import nn
 from advkd.errors import AdvkdError, error, unknown
 from advkd.models.normalise import pixels
 from advkd.types import Real, Shape
+
+log = logging.getLogger("advkd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,7 @@ class Timm:
                 remedy = "connect once to cache the weights, use a file of weights, or pretrained=false"
             what = "cannot fetch the pretrained weights" if self.pretrained else "timm cannot make this model"
             raise error("name", f"{what}: {failure}", given=self.name, remedy=remedy) from failure
+        _told_if_coarse(self.name, net, shape)
         known = net.pretrained_cfg
         mean, std = self.mean or fitted(known["mean"], shape[0]), self.std or fitted(known["std"], shape[0])
         return pixels(net, mean, std, shape[0])
@@ -65,6 +69,16 @@ class Timm:
             return create(img_size=shape[1:])
         except TypeError:
             return create()
+
+
+def _told_if_coarse(name: str, net: Any, shape: Shape) -> None:
+    """Most networks of timm are made for sides of 224: small images are a point before their last stage."""
+    stages = getattr(net, "feature_info", None)
+    shrinks = stages[-1].get("reduction", 1) if isinstance(stages, list) and stages else 1
+    if min(shape[1:]) < 2 * shrinks:
+        size = "x".join(map(str, shape[1:]))
+        remedy = "for small images there are resnet18, resnet20 and mobilenetv2, without timm:"
+        log.warning("timm:%s shrinks sides %d times, too much for %s; %s", name, shrinks, size, remedy)
 
 
 def published_classes(name: str) -> int | None:
