@@ -42,7 +42,7 @@ from advkd.training import folder as run_folder
 from advkd.training.closing import images_to_judge, judge_all
 from advkd.training.gate import admitted
 from advkd.training.given import Given, Pair
-from advkd.training.loop import BEST, Setup, Training
+from advkd.training.loop import Setup, Training
 from advkd.training.one_step import loss_of
 from advkd.training.teachers import described, made, provided
 from advkd.types import Record, Shape, Threat, silent
@@ -105,7 +105,7 @@ def resume(
 def load(path: str | Path) -> nn.Module:
     """The best student of a run folder (or the network of one of its weight files), in eval mode."""
     file = expanded(path)
-    file = file / BEST if file.is_dir() else file
+    file = file / checkpoint.BEST if file.is_dir() else file
     about = weights.about(file, "load")
     shape: Shape = tuple(about.get("shape", (3, 32, 32)))
     return shaped(File(path=str(file))(about.get("classes", 10), shape).eval(), shape)

@@ -144,7 +144,7 @@ def outcome_of(
 def check_finite(losses: Mapping[str, float], when: str, *, trained: bool) -> None:
     """Raises unless every loss of a step, by part, is a finite number; `trained` says a step went before."""
     if not all(math.isfinite(value) for value in losses.values()):
-        lower = "lower optimizer.lr or method.total; checkpoints of earlier epochs are kept"
+        lower = "lower optimizer.lr or method.total; the best student of earlier epochs is kept"
         untrained = "nothing is trained yet, so a member is at fault: advkd check loss NAME, or attack NAME"
         remedy = lower if trained else untrained
         raise error(when, "the loss is no longer a finite number", given=dict(losses), remedy=remedy)

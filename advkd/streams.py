@@ -17,7 +17,7 @@ Streams = Callable[..., torch.Generator]
 
 
 def derive(*key: object) -> int:
-    """A 63-bit seed from the words of a key."""
+    """A seed of 63 bits from the words of a key; torch's generator of the CPU uses the last 32."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 

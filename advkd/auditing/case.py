@@ -17,8 +17,8 @@ from advkd.errors import AdvkdError, Problem, error, unknown
 from advkd.files import expanded
 from advkd.networks import weights
 from advkd.registry import entries, split_name
+from advkd.training.checkpoint import BEST
 from advkd.training.folder import GIVEN, RESULT, RUN
-from advkd.training.loop import BEST
 
 FORMS = "a run folder, a .safetensors or .pt file, timm:NAME or another model source, or FILE.py:FUNCTION"
 OF_SETTING = ("data", "threat", "split")

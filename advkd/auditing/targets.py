@@ -21,8 +21,8 @@ from advkd.models.file import File
 from advkd.models.timm import published_classes
 from advkd.registry import split_name
 from advkd.registry.pyfile import imported
+from advkd.training.checkpoint import BEST, LAST
 from advkd.training.folder import RUN, given_to, written
-from advkd.training.loop import BEST, LAST
 from advkd.training.teachers import of_run, record_of
 from advkd.types import Shape
 

@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from advkd.config.values import keyed
+from advkd.config.values import keyed, misread
 from advkd.errors import AdvkdError, Problem, error, nearest
 from advkd.files import expanded
 from advkd.registry import SLOTS, find
@@ -113,6 +114,7 @@ def load_yaml(file: Path, place: str, remedy: str = REPAIR) -> Raw:
     """A YAML file whose top level is a mapping."""
     try:
         content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+        others = misread(yaml.compose(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
     except OSError as cause:
         beside = file.parent.glob(f"*{file.suffix}") if isinstance(cause, FileNotFoundError) else ()
         problem = f"cannot be read: {cause.strerror}"
@@ -124,6 +126,9 @@ def load_yaml(file: Path, place: str, remedy: str = REPAIR) -> Raw:
         raise error(place, f"is not YAML: {cause}", given=file, remedy=remedy) from None
     if not isinstance(content, dict):
         raise error(place, "must hold a mapping of options", given=file, remedy=remedy)
+    for written, read in others:
+        other = "write it as a number, or quote it if it is text"
+        raise error(place, f"YAML reads {written} as {read}", given=file, remedy=other)
     found: Raw = keyed(content)
     return found
 

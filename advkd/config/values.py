@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import PurePath
 from typing import Annotated, Any, Union, get_args, get_origin
 
+import yaml
+
 from advkd.types import Real
 
 UNIONS = (Union, types.UnionType)
+
+OTHERWISE = re.compile(r"[-+]?0[0-7_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+"""Numbers of YAML in eights (010 is 8) and in sixties (1:30 is 90)."""
 
 
 def keyed(value: Any) -> Any:
@@ -20,6 +26,21 @@ def keyed(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): keyed(inner) for key, inner in value.items()}
     return [keyed(inner) for inner in value] if isinstance(value, list) else value
+
+
+def misread(node: yaml.Node | None) -> Iterator[tuple[str, str]]:
+    """What is written in a YAML document, and what is read there instead, where that is something else."""
+    if isinstance(node, yaml.ScalarNode):
+        if node.value == "???":
+            yield node.value, "a value that is missing"
+        elif not node.style and OTHERWISE.fullmatch(node.value):
+            read = yaml.safe_load(node.value)
+            if isinstance(read, int | float):
+                yield node.value, str(read)
+    elif node is not None:
+        for child in node.value:
+            for inner in child if isinstance(child, tuple) else (child,):
+                yield from misread(inner)
 
 
 def fractional(annotation: Any) -> Any:

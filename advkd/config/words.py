@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,14 +10,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from advkd.config.values import keyed
+from advkd.config.values import keyed, misread
 from advkd.errors import AdvkdError, Problem, error
 
 KEY = "value: "
 """What makes the text of a value a YAML document."""
-
-OTHERWISE = re.compile(r"[-+]?0[0-7_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
-"""Numbers of YAML in eights (010 is 8) and in sixties (1:30 is 90)."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,8 @@ def value_of(text: str, place: str) -> Any:
         return keyed(OmegaConf.to_container(content, resolve=False)["value"])  # type: ignore[index, call-overload]
     except (YAMLError, OmegaConfBaseException) as cause:
         first = str(cause).split("\n")[0]
-        raise error(place, f"is not a YAML value: {first}", given=text, remedy="quote it") from None
+        remedy = "quote it" if "${" not in text else "${ would stand for another value; rename what it names"
+        raise error(place, f"is not a YAML value: {first}", given=text, remedy=remedy) from None
 
 
 def _as_written(text: str, place: str) -> None:
@@ -104,20 +100,6 @@ def _as_written(text: str, place: str) -> None:
     rest = text.strip() if value.value == "" else text[value.end_mark.index - len(KEY) :].strip()
     if rest.startswith("#"):
         raise error(place, f"YAML takes {rest} for a comment", given=text, remedy=quoted)
-    for scalar in _scalars(value):
-        if scalar.value == "???":
-            raise error(place, "??? stands for a value that is missing", given=text, remedy="write the value")
-        if scalar.style is None and OTHERWISE.fullmatch(scalar.value):
-            read = yaml.safe_load(scalar.value)
-            if isinstance(read, int | float):
-                remedy = f"write a number without leading zeros or colons; for text, {quoted}"
-                raise error(place, f"YAML reads {scalar.value} as {read}", given=text, remedy=remedy)
-
-
-def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    if isinstance(node, yaml.ScalarNode):
-        yield node
-        return
-    for child in node.value:
-        for inner in child if isinstance(child, tuple) else (child,):
-            yield from _scalars(inner)
+    for written, read in misread(value):
+        remedy = f"write the value, a number without leading zeros or colons; for text, {quoted}"
+        raise error(place, f"YAML reads {written} as {read}", given=text, remedy=remedy)

@@ -63,7 +63,7 @@ class Fast(nn.Module):
     def __init__(self, net: nn.Module, engine: Engine) -> None:
         super().__init__()
         self.engine = engine
-        self.net = net.to(memory_format=_layout(device_of(net)))
+        self.net = _laid_out(net)
         self.train(net.training)
         # not a child: state, parameters and modes are those of `net`
         self.__dict__.update(twin=twin_of(self.net), likes=[], exact=False)
@@ -87,13 +87,29 @@ class Fast(nn.Module):
         self.__dict__["likes"].append(other)
         return other
 
-    def check(self) -> None:
-        """Raises if its twin, or that of a network behind `like`, has parted from its network."""
+    def check(self, who: str) -> None:
+        """Raises `AdvkdError` if its twin, or that of a network behind `like`, has parted from it."""
         for other in self.__dict__["likes"]:
-            other.check()
+            other.check(who)
         mine, twins = _storage(self.net), _storage(self.__dict__["twin"])
         if mine != twins:
-            raise RuntimeError(f"the frozen twin has parted from its network in {len(mine ^ twins)} tensors")
+            problem = "replaces parameters or buffers, and attacks would go on with the old ones"
+            remedy = "write to them in place: self.mean.copy_(...), not self.mean = ..."
+            raise error(who, problem, given=f"{len(mine - twins)} tensors", remedy=remedy)
+
+
+def check_twins(nets: Mapping[str, Fast]) -> None:
+    """Raises `AdvkdError` if a twin has parted from its network."""
+    for name, net in nets.items():
+        net.check(name)
+
+
+def _laid_out(net: nn.Module) -> nn.Module:
+    layout, tensors = _layout(device_of(net)), (*net.parameters(), *net.buffers())
+    # torch copies filters of one number at every call, which would part twins from what they share
+    if all(one.dim() != 4 or one.is_contiguous(memory_format=layout) for one in tensors):
+        return net
+    return net.to(memory_format=layout)
 
 
 def _layout(device: torch.device) -> torch.memory_format:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn, optim
 from torch.optim.lr_scheduler import LRScheduler
 
-from advkd.errors import error
+from advkd.errors import AdvkdError, error
 from advkd.networks import weights
 
-NAME = "checkpoint.safetensors"
+NAME, BEST, LAST = "checkpoint.safetensors", "student.safetensors", "student-last.safetensors"
 
 
 def save(
@@ -56,12 +56,7 @@ def restore(
     except torch.OutOfMemoryError:
         raise
     except (KeyError, RuntimeError, ValueError) as cause:
-        raise error(
-            "resume",
-            "the checkpoint belongs to another run",
-            given=path,
-            remedy="resume the folder it is from",
-        ) from cause
+        raise _foreign(path) from cause
     _lay_out(optimizer)
     # the rate of a step depends on this count alone
     scheduler.last_epoch = content["scheduler"]
@@ -74,8 +69,16 @@ def reached(folder: Path) -> tuple[int, float]:
     path = folder / NAME
     if not path.exists():
         return 0, 0.0
-    about = weights.about(path, "resume")["run"]
-    return int(about["epoch"]), float(about["cost"]["seconds"])
+    try:
+        about = weights.about(path, "resume")["run"]
+        return int(about["epoch"]), float(about["cost"]["seconds"])
+    except (KeyError, TypeError) as cause:
+        raise _foreign(path) from cause
+
+
+def _foreign(path: Path) -> AdvkdError:
+    problem, remedy = "the checkpoint belongs to another run", "resume the folder it is from"
+    return error("resume", problem, given=path, remedy=remedy)
 
 
 def _lay_out(optimizer: optim.Optimizer) -> None:

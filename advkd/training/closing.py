@@ -16,7 +16,7 @@ from advkd.evaluation import evaluate
 from advkd.networks import weights
 from advkd.result import Result
 from advkd.splits import Splits
-from advkd.training.loop import BEST, LAST
+from advkd.training.checkpoint import BEST, LAST
 from advkd.walk import CutOffError
 
 log = logging.getLogger("advkd")

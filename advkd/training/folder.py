@@ -18,6 +18,7 @@ from advkd.errors import AdvkdError, Interrupted, Problem, error
 from advkd.files import expanded, held, write_arrays, write_bytes, write_json
 from advkd.result import Result
 from advkd.training import checkpoint
+from advkd.training.checkpoint import BEST, LAST
 from advkd.training.member_code import code_of
 
 RUN, RESULT, EXAMPLES, METRICS = "run.yaml", "result.json", "examples.npz", "metrics.jsonl"
@@ -57,7 +58,7 @@ def created(folder: Path) -> Path:
 
 
 def begin(folder: Path, run: Run, given: Mapping[str, str], images: Mapping[str, str]) -> None:
-    """Writes `run.yaml`, and removes the metrics of a run that ended before its first checkpoint.
+    """Writes `run.yaml`, and removes what a run has left that ended before its first checkpoint.
 
     `given` are the marks of what the caller handed over in place of what the configuration names, `images`
     those of the images by part.
@@ -65,7 +66,8 @@ def begin(folder: Path, run: Run, given: Mapping[str, str], images: Mapping[str,
     about = {"hash": run.hash, **({GIVEN: dict(given)} if given else {}), IMAGES: dict(images)}
     about |= {CODE: code} if (code := code_of(run)) else {}
     write_bytes(folder / RUN, yaml_text({**about, **run.resolved}).encode())
-    (folder / METRICS).unlink(missing_ok=True)
+    for left in (METRICS, BEST, LAST):
+        (folder / left).unlink(missing_ok=True)
 
 
 def given_to(folder: Path, place: str) -> Mapping[str, str]:

@@ -23,7 +23,7 @@ from advkd.networks import weights
 from advkd.networks.compiling import first_order
 from advkd.networks.cost import Cost
 from advkd.networks.device import within_memory
-from advkd.networks.engine import Engine, decided, restored
+from advkd.networks.engine import Engine, check_twins, decided, restored
 from advkd.networks.modes import device_of
 from advkd.protocols import Method, Reporter
 from advkd.step import Step
@@ -34,7 +34,6 @@ from advkd.training.modifier_stack import Modified
 from advkd.training.weight_statistics import Weighed
 from advkd.types import Batch, Record
 
-BEST, LAST = "student.safetensors", "student-last.safetensors"
 PASSES = 36.0
 """Forward passes a training image costs, roughly: ten attack steps and two points, there and back."""
 
@@ -116,14 +115,15 @@ class Training:
 
     def _epoch(self) -> None:
         self.nets["student"].train()
-        for net in self.nets.values():
-            net.check()
+        check_twins(self.nets)
         totals, skipped = Counter[str](), Counter[str]()
         self.weighed = Weighed()
         begin, seconds = self.cost.images, self.cost.seconds
         for index, rows in enumerate(self._order()):
             with self.cost.counting(), global_seed(self.run.seed, "step", self.epoch, index):
                 found, missed = self.step(index, rows)
+            if index == 0:
+                check_twins(self.nets)
             skipped.update(missed)
             totals.update(found)
             self._say("step.loss", sum(found.values()), step=index, parts=found)
@@ -209,7 +209,7 @@ class Training:
         now = {"clean": result.clean, "robust": result.robust, "n": result.n, "epoch": self.epoch + 1}
         if not self.best or (now["robust"], now["clean"]) > (self.best["robust"], self.best["clean"]):
             self.best = now
-            self._write(BEST, now)
+            self._write(checkpoint.BEST, now)
         known = {"clean": result.clean} | ({"robust": result.robust} if result.attacks else {})
         for name, value in known.items():
             self._say(f"validation.{name}", value, n=result.n, interval=result.interval[name])
@@ -226,7 +226,7 @@ class Training:
         }
         if self.epoch == self.run.epochs:
             with self.modified.worn():
-                self._write(LAST, {"epoch": self.epoch})
+                self._write(checkpoint.LAST, {"epoch": self.epoch})
         checkpoint.save(self.path, self.saved, self.optimizer, self.scheduler, about)
 
     def _restore(self) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from advkd.config.resolve import teacher_run
@@ -49,7 +50,7 @@ def code_of_members(members: Sequence[Any]) -> dict[str, str]:
             # what was typed into a notebook has no file
             with contextlib.suppress(TypeError, OSError):
                 place = _root(Path(inspect.getfile(kind)), kind.__module__)
-                found.setdefault(f"code of {place.name}", set()).add(_fingerprint(place))
+                found.setdefault(f"code of {place.name}", set()).add(_fingerprint(place, kind.__module__))
     return {name: "+".join(sorted(found[name])) for name in sorted(found)}
 
 
@@ -59,12 +60,30 @@ def _root(file: Path, module: str) -> Path:
     return file.parents[depth - 1] if depth else file
 
 
-def _fingerprint(place: Path) -> str:
-    """A member may import the rest of its package, so that all of it counts."""
+def _fingerprint(place: Path, module: str) -> str:
+    """Of all that a member may import: the rest of its package, or what its file imports from beside it."""
     if place.is_file():
-        return file_fingerprint(place)
-    each = [(str(file.relative_to(place)), file_fingerprint(file)) for file in sorted(place.rglob("*.py"))]
+        files = {place}
+        _reached(sys.modules[module], place.parent, files)
+        if files == {place}:
+            return file_fingerprint(place)
+        place = place.parent
+    else:
+        files = {*place.rglob("*.py")}
+    each = [(str(file.relative_to(place)), file_fingerprint(file)) for file in sorted(files)]
     return hashlib.sha256(repr(each).encode()).hexdigest()[:16]
+
+
+def _reached(module: ModuleType, folder: Path, files: set[Path]) -> None:
+    """Adds the files in `folder` that the names of a module come from, and those of these in turn."""
+    for value in [*vars(module).values()]:
+        name = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+        other = sys.modules.get(name) if isinstance(name, str) and name.partition(".")[0] not in OWN else None
+        file = Path(getattr(other, "__file__", None) or "").absolute()
+        # an environment may lie in the folder as well
+        if other and file.is_relative_to(folder) and "site-packages" not in file.parts and file not in files:
+            files.add(file)
+            _reached(other, folder, files)
 
 
 def _members(node: Any) -> Iterator[Any]:

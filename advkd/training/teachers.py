@@ -28,9 +28,10 @@ from advkd.protocols import ModelSource, Reporter
 from advkd.splits import Splits
 from advkd.streams import global_seed
 from advkd.training import checkpoint
+from advkd.training.checkpoint import BEST
 from advkd.training.folder import check_held_out
 from advkd.training.gate import WRONG_INPUT, admitted
-from advkd.training.loop import BEST, Setup, Training
+from advkd.training.loop import Setup, Training
 from advkd.training.member_code import code_of
 
 log = logging.getLogger("advkd")
@@ -93,7 +94,7 @@ def _about(source: File) -> Mapping[str, Any]:
 
 def cache() -> Path:
     """The folder of trained teachers; the environment variable ADVKD_CACHE moves it."""
-    return expanded(os.environ.get("ADVKD_CACHE", "~/.cache/advkd")) / "teachers"
+    return expanded(os.environ.get("ADVKD_CACHE") or "~/.cache/advkd") / "teachers"
 
 
 def cached(run: Run, own: str = "") -> Path:
@@ -124,6 +125,8 @@ def _trained(run: Run, splits: Splits, device: torch.device, report: Reporter) -
             write_json(partial / IMAGES, {**splits.marks, **code_of(recipe)})
         _fit(recipe, splits, device, report, partial)
         partial.rename(folder)
+        # an unfinished one that was in the cache has kept its engine
+        _tell_engine(weights.about(path, "teacher"), run)
         return path
 
 

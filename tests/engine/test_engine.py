@@ -15,6 +15,7 @@ from torch import nn
 import advkd
 from advkd.config.build import member
 from advkd.config.layers import named
+from advkd.errors import AdvkdError
 from advkd.networks import engine
 from advkd.networks.engine import Engine, Fast
 from advkd.registry import entries
@@ -103,22 +104,22 @@ def test_the_twin_shares_every_number_and_no_gradient():
     fast(torch.rand(8, 1, 6, 6)).sum().backward()
     optimizer.step()
     net.load_state_dict({key: value + 1 for key, value in net.state_dict().items()})
-    fast.check()
+    fast.check("student")
     x = torch.rand(3, 1, 6, 6)
     fast.eval()
     assert torch.equal(fast(x), net(x))
     net[0].weight.data = net[0].weight.data.clone()
-    with pytest.raises(RuntimeError, match="parted from its network"):
-        fast.check()
+    with pytest.raises(AdvkdError, match=r"^student: replaces parameters or buffers"):
+        fast.check("student")
 
 
 def test_the_twins_of_branches_are_checked_with_the_student():
     fast = Engine()(small_net(4, seed=1).float())
     own = fast.like(small_net(4, seed=2).float())
-    fast.check()
+    fast.check("student")
     own.net[0].weight.data = own.net[0].weight.data.clone()
-    with pytest.raises(RuntimeError, match="parted from its network in 2 tensors"):
-        fast.check()
+    with pytest.raises(AdvkdError, match=r"^student: replaces parameters (?s:.*)1 tensors"):
+        fast.check("student")
 
 
 def test_an_attack_leaves_no_gradient_and_costs_none_for_parameters():

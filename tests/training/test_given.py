@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from parts import small_net
 from torch.utils.data import TensorDataset
 
@@ -105,3 +106,20 @@ def test_a_student_that_is_its_own_frozen_teacher_is_refused(sets, tiny, tmp_pat
     run = advkd.resolve(*tiny, "preset=ard")
     with pytest.raises(advkd.AdvkdError, match="student: has no parameter to train"):
         advkd.train(run, student=net, teacher=net, data=sets, out=tmp_path / "run")
+
+
+def test_a_student_that_replaces_its_numbers_is_refused_after_its_first_step(tiny, tmp_path):
+    class Replaces(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = torch.nn.Linear(64, 10)
+            self.register_buffer("mean", torch.zeros(64))
+
+        def forward(self, x):
+            if self.training:
+                self.mean = 0.9 * self.mean + 0.1 * x.flatten(1).detach().mean(0)
+            return self.last(x.flatten(1) - self.mean)
+
+    run = advkd.resolve(*tiny, "preset=pgd-at", "epochs=1")
+    with pytest.raises(advkd.AdvkdError, match=r"^student: replaces parameters (?s:.*)in place"):
+        advkd.train(run, student=Replaces(), out=tmp_path / "run")

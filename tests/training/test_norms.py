@@ -51,3 +51,21 @@ def test_it_runs_behind_the_engine_in_the_students_mode_and_shares_its_weights()
         assert own.seen(student) is seen
     theirs = {t.data_ptr() for t in student.net.parameters()}
     assert {t.data_ptr() for t in seen.net.parameters()} - theirs == {t.data_ptr() for t in own.parameters()}
+
+
+class Grey(torch.nn.Module):
+    """One filter of one number in front, whose layout in memory is ambiguous."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1), torch.nn.Flatten(), torch.nn.Linear(64, 10)
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_filters_of_one_number_are_shared_too(tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=path-end", "method.branch_bn=split", "epochs=1")
+    assert advkd.train(run, student=Grey(), out=tmp_path / "run").n

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,3 +89,27 @@ def test_a_truncated_checkpoint_is_an_error_and_loses_nothing(tiny, tmp_path):
     with pytest.raises(advkd.AdvkdError, match="cut short"):
         resume(tmp_path / "run")
     assert (tmp_path / "run" / "student.safetensors").read_bytes() == before
+
+
+def test_a_folder_begun_again_holds_no_student_of_before(tiny, tmp_path):
+    (tmp_path / "run").mkdir()
+    run = advkd.resolve(*tiny, "preset=standard")
+    (tmp_path / "run" / "run.yaml").write_text("preset: standard\n")
+    (tmp_path / "run" / "student.safetensors").write_bytes(b"of before")
+
+    def stop(record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(advkd.errors.Interrupted):
+        advkd.train(run, out=tmp_path / "run", reporters=[stop])
+    assert {file.name for file in (tmp_path / "run").iterdir()} >= {"run.yaml"}
+    assert not (tmp_path / "run" / "student.safetensors").exists()
+
+
+def test_a_checkpoint_that_is_another_file_is_told(tiny, tmp_path):
+    run = advkd.resolve(*tiny, "preset=standard")
+    advkd.train(run, out=tmp_path / "run")
+    (tmp_path / "run" / "result.json").unlink()
+    shutil.copy(tmp_path / "run" / "student.safetensors", tmp_path / "run" / "checkpoint.safetensors")
+    with pytest.raises(advkd.AdvkdError, match="the checkpoint belongs to another run"):
+        resume(tmp_path / "run")

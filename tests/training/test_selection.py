@@ -13,7 +13,7 @@ from advkd.evaluation import evaluate
 from advkd.methods.branches import Branches
 from advkd.networks import weights
 from advkd.splits import split
-from advkd.training import loop
+from advkd.training import checkpoint, loop
 
 ROBUST = {1: 0.2, 2: 0.6, 3: 0.4, 4: 0.6}
 CLEAN = {1: 0.5, 2: 0.7, 3: 0.9, 4: 0.6}
@@ -32,7 +32,7 @@ def test_the_most_robust_epoch_is_kept_and_judged_beside_the_last(tiny, tmp_path
     monkeypatch.setattr(loop, "evaluate", evaluated)
     run = advkd.resolve(*tiny, "preset=pgd-at", "epochs=4")
     result = advkd.train(run, out=tmp_path / "run")
-    best, last = (tmp_path / "run" / name for name in (loop.BEST, loop.LAST))
+    best, last = (tmp_path / "run" / name for name in (checkpoint.BEST, checkpoint.LAST))
     # of the two most robust epochs the cleaner one
     assert weights.about(best, "best")["validation"] == {"clean": 0.7, "robust": 0.6, "n": 60, "epoch": 2}
     assert weights.about(last, "last")["validation"]["epoch"] == 4

@@ -124,10 +124,30 @@ def test_a_file_that_extends_itself_by_another_way_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("word", "says"),
     [
-        ("epochs=???", r"epochs: \?\?\? stands for a value"),
+        ("epochs=???", r"epochs: YAML reads \?\?\? as a value that is missing"),
         ("teacher=hubb:user/name", r"(?s)model.*nearest  hub"),
     ],
 )
 def test_words_that_say_nothing(word, says):
     with pytest.raises(AdvkdError, match=says):
         advkd.resolve("preset=rslad", word)
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [("010", "010 as 8"), ("1:30", "1:30 as 90"), ("???", r"\?\?\? as a value that is missing")],
+)
+def test_a_file_is_read_as_it_is_written(written, says, tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"extends: digits\nepochs: {written}\n")
+    with pytest.raises(AdvkdError, match=rf"mine\.yaml: YAML reads {says}"):
+        advkd.resolve("preset=rslad", f"setting={tmp_path / 'mine.yaml'}")
+
+
+def test_text_that_looks_like_another_number_is_text_where_it_is_quoted(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: digits\nabout: '010'\nepochs: 3\n")
+    assert advkd.resolve("preset=rslad", f"setting={tmp_path / 'mine.yaml'}").epochs == 3
+
+
+def test_what_stands_for_another_value_is_told():
+    with pytest.raises(AdvkdError, match=r"(?s)\$\{ would stand for another value; rename what it names"):
+        advkd.resolve("preset=rslad", "data.path=a${b")
