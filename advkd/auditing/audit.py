@@ -19,7 +19,7 @@ from advkd.auditing.marks import marked
 from advkd.auditing.order import Audit, Subject
 from advkd.auditing.probe import Flag, Probe, left_in_train_mode
 from advkd.auditing.scope import left_out, skipped
-from advkd.auditing.search import Searches, engine_for
+from advkd.auditing.search import PLAIN, Searches, engine_for
 from advkd.auditing.verdict import Standing, Verdict
 from advkd.config.case import hash_of, seconds
 from advkd.config.entries import CLEAN, entry_names
@@ -70,7 +70,7 @@ def _audited(audit: Audit) -> Verdict:
             **bench.ledger.spent,
             "peak_memory_mb": peak_memory_mb(audit.device),
             "batch_size": bench.batch_size,
-            "engine": bench.ledger.about["engine"],
+            "engine": judged.engine(),
         },
         environment=environment(audit.device),
         agreement=judged.agreement(),
@@ -113,7 +113,8 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
         seed=audit.plan.seed,
         deadline=None if budget is None else begin + budget,
         keep_images=audit.plan.save == "images",
-        searched=Searches(Engine(**ledger.about["engine"]), few),
+        searched=(searches := Searches(Engine(**ledger.about["engine"]), few)),
+        refused=searches.refused,
         report=audit.report,
     )
 
@@ -225,6 +226,12 @@ class _Judged:
         entries = self._entries(self.main)
         suite = {name: self.audit.plan.evaluators[key] for key, name in self.names.items()}
         return [*self.found, *attack_flags(self.points, entries, suite, self.chance)]
+
+    def engine(self) -> dict[str, bool]:
+        """How attacks of the judged network were searched: in plain float32 where its twin was refused."""
+        notes = [note for entry in self._entries(self.main).values() for note in entry.notes]
+        about: dict[str, bool] = self.bench.ledger.about["engine"]
+        return Engine().about if any(note.startswith(PLAIN) for note in notes) else about
 
     def agreement(self) -> dict[str, float]:
         """How often teacher and judged network answer alike when clean, and meet the same fate."""

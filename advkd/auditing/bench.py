@@ -35,7 +35,8 @@ class OutOfTime(Exception):  # noqa: N818
 class Bench:
     """What all attacks of an audit share.
 
-    `nets` are the further networks evaluators may ask; `searched` gives the fast twin of a network.
+    `nets` are the further networks evaluators may ask; `searched` gives the fast twin of a network, `refused`
+    says why some have none.
     """
 
     images: Images
@@ -48,6 +49,7 @@ class Bench:
     deadline: float | None = None
     keep_images: bool = False
     searched: Callable[[nn.Module], nn.Module] = lambda net: net
+    refused: Mapping[nn.Module, str] = field(default_factory=dict)
     report: Progress = silent
 
     def attack(
@@ -133,6 +135,8 @@ class _Call:
         batch, begin = self.bench.batch(rows), time.perf_counter()
         search = self._search()
         x, seen = self._attacked(search, batch, rows, entry)
+        refused = self.bench.refused.get(search)
+        entry.notes += [refused] if refused and refused not in entry.notes else []
         right = self._right(x, batch.y)
         if search is not self.net:
             # success on the twin alone is none: these are attacked again, on the judged network itself

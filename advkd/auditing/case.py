@@ -8,7 +8,7 @@ from typing import Any
 
 from advkd.config import words as word_module
 from advkd.config.build import Builder
-from advkd.config.case import EXPLAINED, OFFICIAL, AuditPlan, Case, Resolved
+from advkd.config.case import EXPLAINED, AuditPlan, Case, Resolved
 from advkd.config.changes import applied
 from advkd.config.checks import attackable, untrained
 from advkd.config.layers import Raw, load_yaml, named, over
@@ -47,7 +47,7 @@ def resolve_case(target: str, *words: str) -> Resolved:
     if not problems:
         case, resolved = Builder(problems).record(Case, raw, "", EXPLAINED)
     if not problems:
-        problems += [*attackable(case, case.threat), *_misnamed(resolved), *_limiting_nobody(case, raw_suite)]
+        problems += [*attackable(case, case.threat), *_limiting_nobody(case, raw_suite)]
         others = {"teacher": case.teacher, **{f"nets.{name}": net for name, net in case.nets.items()}}
         problems += untrained(others, "write FILE or RUN_FOLDER; a run that is judged brings its own teacher")
     if problems:
@@ -76,15 +76,6 @@ def _no_data() -> Problem:
         names=list(entries("settings")),
         remedy="write setting=NAME, or data=... threat.eps=...",
     )
-
-
-def _misnamed(resolved: Raw) -> list[Problem]:
-    """Look-alikes under the name of the official suite."""
-    used = resolved["evaluators"].get(OFFICIAL, {}).get("use", OFFICIAL)
-    if used == OFFICIAL:
-        return []
-    problem = f"is kept for the official suite, not for {used}"
-    return [Problem(place=f"evaluators.{OFFICIAL}", problem=problem, remedy="give it another name")]
 
 
 def _limiting_nobody(plan: AuditPlan, suite: Raw) -> list[Problem]:

@@ -47,13 +47,15 @@ def width(threat: Threat, pixels: int) -> float:
 
 
 def drawn(bench: Bench, net: nn.Module, how: Curves, rows: Tensor, chance: float) -> list[Point]:
-    """Every point of the three curves; the one over eps ends once no more than `chance` is left."""
+    """Every point of the three curves; that over eps leaps to its end once no more than `chance` is left."""
     curves = _Curves(bench, net, rows)
     points = [Point("eps", 0.0, curves.at(bench.threat.eps * 0))]
-    for eps in _grid(bench, how):
+    *grid, most = _grid(bench, how)
+    for eps in grid:
         points.append(Point("eps", eps, curves.at(eps)))
         if points[-1].accuracy <= chance:
             break
+    points.append(Point("eps", most, curves.at(most)))
     points += [Point("steps", n, curves.pgd(f"steps {n}", steps=n)) for n in how.steps]
     points += [Point("restarts", n, curves.pgd(f"restarts {n}", restarts=n)) for n in how.restarts]
     fgsm = bench.attack(WHO, net, ONE_STEP, load("evaluators", "fgsm")(), rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 
 import torch
 from torch import Tensor
@@ -11,12 +12,19 @@ from advkd.auditing import probe as probes
 from advkd.auditing.curves import ONE_STEP, Point
 from advkd.auditing.ledger import LedgerEntry
 from advkd.auditing.probe import Flag, Probe
+from advkd.config.entries import MANY
 from advkd.networks.modes import buffers_kept, evaluating
 from advkd.protocols import Evaluator
 from advkd.registry import load
 from advkd.training.gate import WRONG_INPUT, near_chance, short_of
 from advkd.types import Batch
 from advkd.walk import value_and_gradient
+
+FEW = 10
+"""An attack of fewer steps may leave much that others break."""
+
+DISAGREE, SHARE = 0.25, 0.05
+"""Of what an attack leaves, and of what it tried: more than honest networks show another loss to break."""
 
 
 def network_flags(probe: Probe) -> Iterator[Flag]:
@@ -44,6 +52,7 @@ def attack_flags(
         one_step_better(points),
         not_converged(points),
         above_chance(points, chance),
+        losses_disagree(entries, suite),
         black_box_better(entries, suite),
         best_not_returned(entries),
     )
@@ -139,16 +148,46 @@ def not_converged(points: Sequence[Point]) -> Flag | None:
 
 
 def above_chance(points: Sequence[Point], chance: float) -> Flag | None:
-    """Accuracy left where the adversary may draw any image."""
-    last = max((p for p in points if p.axis == "eps"), key=lambda p: p.value, default=None)
-    if last is None or last.accuracy <= chance:
+    """Images that stand where the adversary may draw any other; a network that only guesses has no other."""
+    curve = sorted((p for p in points if p.axis == "eps"), key=lambda p: p.value)
+    if not curve or near_chance(curve[0].accuracy, chance):
+        return None
+    last = curve[-1]
+    count, n = int((last.entry.right & last.entry.tried).sum()), int(last.entry.tried.sum())
+    if not notable(count, n):
         return None
     return Flag(
-        name="above-chance",
-        says="accuracy stays above chance although eps allows any image",
-        evidence=f"{100 * last.accuracy:.1f} % at eps {last.value:g}, chance is {100 * chance:.1f} %",
+        name="any-image",
+        says="images stand although eps allows any image",
+        evidence=f"{count} of {n} at eps {last.value:g}",
         remedy="no network can be that robust: the attack fails, so its other numbers are too high as well",
     )
+
+
+def losses_disagree(entries: Mapping[str, LedgerEntry], suite: Mapping[str, Evaluator]) -> Flag | None:
+    """One attack by gradients breaks much of what another one tried and left, and still much stands."""
+    many = {name: entry for name, entry in entries.items() if name in suite and _of_many_steps(suite[name])}
+    standing = [~entry.broken for name, entry in entries.items() if name in suite]
+    if not standing or not torch.stack(standing).all(0).double().mean() > SHARE:
+        return None
+    for (weak, left), (strong, found) in permutations(many.items(), 2):
+        stood = left.tried & left.right & found.tried
+        count, n = int((stood & found.broken).sum()), int(stood.sum())
+        if count > DISAGREE * n and count > SHARE * int(left.tried.sum()):
+            return Flag(
+                name="losses-disagree",
+                says="one attack by gradients breaks much of what another leaves",
+                evidence=f"{strong} breaks {count} of {n} images that {weak} leaves",
+                remedy="logits that saturate hide examples from a loss: judge the network before what "
+                f"squashes them, or give {weak} more steps if it has few",
+            )
+    return None
+
+
+def _of_many_steps(evaluator: Evaluator) -> bool:
+    steps = evaluator.passes(MANY)
+    whole = getattr(evaluator, "mixed", False)
+    return evaluator.knowledge == "white-box" and not whole and steps is not None and steps[1] >= FEW
 
 
 def black_box_better(entries: Mapping[str, LedgerEntry], suite: Mapping[str, Evaluator]) -> Flag | None:

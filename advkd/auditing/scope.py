@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-from advkd.config.case import OFFICIAL, AuditPlan
+from advkd.config.build import Builder
+from advkd.config.case import AuditPlan
+from advkd.config.entries import OFFICIAL
+from advkd.config.layers import named
 from advkd.protocols import Evaluator
+from advkd.registry import entries
 from advkd.types import Threat
 
 NEEDS = "needs another network, {}"
@@ -36,6 +40,7 @@ def left_out(plan: AuditPlan, threat: Threat, skips: Sequence[str], complete: bo
     if threat.eps == 0:
         said.append("any attack: eps is 0, so every image stays as it is")
     said += skips
+    said += _changed(plan)
     if OFFICIAL not in plan.evaluators:
         said.append("the official AutoAttack suite (suite=full runs it)")
     if plan.limit is not None:
@@ -44,3 +49,15 @@ def left_out(plan: AuditPlan, threat: Threat, skips: Sequence[str], complete: bo
     said.append(f"other threats: {other}, larger eps, corruptions, rotations and shifts")
     said.append("attacks made for this very model; no certificate is given")
     return said
+
+
+def _changed(plan: AuditPlan) -> Iterator[str]:
+    """What the suite of a plan's name holds as it ships, and the plan does not."""
+    if plan.suite not in entries("suites"):
+        return
+    shipped, _ = Builder([]).record(AuditPlan, {**named("suites", plan.suite), "suite": plan.suite}, "")
+    for key, evaluator in shipped.evaluators.items():
+        if key not in plan.evaluators:
+            yield f"{key} of suite {plan.suite}"
+        elif plan.evaluators[key] != evaluator:
+            yield f"{key} as suite {plan.suite} has it"

@@ -25,6 +25,8 @@ ALIKE = 0.9
 NEAR = 0.03
 """Median change of the margin from one to the other, as a share of its median size, above which it does."""
 
+PLAIN = "attacks search in plain float32"
+
 log = logging.getLogger("advkd")
 
 
@@ -78,6 +80,8 @@ class Searches:
     def __init__(self, engine: Engine, batch: Batch) -> None:
         self._engine, self._batch = engine, batch
         self._made: dict[nn.Module, nn.Module] = {}
+        self.refused: dict[nn.Module, str] = {}
+        """Why attacks search on a network itself, where the engine has a twin for it."""
 
     def __call__(self, net: nn.Module) -> nn.Module:
         """What attacks of `net` are to search."""
@@ -96,7 +100,8 @@ class Searches:
             reason = f"{type(cause).__name__}: {cause}".splitlines()[0]
         if not reason:
             return twin
-        log.info("attacks search in plain float32: %s", reason)
+        log.info("%s: %s", PLAIN, reason)
+        self.refused[net] = f"{PLAIN}: {reason}"
         return net
 
 

@@ -18,7 +18,6 @@ from advkd.types import Part, Real, Threat
 UNHASHED = ("target", "budget", "device", "rows", "compile", "precision")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 EXPLAINED = "docs/evaluation.md, Words, explains them"
-OFFICIAL = "autoattack"
 
 
 @dataclass(frozen=True, kw_only=True)

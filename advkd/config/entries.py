@@ -8,7 +8,7 @@ from advkd.errors import error
 from advkd.protocols import Evaluator
 from advkd.registry import load
 
-CLEAN = "clean"
+CLEAN, OFFICIAL = "clean", "autoattack"
 MANY = 1000
 """Classes with which every suite runs as its authors mean it."""
 
@@ -17,8 +17,8 @@ def entry_names(evaluators: Mapping[str, Evaluator], classes: int) -> dict[str, 
     """The names of outcomes by the keys of their evaluators, `clean` left out: it is measured anyway.
 
     A key stands as it is, unless it is a name that the evaluator may not have with so few classes.
-    Raises `AdvkdError` for an attack called `clean`, for a name with a dot, which parts of what is stored
-    begin with, and for two that come to one name.
+    Raises `AdvkdError` for another attack called `clean` or as the official suite is, for a name with a dot,
+    which parts of what is stored begin with, and for two that come to one name.
     """
     names: dict[str, str] = {}
     for key, evaluator in evaluators.items():
@@ -27,6 +27,9 @@ def entry_names(evaluators: Mapping[str, Evaluator], classes: int) -> dict[str, 
                 remedy = "give it another name; clean accuracy is measured anyway"
                 raise error(f"evaluators.{CLEAN}", "this name is reserved", given=evaluator, remedy=remedy)
             continue
+        if key.startswith(OFFICIAL) and not _official(key, evaluator):
+            problem, remedy = "is kept for the official suite", "give it another name"
+            raise error(f"evaluators.{key}", problem, given=evaluator, remedy=remedy)
         if "." in key:
             remedy = f"call it {key.replace('.', '-')}"
             raise error("evaluators", "no attack may have a dot in its name", given=key, remedy=remedy)
@@ -39,3 +42,8 @@ def entry_names(evaluators: Mapping[str, Evaluator], classes: int) -> dict[str, 
             )
         names[key] = name
     return names
+
+
+def _official(key: str, evaluator: Evaluator) -> bool:
+    """Whether it is the official suite, and in the form that its name says."""
+    return isinstance(evaluator, load("evaluators", OFFICIAL)) and evaluator.named(MANY) == key

@@ -33,7 +33,7 @@ def for_every_class(place: str, limit: int | None, classes: int) -> None:
 
 
 def limited(y: Tensor, limit: int | None, seed: int, place: str = "limit") -> Tensor:
-    """Sorted indices of `limit` images in the proportions of `y` (N,); all of them for None.
+    """Sorted indices of `limit` images in the proportions of `y` (N,), of every class; all of them for None.
 
     Raises `AdvkdError`, naming `place`, where not every class would have one.
     """
@@ -41,13 +41,15 @@ def limited(y: Tensor, limit: int | None, seed: int, place: str = "limit") -> Te
         return torch.arange(len(y))
     labels, counts = torch.unique(y, return_counts=True)
     for_every_class(place, limit, len(labels))
-    # one image each, the rest by largest remainder
-    quota = (counts - 1) * (limit - len(labels)) / (counts - 1).sum().clamp_min(1)
+    # by largest remainder; who would have none takes it from who has most
+    quota = counts * (limit / len(y))
     shares = quota.floor().long()
-    missing = limit - len(labels) - int(shares.sum())
-    shares[(quota - shares).argsort(descending=True, stable=True)[:missing]] += 1
+    shares[(quota - shares).argsort(descending=True, stable=True)[: limit - int(shares.sum())]] += 1
+    while (shares == 0).any():
+        shares[shares.argmax()] -= 1
+        shares[shares.argmin()] += 1
     rows = [
-        _shuffled(y, label, seed, "limit")[: share + 1]
+        _shuffled(y, label, seed, "limit")[:share]
         for label, share in zip(labels.tolist(), shares.tolist(), strict=True)
     ]
     return torch.cat(rows).sort().values

@@ -90,6 +90,9 @@ class Art:
         defaults = {"norm": norm, "eps": threat.eps, "eps_step": threat.eps / 4, "verbose": False}
         defaults["batch_size"] = batch_size
         taken = inspect.signature(cls).parameters
+        if self.name == "DeepFool":
+            # of its paper; the toolbox's own overshoot is lost in float32, and the end is no error yet
+            defaults["epsilon"] = 0.02
         options = {key: value for key, value in defaults.items() if key in taken} | dict(self.options)
         try:
             attack = cls(classifier, **options)

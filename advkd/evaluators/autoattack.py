@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from advkd.errors import at_least_one
-from advkd.evaluators.official import TARGETS, common, startable, without_link
+from advkd.evaluators.official import TARGETS, common, startable, untied, without_link
 from advkd.networks.isolation import isolated
 from advkd.networks.modes import classes_of
 from advkd.outcome import Outcome
@@ -77,6 +77,8 @@ class AutoAttack:
         pyautoattack.checks.funcs.update(dict.fromkeys(pyautoattack.checks.funcs, 0))
         with isolated(net, self.seed), _said(notes):
             suite = pyautoattack.AutoAttack(net, **common(threat, self.seed, batch.x.device))
+            if not self.exact:
+                untied(suite.square)
             notes += startable(suite.square, batch.x)
             if classes <= TARGETS:
                 suite.apgd_targeted.n_target_classes = suite.fab.n_target_classes = classes - 1
@@ -96,7 +98,8 @@ class AutoAttackFast(AutoAttack):
 
     An example that fools the twin alone is attacked again, in float32, by the whole suite. Examples that
     have fallen are left out between attacks and targets, as in the official code. Not bit for bit
-    `autoattack`, so never called by that name; on a network that is not run faster it is the same.
+    `autoattack`, so never called by that name; on a network that is not run faster it is the same, but that
+    Square goes on where two logits are equal.
 
     Source: Croce, Hein, ICML 2020 (arXiv 2003.01690); the search in low precision is this project's.
     """

@@ -20,6 +20,9 @@ from advkd.streams import drawn
 from advkd.types import Batch, Threat
 
 NORMS = {"linf": "Linf", "l2": "L2"}
+TIE = 1e-12
+"""The margin of two equal logits: not lost yet."""
+
 TARGETS = 9
 """How many wrong classes the standard suite aims at, where there are as many."""
 
@@ -67,6 +70,20 @@ def startable(square: Any, x: Tensor) -> tuple[str, ...]:
     square.predict, square.attack_single_run = predict, attack_single_run
     canvas = f"{height + more}x{width + more}"
     return (f"square under l2 on a canvas of {canvas}: the official code fails on {height}x{width}",)
+
+
+def untied(square: Any) -> None:
+    """Lets Square of the official code go on where the class of an image ties with another.
+
+    It stops there, and counts no success where the tie is still answered right: of many equal logits, as
+    in low precision, examples would be lost.
+    """
+    asked = square.margin_and_loss
+
+    def margin_and_loss(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return tuple(torch.where(one == 0, TIE, one) for one in asked(x, y))  # type: ignore[return-value]
+
+    square.margin_and_loss = margin_and_loss
 
 
 def _tiled(height: int, width: int) -> bool:
@@ -182,7 +199,8 @@ class FABT:
 class Square:
     """Random search with squares: asks for logits only, needs no gradient.
 
-    Source: Andriushchenko, Croce, Flammarion, Hein, ECCV 2020 (arXiv 1912.00049), on the margin.
+    Source: Andriushchenko, Croce, Flammarion, Hein, ECCV 2020 (arXiv 1912.00049), on the margin. The
+    official code stops at a margin of zero also where that is still answered right; here it goes on.
     """
 
     queries: int = 5000
@@ -204,6 +222,7 @@ class Square:
         seed = drawn(generator)
         options = common(threat, seed, batch.x.device)
         attack = SquareAttack(net, n_queries=self.queries, resc_schedule=False, **options)
+        untied(attack)
         notes = startable(attack, batch.x)
         outcome = perturbed(attack, net, batch, seed)
         return replace(outcome, notes=(*notes, *outcome.notes))

@@ -173,3 +173,14 @@ def test_kl_teacher_leaves_the_teacher_it_is_given(robust, digits, threat):
     for net, own, other in zip(teachers, ends, ends[::-1], strict=True):
         away = [kl(robust(x), net(batch.x))[both].mean() for x in (own, other)]
         assert away[0] > away[1]
+
+
+def test_what_a_suite_of_that_name_holds_and_was_not_tried_is_told(robust, digits, threat):
+    few = {"pgd-20": {"use": "pgd", "steps": 1}, "fgsm": "fgsm", "noise": "noise"}
+    verdict = advkd.audit(robust, digits, threat, suite="compare", evaluators=few, curves={"images": 0})
+    said = [what for what in verdict.not_tried if "suite compare" in what]
+    assert said[0] == "pgd-20 as suite compare has it"
+    assert "cw-linf of suite compare" in said
+    assert not any("fgsm" in what for what in said)
+    whole = advkd.audit(robust, digits, threat, suite="quick", curves={"images": 0})
+    assert not any("suite quick" in what for what in whole.not_tried)

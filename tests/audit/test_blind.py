@@ -65,8 +65,8 @@ def test_a_blind_teacher_is_no_source_and_stops_nothing(robust, digits):
 
 
 def test_of_a_suite_a_blind_network_is_told_what_can_be_run(robust, digits):
-    verdict = judged(Cut(robust), untrained(10), digits, autoattack="art:AutoAttack", noise="noise")
-    (said,) = (what for what in verdict.not_tried if what.startswith("autoattack on the model"))
+    verdict = judged(Cut(robust), untrained(10), digits, toolbox="art:AutoAttack", noise="noise")
+    (said,) = (what for what in verdict.not_tried if what.startswith("toolbox on the model"))
     assert "attacks without gradients can be run by themselves" in said
 
 

@@ -50,7 +50,7 @@ def test_without_its_check_a_fault_is_not_seen(name, monkeypatch):
 
 def test_masking_shows_in_the_attacks_too():
     (row,) = selftest.run(("zero gradient",))
-    assert {"loss-flat", "above-chance", "black-box-better"} <= set(row.flags)
+    assert {"loss-flat", "any-image", "black-box-better"} <= set(row.flags)
     (row,) = selftest.run(("masking clamp",))
     assert {"one-step-better", "loss-flat"} <= set(row.flags)
 
@@ -77,10 +77,12 @@ def test_one_step_that_beats_many(single, many, flagged):
     assert names_of(points) == ["one-step-better"] * flagged
 
 
-@pytest.mark.parametrize(("broken", "flagged"), [(80, True), (90, False), (100, False)])
-def test_accuracy_where_anything_may_be_drawn(broken, flagged):
-    points = [Point("eps", 0.1, entry(10)), Point("eps", 1.0, entry(broken))]
-    assert names_of(points) == ["above-chance"] * flagged
+@pytest.mark.parametrize(
+    ("clean", "broken", "flagged"), [(0, 80, True), (0, 96, True), (0, 98, False), (90, 90, False)]
+)
+def test_images_that_stand_where_anything_may_be_drawn(clean, broken, flagged):
+    points = [Point("eps", 0.0, entry(clean)), Point("eps", 0.1, entry(95)), Point("eps", 1.0, entry(broken))]
+    assert names_of(points) == ["any-image"] * flagged
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -159,6 +159,15 @@ def test_a_twin_whose_logits_are_rounded_away_is_not_searched(robust, digits, ca
     assert "attacks search in plain float32: the fast twin has other margins" in caplog.text
 
 
+@pytest.mark.parametrize("by", [0.0, 60.0])
+def test_a_verdict_says_how_it_was_searched(by, robust, digits, threat):
+    robust.net[-1].bias.data += by
+    verdict = advkd.audit(robust, digits, threat, **FAST)
+    assert verdict.cost["engine"] == Engine(bf16=by == 0).about
+    notes = [note for entry in verdict.main.entries.values() for note in entry.notes]
+    assert any("attacks search in plain float32: the fast twin" in note for note in notes) == (by > 0)
+
+
 def test_a_network_that_resists_is_searched_as_it_is(caplog):
     class Stubborn(nn.Module):
         def __deepcopy__(self, memo: dict[int, object]) -> nn.Module:

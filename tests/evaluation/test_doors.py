@@ -9,7 +9,7 @@ from PIL import Image
 from torch.utils.data import TensorDataset
 
 import advkd
-from advkd.evaluators.autoattack import AutoAttack
+from advkd.evaluators.autoattack import AutoAttack, AutoAttackFast
 from advkd.evaluators.gradient import PGDEvaluator
 from advkd.types import Threat
 
@@ -62,3 +62,20 @@ def test_the_official_name_is_kept_for_the_official_suite(net):
     found = advkd.evaluate(net, data, THREAT, {"autoattack": AutoAttack(), "pgd": PGDEvaluator()})
     assert list(found.attacks) == ["autoattack-adapted", "pgd"]
     assert found.seconds["autoattack-adapted"] > 0
+
+
+def test_the_name_of_the_official_suite_is_not_lent(net):
+    data = TensorDataset(torch.rand(4, 1, 6, 6), Y)
+    for key in ("autoattack", "autoattack-fast", "autoattack-2"):
+        weak = {key: PGDEvaluator(steps=1)}
+        for judge in (lambda weak=weak: advkd.evaluate(net, data, THREAT, weak), lambda key=key: named(key)):
+            with pytest.raises(advkd.AdvkdError, match=f"{key}: is kept for the official suite"):
+                judge()
+        with pytest.raises(advkd.AdvkdError, match=f"{key}: is kept for the official suite"):
+            advkd.audit(net, data, THREAT, evaluators={key: {"use": "pgd", "steps": 1}})
+    with pytest.raises(advkd.AdvkdError, match="autoattack: is kept for the official suite"):
+        advkd.evaluate(net, data, THREAT, {"autoattack": AutoAttackFast()})
+
+
+def named(key):
+    return advkd.resolve("preset=pgd-at", f"+evaluation.{key}={{use: pgd, steps: 1}}")

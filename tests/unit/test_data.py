@@ -94,8 +94,14 @@ def test_a_limit_is_exact_and_keeps_proportions(y, limit, seed):
     for label in y.unique():
         n, taken = (y == label).sum().item(), (y[rows] == label).sum().item()
         assert taken >= 1
-        # one image each comes first, so small classes get a little more
-        assert abs(taken - wanted * n / len(y)) <= 1 + len(y.unique())
+        # a class that would have none takes one from the largest
+        assert -len(y.unique()) < taken - wanted * n / len(y) <= 1
+
+
+def test_a_limit_keeps_the_share_of_the_commonest_class():
+    y = torch.tensor([0] * 900 + [*range(1, 10)] * 3 + [1] * 73)
+    for limit, common in ((100, 84), (20, 10)):
+        assert torch.bincount(y[limited(y, limit, 0)])[0] == common
 
 
 def test_seeds_and_limits():
