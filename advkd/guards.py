@@ -37,10 +37,11 @@ def check_paths(
         problem = "a method gives its paths by branch, as a mapping"
         raise _refused(when, problem, type(paths).__name__, "method")
     for name, path in paths.items():
-        if path is not None and whole:
-            _check_path(path, batch, threat, f"path {name}, {when}")
+        place = f"path {name}, {when}"
+        if path is not None and (whole or not isinstance(path, Path) or not path.x.numel()):
+            _check_path(path, batch, threat, place)
         elif path is not None:
-            _check_inside(path.x[-1:], path.x[:1], threat, f"path {name}, {when}")
+            _check_inside(path.x[-1:], path.x[:1], threat, place)
 
 
 def _check_path(path: object, batch: Batch, threat: Threat, place: str) -> None:

@@ -54,6 +54,8 @@ It costs what the losses of a step cost. Gradients, buffers and random state are
 class Attack(Protocol):
     """Yields the start, then one point per step, each inside the threat. Does not modify its inputs.
 
+    It asks the objective about images inside the threat only.
+
     Optional `norms` names the norms it walks in (all, if it says nothing); it refuses the others.
     """
 

@@ -19,7 +19,7 @@ from advkd.auditing.marks import marked
 from advkd.auditing.order import Audit, Subject
 from advkd.auditing.probe import Flag, Probe, left_in_train_mode
 from advkd.auditing.scope import left_out, skipped
-from advkd.auditing.search import PLAIN, Searches, engine_for
+from advkd.auditing.search import Searches, engine_for
 from advkd.auditing.verdict import Standing, Verdict
 from advkd.config.case import hash_of, seconds
 from advkd.config.entries import CLEAN, entry_names
@@ -103,6 +103,7 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
     ledger = Ledger(len(images), about, audit.folder, asked_for(audit.plan.compile, audit.plan.precision))
     few = images.batch(spread(images.y, n, audit.plan.seed)).to(audit.device)
     budget = seconds(audit.plan.budget)
+    searches = Searches(Engine(**ledger.about["engine"]), few)
     return Bench(
         images=images,
         threat=audit.threat,
@@ -113,7 +114,7 @@ def _bench(audit: Audit, images: Images, begin: float) -> Bench:
         seed=audit.plan.seed,
         deadline=None if budget is None else begin + budget,
         keep_images=audit.plan.save == "images",
-        searched=(searches := Searches(Engine(**ledger.about["engine"]), few)),
+        searched=searches,
         refused=searches.refused,
         report=audit.report,
     )
@@ -229,9 +230,8 @@ class _Judged:
 
     def engine(self) -> dict[str, bool]:
         """How attacks of the judged network were searched: in plain float32 where its twin was refused."""
-        notes = [note for entry in self._entries(self.main).values() for note in entry.notes]
         about: dict[str, bool] = self.bench.ledger.about["engine"]
-        return Engine().about if any(note.startswith(PLAIN) for note in notes) else about
+        return Engine().about if any(one.refused for one in self._entries(self.main).values()) else about
 
     def agreement(self) -> dict[str, float]:
         """How often teacher and judged network answer alike when clean, and meet the same fate."""

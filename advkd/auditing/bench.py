@@ -127,16 +127,18 @@ class _Call:
     def _taken(self) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(self.evaluator.__call__).parameters
 
+    @property
+    def _exact(self) -> bool:
+        return bool(getattr(self.evaluator, "exact", self.evaluator.kind == "minimal-norm"))
+
     def _search(self) -> nn.Module:
-        exact = getattr(self.evaluator, "exact", self.evaluator.kind == "minimal-norm")
-        return self.net if exact else self.bench.searched(self.net)
+        return self.net if self._exact else self.bench.searched(self.net)
 
     def _judge(self, rows: Tensor, entry: LedgerEntry, index: int) -> None:
         batch, begin = self.bench.batch(rows), time.perf_counter()
         search = self._search()
         x, seen = self._attacked(search, batch, rows, entry)
-        refused = self.bench.refused.get(search)
-        entry.notes += [refused] if refused and refused not in entry.notes else []
+        entry.refused = "" if self._exact else self.bench.refused.get(search, "")
         right = self._right(x, batch.y)
         if search is not self.net:
             # success on the twin alone is none: these are attacked again, on the judged network itself

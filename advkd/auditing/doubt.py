@@ -12,7 +12,7 @@ from advkd.auditing import probe as probes
 from advkd.auditing.curves import ONE_STEP, Point
 from advkd.auditing.ledger import LedgerEntry
 from advkd.auditing.probe import Flag, Probe
-from advkd.config.entries import MANY
+from advkd.config.entries import CLEAN, MANY
 from advkd.networks.modes import buffers_kept, evaluating
 from advkd.protocols import Evaluator
 from advkd.registry import load
@@ -21,7 +21,7 @@ from advkd.types import Batch
 from advkd.walk import value_and_gradient
 
 FEW = 10
-"""An attack of fewer steps may leave much that others break."""
+"""An attack of fewer backward passes may leave much that others break."""
 
 DISAGREE, SHARE = 0.25, 0.05
 """Of what an attack leaves, and of what it tried: more than honest networks show another loss to break."""
@@ -51,7 +51,7 @@ def attack_flags(
     found = (
         one_step_better(points),
         not_converged(points),
-        above_chance(points, chance),
+        any_image(points, chance),
         losses_disagree(entries, suite),
         black_box_better(entries, suite),
         best_not_returned(entries),
@@ -147,7 +147,7 @@ def not_converged(points: Sequence[Point]) -> Flag | None:
     )
 
 
-def above_chance(points: Sequence[Point], chance: float) -> Flag | None:
+def any_image(points: Sequence[Point], chance: float) -> Flag | None:
     """Images that stand where the adversary may draw any other; a network that only guesses has no other."""
     curve = sorted((p for p in points if p.axis == "eps"), key=lambda p: p.value)
     if not curve or near_chance(curve[0].accuracy, chance):
@@ -166,8 +166,8 @@ def above_chance(points: Sequence[Point], chance: float) -> Flag | None:
 
 def losses_disagree(entries: Mapping[str, LedgerEntry], suite: Mapping[str, Evaluator]) -> Flag | None:
     """One attack by gradients breaks much of what another one tried and left, and still much stands."""
-    many = {name: entry for name, entry in entries.items() if name in suite and _of_many_steps(suite[name])}
-    standing = [~entry.broken for name, entry in entries.items() if name in suite]
+    many = {name: entry for name, entry in entries.items() if name in suite and _comparable(suite[name])}
+    standing = [~entry.broken for name, entry in entries.items() if name in suite or name == CLEAN]
     if not standing or not torch.stack(standing).all(0).double().mean() > SHARE:
         return None
     for (weak, left), (strong, found) in permutations(many.items(), 2):
@@ -184,10 +184,11 @@ def losses_disagree(entries: Mapping[str, LedgerEntry], suite: Mapping[str, Eval
     return None
 
 
-def _of_many_steps(evaluator: Evaluator) -> bool:
-    steps = evaluator.passes(MANY)
-    whole = getattr(evaluator, "mixed", False)
-    return evaluator.knowledge == "white-box" and not whole and steps is not None and steps[1] >= FEW
+def _comparable(evaluator: Evaluator) -> bool:
+    """Whether it climbs a loss by gradients and nothing else, for more than a few steps."""
+    alone = evaluator.knowledge == "white-box" and not getattr(evaluator, "mixed", False)
+    passes = evaluator.passes(MANY)
+    return alone and evaluator.kind == "fixed-budget" and passes is not None and passes[1] >= FEW
 
 
 def black_box_better(entries: Mapping[str, LedgerEntry], suite: Mapping[str, Evaluator]) -> Flag | None:

@@ -38,7 +38,8 @@ class LedgerEntry:
     """One attack on one network, over all n examples; `right` and `distance` speak where `tried`.
 
     `silent` counts images that were misclassified on the way and right at the end of the attack, `again`
-    those that fooled the fast twin alone and were attacked again in float32.
+    those that fooled the fast twin alone and were attacked again in float32. `refused` says why it searched
+    the network itself where there should have been a twin.
     """
 
     tried: Tensor
@@ -50,6 +51,7 @@ class LedgerEntry:
     silent: int = 0
     again: int = 0
     notes: list[str] = field(default_factory=list)
+    refused: str = ""
     done: bool = False
 
     @property

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from advkd.config.build import Builder
+from advkd.auditing.case import planned
 from advkd.config.case import AuditPlan
 from advkd.config.entries import OFFICIAL
-from advkd.config.layers import named
 from advkd.protocols import Evaluator
 from advkd.registry import entries
 from advkd.types import Threat
@@ -55,8 +54,10 @@ def _changed(plan: AuditPlan) -> Iterator[str]:
     """What the suite of a plan's name holds as it ships, and the plan does not."""
     if plan.suite not in entries("suites"):
         return
-    shipped, _ = Builder([]).record(AuditPlan, {**named("suites", plan.suite), "suite": plan.suite}, "")
+    shipped, _ = planned(plan.suite, {})
     for key, evaluator in shipped.evaluators.items():
+        if key == OFFICIAL:
+            continue
         if key not in plan.evaluators:
             yield f"{key} of suite {plan.suite}"
         elif plan.evaluators[key] != evaluator:

@@ -25,8 +25,6 @@ ALIKE = 0.9
 NEAR = 0.03
 """Median change of the margin from one to the other, as a share of its median size, above which it does."""
 
-PLAIN = "attacks search in plain float32"
-
 log = logging.getLogger("advkd")
 
 
@@ -100,8 +98,8 @@ class Searches:
             reason = f"{type(cause).__name__}: {cause}".splitlines()[0]
         if not reason:
             return twin
-        log.info("%s: %s", PLAIN, reason)
-        self.refused[net] = f"{PLAIN}: {reason}"
+        log.info("attacks search in plain float32: %s", reason)
+        self.refused[net] = reason
         return net
 
 

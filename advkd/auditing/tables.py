@@ -74,6 +74,9 @@ def _beside(out: Console, verdict: Verdict) -> None:
     fast = " ".join(name for name, on in cost["engine"].items() if on)
     if fast:
         say(f"attacks searched on a twin of the network ({fast}); every success was confirmed in float32")
+    for who, row in verdict.rows.items():
+        for reason in dict.fromkeys(entry.refused for entry in row.entries.values() if entry.refused):
+            say(f"attacks of the {who} searched in plain float32: {reason}")
     if verdict.folder is not None:
         say(f"audit folder: {verdict.folder}")
 

@@ -87,9 +87,9 @@ class Comparison:
 
     @property
     def leading(self) -> list[str]:
-        """The labels that share the highest mean robust accuracy."""
-        most = self.mean(self.ranked[0], ROBUST)
-        return [label for label in self.ranked if math.isclose(self.mean(label, ROBUST), most)]
+        """The labels that share the highest mean robust accuracy; none where nothing was judged."""
+        means = {label: self.mean(label, ROBUST) for label in self.ranked}
+        return [label for label, mean in means.items() if math.isclose(mean, max(means.values()))]
 
     @property
     def headline(self) -> str:

@@ -21,7 +21,9 @@ def differing(
     found = {}
     for key in dict.fromkeys(key for of in flat.values() for key in of):
         values = {label: of.get(key) for label, of in flat.items()}
-        if key.partition(".")[0] not in left_out and len({repr(value) for value in values.values()}) > 1:
+        # an empty mapping is as good as none
+        apart = {repr(None if value == {} else value) for value in values.values()}
+        if key.partition(".")[0] not in left_out and len(apart) > 1:
             found[key] = values
     return found
 

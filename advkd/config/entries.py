@@ -28,8 +28,8 @@ def entry_names(evaluators: Mapping[str, Evaluator], classes: int) -> dict[str, 
                 raise error(f"evaluators.{CLEAN}", "this name is reserved", given=evaluator, remedy=remedy)
             continue
         if key.startswith(OFFICIAL) and not _official(key, evaluator):
-            problem, remedy = "is kept for the official suite", "give it another name"
-            raise error(f"evaluators.{key}", problem, given=evaluator, remedy=remedy)
+            problem = f"{key} is kept for the official suite under its own name"
+            raise error("evaluators", problem, given=evaluator, remedy="give it another name")
         if "." in key:
             remedy = f"call it {key.replace('.', '-')}"
             raise error("evaluators", "no attack may have a dot in its name", given=key, remedy=remedy)

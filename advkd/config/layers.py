@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from advkd.config.values import keyed, misread
+from advkd.config.values import LOADER, keyed, misread
 from advkd.errors import AdvkdError, Problem, error, nearest
 from advkd.files import expanded
 from advkd.registry import SLOTS, find
@@ -114,7 +114,7 @@ def load_yaml(file: Path, place: str, remedy: str = REPAIR) -> Raw:
     """A YAML file whose top level is a mapping."""
     try:
         content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
-        others = misread(yaml.compose(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
+        others = misread(yaml.compose(file.read_text(encoding="utf-8"), LOADER))
     except OSError as cause:
         beside = file.parent.glob(f"*{file.suffix}") if isinstance(cause, FileNotFoundError) else ()
         problem = f"cannot be read: {cause.strerror}"
@@ -126,9 +126,10 @@ def load_yaml(file: Path, place: str, remedy: str = REPAIR) -> Raw:
         raise error(place, f"is not YAML: {cause}", given=file, remedy=remedy) from None
     if not isinstance(content, dict):
         raise error(place, "must hold a mapping of options", given=file, remedy=remedy)
-    for written, read in others:
-        other = "write it as a number, or quote it if it is text"
-        raise error(place, f"YAML reads {written} as {read}", given=file, remedy=other)
+    for node, read in others:
+        problem, line = f"YAML reads {node.value} as {read}", f"line {node.start_mark.line + 1}"
+        remedy = "write the value; a number without leading zeros or colons, other text in quotes"
+        raise error(place, problem, given=f"{file}, {line}", remedy=remedy)
     found: Raw = keyed(content)
     return found
 

@@ -17,6 +17,9 @@ from advkd.types import Real
 
 UNIONS = (Union, types.UnionType)
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The reader in C, where there is one."""
+
 OTHERWISE = re.compile(r"[-+]?0[0-7_]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
 """Numbers of YAML in eights (010 is 8) and in sixties (1:30 is 90)."""
 
@@ -28,15 +31,15 @@ def keyed(value: Any) -> Any:
     return [keyed(inner) for inner in value] if isinstance(value, list) else value
 
 
-def misread(node: yaml.Node | None) -> Iterator[tuple[str, str]]:
-    """What is written in a YAML document, and what is read there instead, where that is something else."""
+def misread(node: yaml.Node | None) -> Iterator[tuple[yaml.ScalarNode, str]]:
+    """The scalars of a YAML document that are read as something else than is written, and as what."""
     if isinstance(node, yaml.ScalarNode):
         if node.value == "???":
-            yield node.value, "a value that is missing"
+            yield node, "a value that is missing"
         elif not node.style and OTHERWISE.fullmatch(node.value):
             read = yaml.safe_load(node.value)
             if isinstance(read, int | float):
-                yield node.value, str(read)
+                yield node, str(read)
     elif node is not None:
         for child in node.value:
             for inner in child if isinstance(child, tuple) else (child,):

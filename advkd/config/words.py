@@ -100,6 +100,6 @@ def _as_written(text: str, place: str) -> None:
     rest = text.strip() if value.value == "" else text[value.end_mark.index - len(KEY) :].strip()
     if rest.startswith("#"):
         raise error(place, f"YAML takes {rest} for a comment", given=text, remedy=quoted)
-    for written, read in misread(value):
+    for node, read in misread(value):
         remedy = f"write the value, a number without leading zeros or colons; for text, {quoted}"
-        raise error(place, f"YAML reads {written} as {read}", given=text, remedy=remedy)
+        raise error(place, f"YAML reads {node.value} as {read}", given=text, remedy=remedy)

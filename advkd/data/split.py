@@ -33,7 +33,7 @@ def for_every_class(place: str, limit: int | None, classes: int) -> None:
 
 
 def limited(y: Tensor, limit: int | None, seed: int, place: str = "limit") -> Tensor:
-    """Sorted indices of `limit` images in the proportions of `y` (N,), of every class; all of them for None.
+    """Sorted indices of `limit` images, each class in its share of `y` (N,), once at least; all for None.
 
     Raises `AdvkdError`, naming `place`, where not every class would have one.
     """

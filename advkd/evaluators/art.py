@@ -29,8 +29,8 @@ NOTES = {"AutoAttack": ("not the official AutoAttack suite, but the toolbox's ow
 class Art:
     """The attack class `name` of `art.attacks.evasion`, with `options` as its keyword arguments.
 
-    `clip_values` is always the box of the threat: without it these attacks do not clip. `norm`, `eps` and
-    a quarter of eps as `eps_step` are passed where the attack takes them and `options` say nothing; what
+    `clip_values` is always the box of the threat: without it these attacks do not clip. `norm`, `eps`, a
+    quarter of eps as `eps_step` and DeepFool's overshoot of 0.02 are passed where `options` say nothing; what
     it returns is projected into the threat, so a minimal-norm attack counts only where it succeeds
     within eps. Source: Nicolae et al. 2018 (arXiv 1807.01069). Its attacks draw from numpy's global
     generator, which is seeded for the attack and put back.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, ClassVar
@@ -78,10 +79,13 @@ def untied(square: Any) -> None:
     It stops there, and counts no success where the tie is still answered right: of many equal logits, as
     in low precision, examples would be lost.
     """
-    asked = square.margin_and_loss
+    asked = type(square).margin_and_loss
+    # a reference in a circle would hold the network until the collector runs
+    own = weakref.proxy(square)
 
     def margin_and_loss(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        return tuple(torch.where(one == 0, TIE, one) for one in asked(x, y))  # type: ignore[return-value]
+        margin, loss = asked(own, x, y)
+        return torch.where(margin == 0, TIE, margin), torch.where(loss == 0, TIE, loss)
 
     square.margin_and_loss = margin_and_loss
 

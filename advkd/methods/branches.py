@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal
@@ -181,7 +181,7 @@ def _from_itself(
     precise.enter_context(in_float32(student))
     # asked anew, in the mode it is attacked in: what the step knows of the start is said in eval mode, and
     # may be an answer in bf16
-    with torch.no_grad(), buffers_kept(student):
+    with torch.no_grad(), buffers_kept(student) if student.training else nullcontext():
         said = student(x)
     calls = count()
 

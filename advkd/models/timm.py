@@ -72,7 +72,7 @@ class Timm:
 
 
 def _told_if_coarse(name: str, net: Any, shape: Shape) -> None:
-    """Most networks of timm are made for sides of 224: small images are a point before their last stage."""
+    """Most networks of timm are made for sides of 224: of small images little is left in their last stage."""
     stages = getattr(net, "feature_info", None)
     shrinks = stages[-1].get("reduction", 1) if isinstance(stages, list) and stages else 1
     if min(shape[1:]) < 2 * shrinks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from types import FunctionType
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from advkd.errors import error
-from advkd.networks.compiling import cannot_compile
+from advkd.networks.compiling import cannot_compile, first_order
 from advkd.networks.folding import fold
 from advkd.networks.modes import device_of, evaluating, full_float32
 from advkd.types import Shape
@@ -43,9 +43,15 @@ class Engine:
         """`net` behind this engine; its parameters and buffers stay where they are."""
         return Fast(net, self)
 
-    def precise(self) -> AbstractContextManager[None]:
-        """What training in float32 runs inside: no TF32 in its stead."""
-        return nullcontext() if self.bf16 else full_float32()
+    @contextmanager
+    def precise(self) -> Iterator[None]:
+        """What training runs inside: no TF32 in place of float32; compiled, an error for second gradients."""
+        with ExitStack() as stack:
+            if not self.bf16:
+                stack.enter_context(full_float32())
+            if self.compiled:
+                stack.enter_context(first_order())
+            yield
 
     @property
     def about(self) -> dict[str, bool]:
@@ -95,7 +101,7 @@ class Fast(nn.Module):
         if mine != twins:
             problem = "replaces parameters or buffers, and attacks would go on with the old ones"
             remedy = "write to them in place: self.mean.copy_(...), not self.mean = ..."
-            raise error(who, problem, given=f"{len(mine - twins)} tensors", remedy=remedy)
+            raise error(who, problem, given=f"in {len(mine ^ twins)} places of memory", remedy=remedy)
 
 
 def check_twins(nets: Mapping[str, Fast]) -> None:

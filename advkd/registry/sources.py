@@ -122,7 +122,7 @@ def _of_yaml(entry: Entry) -> Source:
     if file is None:
         return Source(None, 0, f"{entry.name}.yaml is not in {entry.target}")
     try:
-        # the reader in C, where there is one: `list` opens every file
+        # `list` opens every file: by the reader in C, where there is one
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as cause:

@@ -12,7 +12,7 @@ from advkd.reporting.words import way
 from advkd.result import percent
 from advkd.training.folder import CODE, GIVEN, IMAGES
 
-NOT_SHARED = (*LEARNED, *UNHASHED, "setting", "hash", "evaluation", GIVEN, IMAGES, CODE)
+NOT_SHARED = (*LEARNED, "modifiers", *UNHASHED, "setting", "hash", "evaluation", GIVEN, IMAGES, CODE)
 """What of a run's file two runs need not share: it is what is learned, or told elsewhere."""
 
 

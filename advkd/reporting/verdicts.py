@@ -10,7 +10,7 @@ from advkd.reporting.material import Material
 from advkd.reporting.table import TableCell
 from advkd.reporting.words import ranked
 from advkd.statistics.family import on_its_side
-from advkd.statistics.methods import MOST
+from advkd.statistics.methods import MOST, POWER
 
 SAID = 6
 """Sentences a reader takes in; more pairs than that are left to the table."""
@@ -48,7 +48,7 @@ ABOUT = {
 PAIRS = (
     "Robust accuracy unless clean is stated, first minus second. p, Holm: corrected for the pairs that are "
     "tested together, those of one table; an interval is of its pair alone. Seeds needed: how many would "
-    "detect this difference on these images with a chance of 80 %, were it the true one."
+    f"detect this difference on these images with a chance of {100 * POWER:g} %, were it the true one."
 )
 """How the tables of all pairs are read."""
 

@@ -144,11 +144,12 @@ def beneath(material: Material) -> str:
     """What a reader of the headline has to know at once: how exact it is, or what winning costs."""
     if material.single is None:
         comparison = material.comparison or {}
-        groups = ranked(material)
+        groups = [group for group in ranked(material) if not group.apart]
         # over other seeds than the others' nobody is ahead, at whatever cost
-        if comparison and _seeds([group for group in groups if not group.apart]):
+        if comparison and _seeds(groups):
             return ""
-        return _costs(groups, equal(comparison), _told_worse(groups[0].name, comparison))
+        kind = "ranked method" if len(groups) < len(material.groups) else "method"
+        return _costs(groups, kind, equal(comparison), _told_worse(groups[0].name, comparison))
     judged = material.judged
     said = f"95 % interval of robust accuracy {percent(judged.scores.interval('robust'))} % (Wilson)."
     return said if judged.complete else f"{said} The attacks have not finished: this is an upper bound."
@@ -175,13 +176,13 @@ def _told_worse(name: str, comparison: Mapping[str, Any]) -> set[str]:
     return {one[worse] for one, (better, worse) in told if one[better] == name}
 
 
-def _costs(everyone: Sequence[Group], made_equal: str | None, worse: Collection[str]) -> str:
-    groups = [group for group in everyone if not group.apart]
+def _costs(groups: Sequence[Group], kind: str, made_equal: str | None, worse: Collection[str]) -> str:
+    """What the first of `groups`, every one a `kind`, takes, and what others do."""
     key = cost_key(groups)
     known = [group for group in groups if group.mean(key)]
     if not known or known[0] is not groups[0]:
         return ""
-    kind = f"{'ranked ' * (groups != everyone)}method{' of known cost' * (known != groups)}"
+    kind += " of known cost" * (len(known) < len(groups))
     cost = {group.name: group.mean(key) or 0 for group in known}
     own = cost[known[0].name]
     what = f"{count(1e12 * own)}FLOP (counted operations)" if key == TFLOP else f"{duration(own)} (wall time)"

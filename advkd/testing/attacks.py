@@ -68,7 +68,11 @@ def asks_inside_the_threat(attack: Attack) -> None:
         points = list(attack(noted, x, threat, generator()))
         for k, at in enumerate(asked):
             own = any(torch.equal(at, point) for point in points)
-            require(own or threat.holds(at, x).all(), f"{norm}: question {k} is about images outside")
+            far = threat.distance(at, x).max()
+            told = (
+                f"{norm}: question {k} is about images {far:.6g} away, from {at.min():.3g} to {at.max():.3g}"
+            )
+            require(own or threat.holds(at, x).all(), told)
 
 
 @check("attacks")

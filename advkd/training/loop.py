@@ -20,7 +20,6 @@ from advkd.errors import error
 from advkd.evaluation import evaluate
 from advkd.guards import check_finite, check_paths
 from advkd.networks import weights
-from advkd.networks.compiling import first_order
 from advkd.networks.cost import Cost
 from advkd.networks.device import within_memory
 from advkd.networks.engine import Engine, check_twins, decided, restored
@@ -93,7 +92,7 @@ class Training:
         self._say("train.epochs", self.run.epochs, parts=sizes)
         while self.epoch < self.run.epochs:
             begin = time.perf_counter()
-            with self.engine.precise(), first_order(), within_memory(self.option, self.run.batch_size):
+            with self.engine.precise(), within_memory(self.option, self.run.batch_size):
                 self._epoch()
                 self._epoch_end()
             with self.modified.worn(), within_memory("eval_batch_size", self.run.eval_batch_size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import inspect
@@ -9,7 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from advkd.config.resolve import teacher_run
@@ -50,7 +50,7 @@ def code_of_members(members: Sequence[Any]) -> dict[str, str]:
             # what was typed into a notebook has no file
             with contextlib.suppress(TypeError, OSError):
                 place = _root(Path(inspect.getfile(kind)), kind.__module__)
-                found.setdefault(f"code of {place.name}", set()).add(_fingerprint(place, kind.__module__))
+                found.setdefault(f"code of {place.name}", set()).add(_fingerprint(place))
     return {name: "+".join(sorted(found[name])) for name in sorted(found)}
 
 
@@ -60,30 +60,36 @@ def _root(file: Path, module: str) -> Path:
     return file.parents[depth - 1] if depth else file
 
 
-def _fingerprint(place: Path, module: str) -> str:
+def _fingerprint(place: Path) -> str:
     """Of all that a member may import: the rest of its package, or what its file imports from beside it."""
-    if place.is_file():
-        files = {place}
-        _reached(sys.modules[module], place.parent, files)
-        if files == {place}:
-            return file_fingerprint(place)
-        place = place.parent
-    else:
-        files = {*place.rglob("*.py")}
-    each = [(str(file.relative_to(place)), file_fingerprint(file)) for file in sorted(files)]
+    files = {*place.rglob("*.py")} if place.is_dir() else _reached(place, place.parent, set())
+    if files == {place}:
+        return file_fingerprint(place)
+    base = place if place.is_dir() else place.parent
+    each = [(str(file.relative_to(base)), file_fingerprint(file)) for file in sorted(files)]
     return hashlib.sha256(repr(each).encode()).hexdigest()[:16]
 
 
-def _reached(module: ModuleType, folder: Path, files: set[Path]) -> None:
-    """Adds the files in `folder` that the names of a module come from, and those of these in turn."""
-    for value in [*vars(module).values()]:
-        name = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
-        other = sys.modules.get(name) if isinstance(name, str) and name.partition(".")[0] not in OWN else None
-        file = Path(getattr(other, "__file__", None) or "").absolute()
-        # an environment may lie in the folder as well
-        if other and file.is_relative_to(folder) and "site-packages" not in file.parts and file not in files:
-            files.add(file)
-            _reached(other, folder, files)
+def _reached(file: Path, folder: Path, files: set[Path]) -> set[Path]:
+    """Adds a file to `files`, and those in `folder` that it imports by name, and what these import."""
+    files.add(file)
+    with contextlib.suppress(SyntaxError):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            for stem in _imports(node, file, folder):
+                for other in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
+                    if other not in files and other.is_file():
+                        _reached(other, folder, files)
+    return files
+
+
+def _imports(node: ast.AST, file: Path, folder: Path) -> Iterator[Path]:
+    """Where the modules of an import would lie, without their suffix."""
+    if isinstance(node, ast.Import):
+        yield from (folder.joinpath(*one.name.split(".")) for one in node.names)
+    if isinstance(node, ast.ImportFrom):
+        base = file.parents[node.level - 1] if node.level else folder
+        stem = base.joinpath(*node.module.split(".")) if node.module else base
+        yield from (stem, *(stem / one.name for one in node.names))
 
 
 def _members(node: Any) -> Iterator[Any]:

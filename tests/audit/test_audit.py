@@ -9,10 +9,12 @@ import torch
 from audit_parts import BRIEF, Linear, untrained
 
 import advkd
+from advkd.auditing.case import planned
 from advkd.auditing.ledger import LedgerEntry
+from advkd.auditing.scope import left_out
 from advkd.auditing.verdict import Standing
 from advkd.data.images import Images
-from advkd.registry import load
+from advkd.registry import entries, load
 from advkd.result import wilson
 from advkd.types import Batch, Threat
 
@@ -184,3 +186,9 @@ def test_what_a_suite_of_that_name_holds_and_was_not_tried_is_told(robust, digit
     assert not any("fgsm" in what for what in said)
     whole = advkd.audit(robust, digits, threat, suite="quick", curves={"images": 0})
     assert not any("suite quick" in what for what in whole.not_tried)
+
+
+@pytest.mark.parametrize("suite", list(entries("suites")))
+def test_a_suite_as_it_ships_has_lost_nothing(suite, threat):
+    said = left_out(planned(suite, {})[0], threat, [], complete=True)
+    assert not [what for what in said if f"suite {suite}" in what]

@@ -22,7 +22,9 @@ def run(folder: Path, *words: str) -> str:
     """What `advkd compare` prints."""
     given = {word.partition("=")[0].rpartition(".")[2] for word in words}
     small = [word for word in SMALL if word.partition(".")[0] not in given]
-    return CliRunner().invoke(main, ["compare", *small, *words, "seeds=0", f"out={folder}"]).output
+    result = CliRunner().invoke(main, ["compare", *small, *words, "seeds=0", f"out={folder}"])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.output
 
 
 def test_all_students_meet_the_attacks_that_ask_the_teacher(tmp_path, monkeypatch):
@@ -120,6 +122,7 @@ def test_a_teacher_that_is_not_there_is_told_by_its_cells(tmp_path):
     said = run(tmp_path / "c", "presets=rslad,ard", f"teacher={tmp_path / 'empty'}")
     assert said.count("failed") > 1
     assert "no such file" in said
+    assert "comparison folder: " in said
 
 
 def test_of_two_files_of_one_name_both_are_watched(tmp_path):

@@ -83,7 +83,7 @@ def test_the_front_leaves_out_what_something_cheaper_beats():
     assert [group.name for group in front] == ["cheap", "best"]
 
 
-def test_costs_that_are_told_as_equal_are_on_the_front(tmp_path):
+def test_costs_that_are_told_as_equal_are_on_the_front():
     rows = [row("a", judged(pgd=[0, 1]), 1.0), row("b", judged(pgd=[0]), 1.005), row("c", judged(), 1.02)]
     front = best_for_their_cost(Material(rows=rows).groups, "train_seconds")
     assert [group.name for group in front] == ["b", "c"]

@@ -58,11 +58,13 @@ def test_of_a_package_every_file_counts(tmp_path, monkeypatch):
 
 
 def test_of_a_file_what_it_imports_from_beside_it_counts(tmp_path, monkeypatch):
-    (tmp_path / "beside_it.py").write_text("from far_from_it import FACTOR\n\ndef twice(x): return 2 * x\n")
+    (tmp_path / "beside_it.py").write_text(
+        "def twice(x):\n    from far_from_it import FACTOR\n    return FACTOR * x\n"
+    )
     (tmp_path / "far_from_it.py").write_text("FACTOR = 1\n")
     (tmp_path / "unrelated.py").write_text("")
     monkeypatch.setattr(sys, "path", [*sys.path])
-    (tmp_path / "mine.py").write_text("import far_from_it\nfrom beside_it import twice\n" + LOSS.format(1))
+    (tmp_path / "mine.py").write_text("from beside_it import twice\n" + LOSS.format(1))
     imported(tmp_path / "mine.py", "load")
     run, seen = advkd.resolve(*WORDS), set()
     for name in ("mine.py", "beside_it.py", "far_from_it.py", "unrelated.py"):

@@ -212,3 +212,20 @@ def test_a_teacher_learns_nothing_and_is_measured(tiny, tmp_path, caplog):
     assert re.fullmatch(
         r"teacher, of whose accuracy .*: right on \d+\.\d % of \d+ clean validation images", told
     )
+
+
+def test_an_empty_word_moves_no_cache(monkeypatch):
+    monkeypatch.setenv("ADVKD_CACHE", "")
+    assert cache().is_absolute()
+
+
+def test_an_unfinished_teacher_tells_of_its_engine(tiny, tmp_path, own_cache, caplog):
+    def stop(record):
+        if record.stage == "teacher" and record.name == "epoch.seconds" and record.epoch == 1:
+            raise KeyboardInterrupt
+
+    words = (*tiny, "preset=rslad", "epochs=1", "teacher.epochs=3")
+    with pytest.raises(advkd.errors.Interrupted):
+        advkd.train(advkd.resolve(*words, "precision=bf16"), out=tmp_path / "a", reporters=[stop])
+    advkd.train(advkd.resolve(*words, "precision=float32"), out=tmp_path / "b")
+    assert "the cached teacher was trained with bf16 true" in caplog.text
