@@ -69,7 +69,7 @@ def test_of_a_file_what_it_imports_from_beside_it_counts(tmp_path, monkeypatch):
     run, seen = advkd.resolve(*WORDS), set()
     for name in ("mine.py", "beside_it.py", "far_from_it.py", "unrelated.py"):
         seen.add(code_of(run)["code of mine.py"])
-        (tmp_path / name).write_text("# changed\n")
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "# changed\n")
     assert len(seen) == 4
     seen.add(code_of(run)["code of mine.py"])
     assert len(seen) == 4
