@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 import advkd
 from advkd.auditing import selftest
+from advkd.auditing.case import planned
+from advkd.auditing.doubt import losses_disagree
+from advkd.auditing.ledger import LedgerEntry
 from advkd.data.images import Images
 from advkd.evaluators.autoattack import AutoAttackFast
 from advkd.evaluators.official import Square
@@ -55,6 +58,25 @@ def test_a_loss_that_saturated_logits_hide_examples_from(saturated, plain, digit
     net = Squashed(plain) if saturated else plain
     verdict = advkd.audit(net, digits, Threat(eps=0.1), suite="compare", curves={"images": 0})
     assert [flag.name for flag in verdict.flags] == ["losses-disagree"] * saturated
+
+
+@pytest.mark.parametrize(
+    ("wrong", "left", "found", "stands"),
+    # images wrong when clean, broken by the first attack, then by the second; whether it is told
+    [(0, 20, 30, True), (0, 20, 19, False), (0, 85, 4, False), (10, 60, 29, False), (10, 50, 25, True)],
+)
+def test_how_much_another_loss_may_break(wrong, left, found, stands):
+    order = torch.arange(100)
+    entries = {}
+    for name, begin, broken in (
+        ("clean", 0, wrong),
+        ("pgd-20", wrong, left),
+        ("cw-linf", wrong + left, found),
+    ):
+        tried = order >= begin
+        entries[name] = LedgerEntry(tried, tried & (order >= begin + broken), torch.zeros(100), done=True)
+    suite = planned("compare", {})[0].evaluators
+    assert (losses_disagree(entries, suite) is not None) == stands
 
 
 class Coarse(nn.Module):
